@@ -1,0 +1,1 @@
+"""Configuration, plug-ins, building, the service, the command line."""

@@ -1,0 +1,1 @@
+"""dnspython on the Twisted reactor."""

@@ -1,0 +1,1 @@
+"""The promises between mailframe and its plugins: letters to someone we will never meet."""

@@ -1,0 +1,69 @@
+"""Delivery: one transaction shape for mailboxes, the queue, the relay, and the pipeline over them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zope.interface import Attribute, Interface
+
+from mailframe.model.address import Address
+from mailframe.model.envelope import Envelope, Peer, Recipient
+from mailframe.model.refusal import Refusal
+
+
+class IDeliveryAgent(Interface):
+    """Takes messages. Every method may be ``async def``, return a Deferred, or return the plain value."""
+
+    async def begin(envelope: Envelope) -> IDelivery:
+        """Raises Refusal for the sender."""
+
+
+class IDelivery(Interface):
+    """One message on its way. Order: add_recipient+, write*, then exactly one of commit or abort."""
+
+    async def add_recipient(recipient: Recipient) -> None:
+        """Take responsibility for one recipient.
+
+        Raises Refusal: for this recipient only; the delivery stays usable.
+        """
+
+    async def write(octets: bytes) -> None:
+        """The next octets of the content, CRLF line ends, without dot-stuffing. Returns when more may come.
+
+        Raises Refusal (too big, no space): the delivery is over, but for abort.
+        """
+
+    async def commit(head: bytes = b"", heads: Mapping[Recipient, bytes] = {}) -> Mapping[Recipient, Refusal | None]:
+        """Make it durable, with `head` and each recipient's own `heads[recipient]` (which stands first) in front.
+
+        On return it survives a power cut (RFC 5321 section 6.1). One outcome for each recipient that was added; None is
+        success. Raises Refusal: for all of them.
+        """
+
+    def abort() -> None:
+        """Forget it; never raises, may be called at any time before commit and after a failed one."""
+
+
+class IJoinedDelivery(IDelivery):
+    """A delivery that rests on a transaction engine and can commit together with others on the same engine."""
+
+    engine = Attribute("the `mailframe.sqlite.engine.Engine`; deliveries with the same one are committed as one job")
+
+    async def unit(
+        head: bytes, heads: Mapping[Recipient, bytes],
+    ) -> tuple[Callable[[Any], Mapping[Recipient, Refusal | None]], Callable[[], None]]:
+        """Instead of commit: (what the engine's writer runs in its thread with the connection, what to call after the commit in the reactor's)."""
+
+
+class IReception(IDeliveryAgent):
+    """What the SMTP wing is given: an agent that also judges the steps before MAIL. All may raise Refusal."""
+
+    async def connected(peer: Peer) -> None:
+        """A client has connected; raising refuses it with the refusal's code instead of 220."""
+
+    async def greeted(peer: Peer) -> None:
+        """It has said HELO or EHLO (`peer.helo`)."""
+
+    async def verify(address: Address) -> bool | None:
+        """VRFY: True it is ours, False nobody, None we do not say."""

@@ -1,0 +1,16 @@
+"""The one helper that makes a plugin's plain value, Deferred and coroutine alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from inspect import isawaitable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def settled(answer: T | Awaitable[T]) -> T:
+    """What `answer` is, or comes to be: ``await settled(plugin.method(...))`` at every seam."""
+    if isawaitable(answer):
+        return await answer
+    return answer

@@ -1,0 +1,35 @@
+"""How a plugin shows itself to the server that builds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zope.interface import Attribute, Interface
+
+
+class IMailPlugin(Interface):
+    """A factory found by name, by entry point, by `twisted.plugin`, or as ``package.module:Factory``.
+
+    A plain class or function with the keyword arguments it wants is enough where an object with these attributes is
+    too much: its name is then the entry point's, its help the first line of its docstring, its settings the arguments.
+    """
+
+    kind = Attribute("storage, delivery, auth, directory, filter, content, queue, tls_policy or sasl")
+    name = Attribute("the word used in the configuration")
+    help = Attribute("one line for people")
+
+    def build(settings: dict[str, Any], context: IBuildContext) -> object:
+        """Make the part (an `IMailStore`, an `IDeliveryAgent`, an `ICredentialsChecker`, a filter...) and open nothing.
+
+        `settings` are the configuration's, already str, int, float, bool, list or dict. Raise ValueError, with a sentence
+        that names the setting, for what cannot be used.
+        """
+
+
+class IBuildContext(Interface):
+    """What a plugin may ask of the server that builds it."""
+
+    reactor = Attribute("IReactorTime, IReactorTCP, IReactorThreads")
+    data = Attribute("pathlib.Path of the server's data folder")
+    hostname = Attribute("the server's own name")
+    argument = Attribute('what stood behind "name:" in a short option (``--storage sqlite:PATH``), or ""')

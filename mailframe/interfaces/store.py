@@ -1,0 +1,158 @@
+"""Mailbox storage: a log of changes. A store speaks UIDs, octets and changes, never IMAP."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+
+from zope.interface import Attribute, Interface
+
+from mailframe.model.flags import FlagChange
+from mailframe.model.mailbox import (
+    Attributes,
+    Changes,
+    Field,
+    FlagsStored,
+    MailboxInfo,
+    MailboxList,
+    MailboxStatus,
+    New,
+    NewMailbox,
+    Rows,
+    UidRanges,
+)
+
+
+class IMailStore(Interface):
+    """All accounts' mail. Every method may be ``async def``, return a Deferred, or return the plain value.
+
+    Errors are `mailframe.model.refusal.Refusal`; anything else raised costs the one request a temporary failure (I7).
+    Whatever changes something returns only when the change would survive a power cut (I1).
+    """
+
+    async def start() -> None:
+        """Open files, threads, connections. Called once, after the process has forked and dropped its privileges.
+
+        Raise an exception whose text is a clear sentence to stop the server's start."""
+
+    async def open_account(name: str, fresh: Sequence[NewMailbox]) -> IAccount:
+        """The account `name` (already authenticated or resolved). One never seen before is made, with the mailboxes `fresh`.
+
+        Cheap enough to be called for each session and delivery; the same name may be open many times at once.
+        """
+
+    async def close() -> None:
+        """Finish what was begun and let go of everything. Nothing is called afterwards."""
+
+
+class IAccount(Interface):
+    """One account's mailboxes. Names are Unicode, levels parted by "/"; "INBOX" always exists.
+
+    The framework checks names, makes and renames children and parents, and shows missing parents as \\NonExistent;
+    a store takes any name that is not empty.
+    """
+
+    async def mailboxes() -> MailboxList:
+        """The whole list in one call, in any order."""
+
+    async def create(mailbox: NewMailbox) -> MailboxInfo:
+        """Raises MailboxExists. The id must never have been used in this account before, and UIDVALIDITY must be new
+        for this name (RFC 3501 section 2.3.1.1)."""
+
+    async def delete(mailbox_id: str) -> None:
+        """The mailbox and its messages; sub-mailboxes stay. Raises NoSuchMailbox."""
+
+    async def rename(moves: Sequence[tuple[str, str]]) -> None:
+        """(mailbox id, new name) all or none; ids, UIDs and UIDVALIDITY stay. Raises NoSuchMailbox, MailboxExists."""
+
+    async def set_subscribed(name: str, subscribed: bool) -> None:
+        """Of a name, whether such a mailbox exists or not."""
+
+    async def open_mailbox(mailbox_id: str) -> IMailbox:
+        """Raises NoSuchMailbox. Opening is reading: it changes nothing, and needs no closing."""
+
+    def subscribe(listener: Callable[[str], None]) -> Callable[[], None]:
+        """Call `listener(mailbox_id)`, "" for the list itself, in the reactor's thread some time after any change by anybody.
+
+        Only a hint to ask again: it may come late, twice, or for nothing. Returns what ends it.
+        `mailframe.model.mailbox.Listeners` does this for a store that lives in one process.
+        """
+
+
+class IMailbox(Interface):
+    """One mailbox. Messages are known by UID: 1 to 4,294,967,295, strictly growing, never used again."""
+
+    id = Attribute("`MailboxInfo.id`.")
+
+    async def status() -> MailboxStatus:
+        """Counts, and the cursor for `changes` taken at the same instant. Raises NoSuchMailbox when it was deleted meanwhile."""
+
+    async def keywords(add: Sequence[str]) -> tuple[str, ...]:
+        """This mailbox's keyword table after making those in `add` that it lacks (compared without case).
+
+        Keyword number i is bit 8+i of every flags mask here; the table only grows. Raises LimitReached beyond 56.
+        """
+
+    async def rows(ranges: UidRanges, limit: int, fields: Field) -> Rows:
+        """The first `limit` messages, in ascending order, whose UIDs lie in `ranges` (inclusive, ascending, disjoint).
+
+        To go on, the caller cuts `ranges` after the last UID it got. UIDs that do not exist are passed over. Columns
+        in `fields` that the store does not keep (ENVELOPE, STRUCTURE, INDEX) hold b"" for each message.
+        """
+
+    async def read(uid: int, offset: int, size: int) -> bytes:
+        """Octets of head and content, as one; shorter at the end. CRLF line ends. Raises NoSuchMessage.
+
+        A store whose messages may be larger than a few hundred KiB keeps one readable for some minutes after its
+        expunge, so that a reader in the middle of it can finish.
+        """
+
+    async def append(messages: Sequence[New]) -> array[int]:
+        """Add all or none; returns their UIDs, ascending. Raises OverQuota, NoSuchMailbox..."""
+
+    async def set_flags(uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
+        """Change flags of those of `uids` (ascending) that exist, in one durable step.
+
+        With `unchanged_since`, those with a greater mod-sequence are left alone and named as refused.
+        """
+
+    async def expunge(uids: Sequence[int] | None, only_deleted: bool) -> array[int]:
+        """Remove the messages `uids` (None: all), of these only the ones flagged \\Deleted if `only_deleted`;
+        returns the UIDs that are gone now because of this call."""
+
+    async def changes(cursor: object) -> Changes | None:
+        """All since `cursor` (from `status` or the last `changes`); None: cannot say, the caller compares UIDs and flags itself.
+
+        A message that came and went in between may be missing from both lists."""
+
+
+class ICopyable(Interface):
+    """A mailbox that copies within its account without reading the messages (else the framework reads and appends)."""
+
+    async def copy(uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
+        """(uids that existed, their new UIDs), pairwise, ascending; flags and dates go along. All or none. Raises NoSuchMailbox."""
+
+
+class IMovable(Interface):
+    """A mailbox that moves within its account in one durable step (RFC 6851)."""
+
+    async def move(uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
+        """As `ICopyable.copy`, and the originals are gone."""
+
+
+class IModSequenced(Interface):
+    """Marks a mailbox whose mod-sequences are real and durable (RFC 7162)."""
+
+
+class IAttributeCache(Interface):
+    """A mailbox that keeps what a pass over a message's octets yields."""
+
+    async def remember(uids: Sequence[int], attributes: Sequence[Attributes]) -> None:
+        """Keep these beside the messages that still exist. Need not be durable on return."""
+
+
+class IRecent(Interface):
+    """A mailbox that knows which messages no session has been told of yet (RFC 3501 section 2.3.2)."""
+
+    async def claim_recent() -> int:
+        """The lowest UID that is recent for the caller, who alone is told so; 2**32 when there is none."""

@@ -1,0 +1,1 @@
+"""The octets of a message: one pass, offsets, ENVELOPE, BODYSTRUCTURE, decoding; pure."""

@@ -1,0 +1,1 @@
+"""Frozen values that every floor shares; nothing here does input or output."""

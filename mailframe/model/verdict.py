@@ -1,0 +1,92 @@
+"""What a filter says, and how several sayings become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Nothing to object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Add header lines in front (each complete with CRLF), remember words for later filters, and file elsewhere if `folder`."""
+
+    header: bytes = b""
+    words: frozenset[str] = field(default_factory=frozenset)
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """Deliver these octets instead (makes a second content)."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Accept, and file into `folder` of each own recipient; nothing is handed on to others."""
+
+    folder: str = "Junk"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Accept and drop silently; `reason` is logged."""
+
+    reason: str = ""
+
+
+Verdict = Pass | Refuse | Tag | Rewritten | Quarantine | Discard
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All verdicts of one stage as one."""
+
+    refusal: Refusal | None = None
+    discard: str | None = None
+    quarantine: Quarantine | None = None
+    header: bytes = b""
+    words: frozenset[str] = frozenset()
+    folder: str | None = None
+    content: bytes | None = None
+
+
+def combine(verdicts: Iterable[Verdict]) -> Judgement:
+    """A permanent refusal beats a temporary one beats discard beats quarantine; tags add up, the last rewrite counts."""
+    refusal: Refusal | None = None
+    discard: str | None = None
+    quarantine: Quarantine | None = None
+    header = b""
+    words: frozenset[str] = frozenset()
+    folder: str | None = None
+    content: bytes | None = None
+    for verdict in verdicts:
+        match verdict:
+            case Refuse(found):
+                if refusal is None or (refusal.temporary and not found.temporary):
+                    refusal = found
+            case Discard(reason):
+                discard = reason if discard is None else discard
+            case Quarantine():
+                quarantine = quarantine or verdict
+            case Tag(more, labels, place):
+                header, words, folder = header + more, words | labels, place or folder
+            case Rewritten(octets):
+                content = octets
+            case Pass():
+                pass
+    return Judgement(refusal, discard, quarantine, header, words, folder, content)

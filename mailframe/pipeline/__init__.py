@@ -1,0 +1,1 @@
+"""What happens to a message between SMTP and its stores."""

@@ -1,0 +1,1 @@
+"""What waits to be handed on: schedule, spool, runner, bounce."""

@@ -1,0 +1,1 @@
+"""Handing mail to the next host: MX choice, connections, the agent."""

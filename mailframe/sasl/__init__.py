@@ -1,0 +1,1 @@
+"""SASL mechanisms, server and client side; pure, used by all three wings."""

@@ -1,0 +1,1 @@
+"""SMTP's words: the server and the client wing."""

@@ -1,0 +1,1 @@
+"""Public helpers for tests: contracts, peers, wires, a virtual world."""

@@ -1,0 +1,1 @@
+"""TLS contexts, their reloading, and a self-signed certificate for development."""

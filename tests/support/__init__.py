@@ -1,0 +1,1 @@
+"""Helpers that several tests share and that are not for the public."""
