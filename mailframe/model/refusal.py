@@ -47,6 +47,19 @@ class InternalError(TryAgainLater):
     public, imap_code = "Internal error, please try again later", b"SERVERBUG"
 
 
+class RemoteRefusal(Refusal):
+    """The next hop's own words; `mta` names it for the DSN (RFC 3464 section 2.3.5), `diagnostic` is its reply on one line."""
+
+    public, smtp = "The next mail server refused the message", (550, "5.0.0")
+
+    def __init__(
+        self, public: str | None = None, *, smtp: tuple[int, str], mta: str = "", diagnostic: str = "", detail: str = "",
+    ) -> None:
+        super().__init__(public, smtp=smtp, detail=detail or f"{mta}: {diagnostic}")
+        self.mta = mta
+        self.diagnostic = diagnostic
+
+
 class UnknownRecipient(Refusal):
     public, smtp = "No such user here", (550, "5.1.1")
 
