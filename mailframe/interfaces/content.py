@@ -19,7 +19,8 @@ class IStaged(Interface):
         """Returns when more may come: this is the backpressure."""
 
     async def seal() -> str:
-        """Durable on return; the id is good in `New.content` for at least ten minutes, and for as long as an index row refers to it."""
+        """Durable on return. The id is good in `New.content` for at least ten minutes, and for as long as an index row
+        refers to it."""
 
     def abort() -> None:
         """Forget it; never raises."""

@@ -53,7 +53,8 @@ class IJoinedDelivery(IDelivery):
     async def unit(
         head: bytes, heads: Mapping[Recipient, bytes],
     ) -> tuple[Callable[[Any], Mapping[Recipient, Refusal | None]], Callable[[], None]]:
-        """Instead of commit: (what the engine's writer runs in its thread with the connection, what to call after the commit in the reactor's)."""
+        """Instead of commit: (what the engine's writer runs in its thread with the connection; what to call in the
+        reactor's thread after the commit)."""
 
 
 class IReception(IDeliveryAgent):
