@@ -12,6 +12,13 @@ class IContent(Interface):
         """Begin one. Unfinished ones are removed by the store, also after a crash."""
 
 
+class IReadableContent(IContent):
+    """Content that can be read by its id as soon as it is sealed, before any index row refers to it."""
+
+    async def read(content_id: str, offset: int, size: int) -> bytes:
+        """Shorter at the end. Raises NoSuchMessage when it is gone."""
+
+
 class IStaged(Interface):
     """Content on its way in. Order: write*, then exactly one of seal or abort."""
 

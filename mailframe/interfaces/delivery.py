@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from zope.interface import Attribute, Interface
@@ -55,6 +55,29 @@ class IJoinedDelivery(IDelivery):
     ) -> tuple[Callable[[Any], Mapping[Recipient, Refusal | None]], Callable[[], None]]:
         """Instead of commit: (what the engine's writer runs in its thread with the connection; what to call in the
         reactor's thread after the commit)."""
+
+
+class IMessageSource(Interface):
+    """A message's content at rest, to be read as often as need be."""
+
+    size = Attribute("octets (int)")
+
+    async def read(offset: int, size: int) -> bytes:
+        """Octets with CRLF line ends; shorter at the end only. Raises Refusal when it is gone or cannot be read."""
+
+
+class IRelay(Interface):
+    """Hands messages on to other hosts; what the queue's runner is given."""
+
+    async def deliver(
+        envelope: Envelope, recipients: Sequence[Recipient], source: IMessageSource, head: bytes = b"",
+    ) -> Mapping[Recipient, Refusal | None]:
+        """Hand `head` and the content to the next hop of each recipient, once.
+
+        Best called with the recipients of one domain; others are told apart. One outcome for each: None when the next hop
+        took responsibility, a temporary Refusal when it is worth trying again later, `RemoteRefusal` for a next hop's words.
+        A `mailframe.model.handed.Handed` also says for whom the next hop sends the DSN; any other mapping means for nobody.
+        """
 
 
 class IReception(IDeliveryAgent):

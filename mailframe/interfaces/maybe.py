@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def settled(answer: T | Awaitable[T]) -> T:
+@overload
+async def settled(answer: Awaitable[T]) -> T: ...
+
+
+@overload
+async def settled(answer: T) -> T: ...
+
+
+async def settled(answer: Any) -> Any:
     """What `answer` is, or comes to be: ``await settled(plugin.method(...))`` at every seam."""
     if isawaitable(answer):
         return await answer

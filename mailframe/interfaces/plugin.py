@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from zope.interface import Attribute, Interface
@@ -14,7 +15,7 @@ class IMailPlugin(Interface):
     too much: its name is then the entry point's, its help the first line of its docstring, its settings the arguments.
     """
 
-    kind = Attribute("storage, delivery, auth, directory, filter, content, queue, tls_policy or sasl")
+    kind = Attribute("storage, delivery, auth, directory or filter")
     name = Attribute("the word used in the configuration")
     help = Attribute("one line for people")
 
@@ -33,3 +34,18 @@ class IBuildContext(Interface):
     data = Attribute("pathlib.Path of the server's data folder")
     hostname = Attribute("the server's own name")
     argument = Attribute('what stood behind "name:" in a short option (``--storage sqlite:PATH``), or ""')
+    domains = Attribute("the domains whose mail is ours, canonical")
+    store = Attribute("the `IMailStore`, for delivery agents and filters; None while the store itself is built")
+
+    def path(text: str) -> Path:
+        """`text` as a path, relative to the folder of the configuration file (or where the server was started)."""
+
+
+class ILifecycle(Interface):
+    """A part that opens something: a checker, a directory, a filter, a delivery agent. (Stores and spools always are.)"""
+
+    async def start() -> None:
+        """Once, after the process has forked and dropped its privileges. Raise with a clear sentence to stop the server's start."""
+
+    async def close() -> None:
+        """Once, at the end, also after a start that failed."""

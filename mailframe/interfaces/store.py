@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from zope.interface import Attribute, Interface
 
 from mailframe.model.flags import FlagChange
 from mailframe.model.mailbox import (
+    FRESH_ACCOUNT,
     Attributes,
     Changes,
     Field,
@@ -21,6 +23,7 @@ from mailframe.model.mailbox import (
     Rows,
     UidRanges,
 )
+from mailframe.model.refusal import Refusal
 
 
 class IMailStore(Interface):
@@ -124,6 +127,23 @@ class IMailbox(Interface):
         """All since `cursor` (from `status` or the last `changes`); None: cannot say, the caller compares UIDs and flags itself.
 
         A message that came and went in between may be missing from both lists."""
+
+
+class IJoinedStore(IMailStore):
+    """A store that rests on a transaction engine: its deliveries can be committed together with others on the same engine."""
+
+    engine = Attribute("the `mailframe.sqlite.engine.Engine`, the same one that the queue may use")
+    content = Attribute("the IReadableContent on that engine, whose ids `New.content` takes; the queue may use the same")
+
+    def append_unit(
+        targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
+    ) -> tuple[Callable[[Any], list[Refusal | None]], Callable[[], None]]:
+        """Deliver to (account, folder, message) targets as part of a larger unit.
+
+        Returns what a job of the engine does with the connection, one outcome for each target; and what to call in the
+        reactor's thread after its commit. An account never seen before is made with `fresh`, a missing folder is INBOX,
+        and octets that are the same object for several targets are kept once.
+        """
 
 
 class ICopyable(Interface):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 SEPARATOR = "/"                     # of the hierarchy, in every mailbox name at the seam
 INBOX = "INBOX"                     # always exists, always in this spelling at the seam
@@ -90,8 +91,26 @@ class Rows:
     email_ids: list[str] = field(default_factory=list)
     thread_ids: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, uids: Iterable[int], fields: Field, known: Mapping[Field, Iterable[Any]]) -> Rows:
+        """The columns `fields` for `uids`: from `known`, of which only what is asked for is iterated, else of empty values."""
+        rows = cls(array("I", uids))
+        for one, (name, empty) in _COLUMNS.items():
+            if one in fields:
+                values = known[one] if one in known else [empty] * len(rows)
+                column = getattr(rows, name)
+                setattr(rows, name, array(column.typecode, values) if isinstance(column, array) else list(values))
+        return rows
+
     def __len__(self) -> int:
         return len(self.uids)
+
+
+_COLUMNS: dict[Field, tuple[str, int | bytes | str]] = {
+    Field.FLAGS: ("flags", 0), Field.MODSEQ: ("modseqs", 0), Field.SIZE: ("sizes", 0), Field.DATE: ("dates", 0),
+    Field.SAVED: ("saved", 0), Field.ENVELOPE: ("envelopes", b""), Field.STRUCTURE: ("structures", b""),
+    Field.INDEX: ("indexes", b""), Field.EMAILID: ("email_ids", ""), Field.THREADID: ("thread_ids", ""),
+}
 
 
 @dataclass(frozen=True, slots=True)
