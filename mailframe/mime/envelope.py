@@ -1,0 +1,65 @@
+"""ENVELOPE as finished IMAP bytes (RFC 3501 section 7.4.2, RFC 9051 section 7.5.2)."""
+
+from __future__ import annotations
+
+from .address import Address, parse_addresses
+from .header import chosen_fields, unfold
+from .imapstring import PLAIN, imap_string
+from .limits import LIMITS
+
+ENVELOPE_FIELDS = frozenset({
+    b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to", b"message-id",
+})
+NIL_ENVELOPE = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+
+
+def render_envelope(header_block: bytes) -> bytes:
+    """The ENVELOPE of a message with this header; encoded words stay encoded, raw 8-bit octets go out as literals.
+
+    A missing field is NIL, an empty text field "", an empty address list NIL; Sender and Reply-To default to From.
+    """
+    return envelope_of(chosen_fields(header_block[:LIMITS.header_octets], ENVELOPE_FIELDS))
+
+
+def envelope_of(found: list[tuple[bytes, bytes]]) -> bytes:
+    """As `render_envelope`, from the fields. Of a repeated text field the first counts; address lists add up."""
+    values: dict[bytes, bytes] = {}
+    more: dict[bytes, list[bytes]] = {}
+    for name, value in found:
+        if name in ENVELOPE_FIELDS:
+            if name in values:
+                more.setdefault(name, [values[name]]).append(value)
+            else:
+                values[name] = value
+    for name, repeated in more.items():
+        if name in _LISTS:
+            values[name] = b",".join(repeated)
+    sender = _addresses(values.get(b"from"))
+    return b"(%b %b %b %b %b %b %b %b %b %b)" % (
+        _text(values.get(b"date")), _text(values.get(b"subject")), sender,
+        _addresses(values.get(b"sender"), sender), _addresses(values.get(b"reply-to"), sender),
+        _addresses(values.get(b"to")), _addresses(values.get(b"cc")), _addresses(values.get(b"bcc")),
+        _text(values.get(b"in-reply-to")), _text(values.get(b"message-id")),
+    )
+
+
+_LISTS = frozenset({b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"})
+
+
+def _text(value: bytes | None) -> bytes:
+    return b"NIL" if value is None else imap_string(unfold(value))
+
+
+def _addresses(value: bytes | None, default: bytes = b"NIL") -> bytes:
+    found = parse_addresses(value) if value else None
+    return b"(%b)" % b"".join([_address(address) for address in found]) if found else default
+
+
+def _address(address: Address) -> bytes:
+    name, route, local, domain = address
+    if local is not None and domain is not None and route is None and PLAIN.match((name or b"") + local + domain):
+        return b'(NIL NIL "%b" "%b")' % (local, domain) if name is None else b'("%b" NIL "%b" "%b")' % (name, local, domain)
+    return b"(%b %b %b %b)" % (
+        b"NIL" if name is None else imap_string(name), b"NIL" if route is None else imap_string(route),
+        b"NIL" if local is None else imap_string(local), b"NIL" if domain is None else imap_string(domain),
+    )
