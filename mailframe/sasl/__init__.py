@@ -1,1 +1,1 @@
-"""SASL mechanisms, server and client side; pure, used by all three wings."""
+"""SASL mechanisms (RFC 4422), one file each, server and client side, for all three wings; pure."""
