@@ -1,1 +1,1 @@
-"""The one SQLite engine room: a group-committing writer, bounded reads, migrations, content."""
+"""The one SQLite engine room: a group-committing writer, bounded reads, migrations, and message content."""

@@ -1,0 +1,136 @@
+"""Message content in the same file: octets in pieces, counted by those who refer to them, swept when nobody does."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import apsw
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailframe.interfaces.content import IReadableContent, IStaged
+from mailframe.model.refusal import NoSuchMessage
+
+from . import pieces
+from .engine import Engine
+from .errors import EngineError
+from .pieces import MIGRATIONS, PIECE, PIECE_BITS
+from .rows import fetch
+from .staged import Staged
+
+log = Logger()
+
+GRACE_S = 600.0             # a reader in the middle of it can finish, and a staged id can find its commit
+_SWEEP_EVERY_S = 60.0
+_SWEEP_CONTENTS = 200       # a slice of sweeping takes few ms of the writer
+_SWEEP_PIECES = 16
+_DIGITS = 14                # of an id: with the piece's number it is to fit into 63 bits
+_INLINE_PIECES = 4          # 1 MiB read in the reactor's thread takes about a millisecond
+
+
+@implementer(IReadableContent)
+class SqliteContent:
+    """Content of one engine. Methods that take a connection are for use inside the writer's jobs."""
+
+    def __init__(self, engine: Engine, clock: IReactorTime) -> None:
+        self.engine = engine
+        self.clock = clock
+        self._sweeping = LoopingCall(self._sweep_safely)
+        self._sweeping.clock = clock
+        engine.register("content", MIGRATIONS)
+
+    async def start(self) -> None:
+        """After the engine's: gives up what a crash left half staged, and begins to sweep. Again: does nothing."""
+        if self._sweeping.running:
+            return
+        self._sweeping.start(_SWEEP_EVERY_S, now=False).addErrback(lambda failure: log.failure("sweeping ended", failure))
+        await self.engine.submit(_give_up_unfinished)
+
+    def stop(self) -> None:
+        """Before the engine is closed. Again: does nothing."""
+        if self._sweeping.running:
+            self._sweeping.stop()
+
+    def insert(self, con: apsw.Connection, octets: bytes, references: int = 0) -> int:
+        """Keep `octets`, with so many references already counted; returns the content's id."""
+        return pieces.insert(con, octets, references, self.clock.seconds())
+
+    def reference(self, con: apsw.Connection, content: int, count: int = 1) -> int:
+        """Count `count` more references; returns the content's size in octets. Raises TryAgainLater when it is gone."""
+        return pieces.reference(con, content, count)
+
+    def release(self, con: apsw.Connection, content: int, count: int = 1) -> None:
+        """Count `count` references fewer; without any the content stays for ten minutes."""
+        pieces.release(con, content, count, self.clock.seconds())
+
+    async def read(self, content_id: int | str, offset: int, size: int) -> bytes:
+        """`size` octets from `offset` on, shorter at the end. Raises NoSuchMessage when the content is gone."""
+        base = _number(content_id) << PIECE_BITS
+        first = offset // PIECE
+        last = min((offset + max(size, 1) - 1) // PIECE, (1 << PIECE_BITS) - 1)
+        if first == last:
+            rows = await self.engine.query(
+                "SELECT substr(octets, ?, ?) FROM piece WHERE id = ?", (offset % PIECE + 1, size, base + first))
+            if rows:
+                return rows[0][0] or b""     # an empty slice is NULL
+        else:
+            rows = await self.engine.query(
+                "SELECT octets FROM piece WHERE id BETWEEN ? AND ? ORDER BY id", (base + first, base + last),
+                bulk=last - first >= _INLINE_PIECES)
+            if rows:
+                start = offset - first * PIECE
+                return b"".join([row[0] for row in rows])[start:start + size]
+        if not self.engine.read("SELECT 1 FROM content WHERE id = ? AND size IS NOT NULL", (base >> PIECE_BITS,)):
+            raise NoSuchMessage(detail=f"content {content_id} is gone")
+        return b""              # an offset past the end is no error
+
+    async def stage(self) -> IStaged:
+        staged: IStaged = Staged(self.engine, self.clock)
+        return staged
+
+    async def sweep(self) -> int:
+        """Remove what nobody has referred to for ten minutes; returns how many contents. In slices of few milliseconds."""
+        removed, more = 0, True
+        while more:
+            count, more = await self.engine.submit(partial(_sweep_slice, before=self.clock.seconds() - GRACE_S))
+            removed += count
+        return removed
+
+    async def _sweep_safely(self) -> None:
+        try:
+            await self.sweep()
+        except EngineError as closed:
+            log.debug("no more sweeping: {closed}", closed=closed)
+        except Exception:
+            log.failure("sweeping content failed, will be tried again")
+
+
+def _number(content_id: int | str) -> int:
+    text = str(content_id)
+    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS:
+        raise NoSuchMessage(detail=f"no content {content_id!r}")
+    return int(text)
+
+
+def _give_up_unfinished(con: apsw.Connection) -> None:
+    con.execute("UPDATE content SET since = 0 WHERE refs = 0 AND size IS NULL")
+
+
+def _sweep_slice(con: apsw.Connection, before: float) -> tuple[int, bool]:
+    """(contents removed, whether there may be more)."""
+    idle = fetch(con, "SELECT id FROM content WHERE refs = 0 AND since <= ? ORDER BY since LIMIT ?", (before, _SWEEP_CONTENTS))
+    large = 0
+    for number, (content,) in enumerate(idle):
+        found = fetch(con, "SELECT id FROM piece WHERE id BETWEEN ? AND ? LIMIT ?", (
+            content << PIECE_BITS, (content + 1 << PIECE_BITS) - 1, _SWEEP_PIECES))
+        con.executemany("DELETE FROM piece WHERE id = ?", found)
+        if len(found) == _SWEEP_PIECES:         # the rest in another slice; nobody can refer to it meanwhile
+            con.execute("UPDATE content SET size = NULL WHERE id = ?", (content,))
+            return number, True
+        con.execute("DELETE FROM content WHERE id = ?", (content,))
+        large += len(found) if len(found) > 1 else 0
+        if large >= _SWEEP_PIECES:
+            return number + 1, True
+    return len(idle), len(idle) == _SWEEP_CONTENTS

@@ -1,0 +1,83 @@
+"""One content on its way in: pieces committed as they come, so that no single commit is large."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import apsw
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailframe.interfaces.content import IStaged
+
+from .engine import Engine
+from .pieces import PIECE, PIECE_BITS, insert
+
+log = Logger()
+
+_FAR_FUTURE = 1e18      # in `since`: not swept while it is being written; a restart sets it back
+
+
+@implementer(IStaged)
+class Staged:
+    """Made by `SqliteContent.stage`. What is smaller than a piece is written once, at `seal`."""
+
+    def __init__(self, engine: Engine, clock: IReactorTime) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._buffer = bytearray()
+        self._id = 0                # 0: nothing in the database yet
+        self._pieces = 0
+        self._over = False
+
+    async def write(self, octets: bytes) -> None:
+        if self._over:
+            raise RuntimeError("write after seal or abort")
+        self._buffer += octets
+        while len(self._buffer) >= PIECE:
+            piece = bytes(self._buffer[:PIECE])
+            del self._buffer[:PIECE]
+            self._id = await self._engine.submit(partial(self._keep, piece=piece), PIECE)
+            self._pieces += 1
+
+    async def seal(self) -> str:
+        if self._over:
+            raise RuntimeError("seal after seal or abort")
+        self._over = True
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return str(await self._engine.submit(partial(self._finish, rest=rest), len(rest)))
+
+    def abort(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._buffer.clear()
+        if self._id:
+            dropped = self._engine.submit(self._drop)
+            dropped.addErrback(lambda failure: log.debug("staged content stays until the next start: {f.value}", f=failure))
+
+    # In the writer's thread. `write` awaits each job, so nothing here runs twice at once; and what a job finds out is
+    # kept only after its commit, because an id of a transaction that was undone is given to somebody else.
+
+    def _keep(self, con: apsw.Connection, piece: bytes) -> int:
+        content = self._id
+        if not content:
+            con.execute("INSERT INTO content (size, refs, since) VALUES (NULL, 0, ?)", (_FAR_FUTURE,))
+            content = con.last_insert_rowid()
+        con.execute("INSERT INTO piece VALUES (?, ?)", ((content << PIECE_BITS) + self._pieces, piece))
+        return content
+
+    def _finish(self, con: apsw.Connection, rest: bytes) -> int:
+        now = self._clock.seconds()
+        if not self._id:
+            return insert(con, rest, 0, now)
+        if rest:
+            self._keep(con, rest)
+        size = self._pieces * PIECE + len(rest)
+        con.execute("UPDATE content SET size = ?, since = ? WHERE id = ?", (size, now, self._id))
+        return self._id
+
+    def _drop(self, con: apsw.Connection) -> None:
+        con.execute("UPDATE content SET since = 0 WHERE id = ? AND size IS NULL", (self._id,))
