@@ -1,0 +1,152 @@
+"""Mail in this process's memory alone: complete, fast, and gone at the end; for tests and for trying things."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from zope.interface import implementer
+
+from mailframe.interfaces.content import IReadableContent, IStaged
+from mailframe.interfaces.store import IAccount, IMailbox, IMailStore
+from mailframe.model.mailbox import INBOX, Listeners, MailboxInfo, MailboxList, NewMailbox
+from mailframe.model.refusal import MailboxExists, NoSuchMailbox, NoSuchMessage, TryAgainLater
+
+from .memory_mailbox import MemoryMailbox
+
+
+@implementer(IMailStore, IReadableContent)
+class MemoryStore:
+    """`now` gives seconds since the epoch."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self.now = now
+        self._accounts: dict[str, MemoryAccount] = {}
+        self._staged: dict[str, bytes] = {}
+        self._numbers = count(1)
+
+    async def start(self) -> None:
+        """There is nothing to open."""
+
+    async def open_account(self, name: str, fresh: Sequence[NewMailbox]) -> IAccount:
+        account = self._accounts.get(name)
+        if account is None:
+            account = self._accounts[name] = MemoryAccount(self, fresh)
+        provided: IAccount = account
+        return provided
+
+    async def close(self) -> None:
+        """There is nothing to finish."""
+
+    async def stage(self) -> IStaged:
+        staged: IStaged = _Staged(self._keep)
+        return staged
+
+    async def read(self, content_id: str, offset: int, size: int) -> bytes:
+        if content_id not in self._staged:
+            raise NoSuchMessage(detail=f"content {content_id} is gone")
+        return self._staged[content_id][offset:offset + size]
+
+    def _keep(self, octets: bytes) -> str:
+        name = str(next(self._numbers))
+        self._staged[name] = octets
+        return name
+
+    def octets(self, content: bytes | str) -> bytes:
+        """What `New.content` means."""
+        if isinstance(content, bytes):
+            return content
+        if content not in self._staged:
+            raise TryAgainLater(detail=f"content {content} is gone")
+        return self._staged[content]
+
+
+@implementer(IStaged)
+class _Staged:
+    def __init__(self, keep: Callable[[bytes], str]) -> None:
+        self._keep = keep
+        self._buffer = bytearray()
+
+    async def write(self, octets: bytes) -> None:
+        self._buffer += octets
+
+    async def seal(self) -> str:
+        return self._keep(bytes(self._buffer))
+
+    def abort(self) -> None:
+        self._buffer.clear()
+
+
+@implementer(IAccount)
+class MemoryAccount:
+    """The mailboxes of one name."""
+
+    def __init__(self, store: MemoryStore, fresh: Sequence[NewMailbox]) -> None:
+        self.store = store
+        self.listeners = Listeners()
+        self.by_id: dict[str, MemoryMailbox] = {}
+        self._infos: dict[str, MailboxInfo] = {}        # by name
+        self._subscribed: set[str] = set()
+        self._numbers = count(1)
+        self._uidvalidity = int(store.now())
+        for mailbox in (*fresh, NewMailbox(INBOX)):
+            if mailbox.name not in self._infos:
+                self._make(mailbox)
+
+    async def mailboxes(self) -> MailboxList:
+        return MailboxList(tuple(self._infos.values()), frozenset(self._subscribed))
+
+    async def create(self, mailbox: NewMailbox) -> MailboxInfo:
+        if mailbox.name in self._infos:
+            raise MailboxExists()
+        info = self._make(mailbox)
+        self.listeners.tell("")
+        return info
+
+    async def delete(self, mailbox_id: str) -> None:
+        info = self._info(mailbox_id)
+        del self._infos[info.name]
+        self.by_id.pop(mailbox_id).deleted = True
+        self.listeners.tell("")
+
+    async def rename(self, moves: Sequence[tuple[str, str]]) -> None:
+        leaving = [self._info(mailbox_id) for mailbox_id, _ in moves]
+        infos = {name: info for name, info in self._infos.items() if info not in leaving}
+        for info, (_, name) in zip(leaving, moves, strict=True):
+            if name in infos:
+                raise MailboxExists()
+            infos[name] = MailboxInfo(info.id, name, info.special_use)
+        self._infos = infos
+        if INBOX not in infos:          # a renamed INBOX leaves an empty one behind (RFC 3501 section 6.3.5)
+            self._make(NewMailbox(INBOX))
+        self.listeners.tell("")
+
+    async def set_subscribed(self, name: str, subscribed: bool) -> None:
+        (self._subscribed.add if subscribed else self._subscribed.discard)(name)
+        self.listeners.tell("")
+
+    async def open_mailbox(self, mailbox_id: str) -> IMailbox:
+        if mailbox_id not in self.by_id:
+            raise NoSuchMailbox()
+        mailbox: IMailbox = self.by_id[mailbox_id]
+        return mailbox
+
+    def subscribe(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        return self.listeners.add(listener)
+
+    def _info(self, mailbox_id: str) -> MailboxInfo:
+        for info in self._infos.values():
+            if info.id == mailbox_id:
+                return info
+        raise NoSuchMailbox()
+
+    def _make(self, mailbox: NewMailbox) -> MailboxInfo:
+        self._uidvalidity += 1
+        info = MailboxInfo(str(next(self._numbers)), mailbox.name, mailbox.special_use)
+        self.by_id[info.id] = MemoryMailbox(info.id, self._uidvalidity, self.by_id, self.store.octets, self.store.now,
+                                            self.listeners.tell)
+        self._infos[info.name] = info
+        if mailbox.subscribed:
+            self._subscribed.add(mailbox.name)
+        return info

@@ -1,0 +1,75 @@
+"""One account: its list of mailboxes, and the way to each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from zope.interface import implementer
+
+from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.model.mailbox import Listeners, MailboxInfo, MailboxList, NewMailbox
+from mailframe.model.refusal import NoSuchMailbox
+
+from . import tree
+from .mailbox import SqliteMailbox
+from .parts import Parts
+from .tree import mailbox_number
+
+
+@implementer(IAccount)
+class SqliteAccount:
+    """Holds nothing but its number: any number of these may stand for one account."""
+
+    def __init__(self, parts: Parts, number: int) -> None:
+        self._parts = parts
+        self._engine = parts.engine
+        self._number = number
+
+    async def mailboxes(self) -> MailboxList:
+        found = await self._engine.query(
+            "SELECT id, name, special_use FROM mailbox WHERE account = ? AND name IS NOT NULL", (self._number,))
+        subscribed = await self._engine.query("SELECT name FROM subscription WHERE account = ?", (self._number,))
+        return MailboxList(tuple(MailboxInfo(str(number), name, use) for number, name, use in found),
+                           frozenset(row[0] for row in subscribed))
+
+    async def create(self, mailbox: NewMailbox) -> MailboxInfo:
+        now = self._now()
+        info = await self._engine.submit(lambda con: tree.create(con, self._number, mailbox, now))
+        self._parts.tell(self._number, "")
+        return info
+
+    async def delete(self, mailbox_id: str) -> None:
+        number, now = mailbox_number(mailbox_id), self._now()
+        await self._engine.submit(lambda con: tree.delete(con, self._number, number, now))
+        self._parts.tell(self._number, mailbox_id)
+        self._parts.tell(self._number, "")
+
+    async def rename(self, moves: Sequence[tuple[str, str]]) -> None:
+        numbered, now = [(mailbox_number(mailbox_id), name) for mailbox_id, name in moves], self._now()
+        await self._engine.submit(lambda con: tree.rename(con, self._number, numbered, now))
+        self._parts.tell(self._number, "")
+
+    async def set_subscribed(self, name: str, subscribed: bool) -> None:
+        await self._engine.submit(lambda con: tree.set_subscribed(con, self._number, name, subscribed))
+        self._parts.tell(self._number, "")
+
+    async def open_mailbox(self, mailbox_id: str) -> IMailbox:
+        number = mailbox_number(mailbox_id)
+        if not await self._engine.query(
+                "SELECT 1 FROM mailbox WHERE id = ? AND account = ? AND name IS NOT NULL", (number, self._number)):
+            raise NoSuchMailbox()
+        mailbox: IMailbox = SqliteMailbox(self._parts, self._number, number)
+        return mailbox
+
+    def subscribe(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        kept = self._parts.listeners
+        remove = kept.setdefault(self._number, Listeners()).add(listener)
+
+        def leave() -> None:
+            remove()
+            if self._number in kept and not kept[self._number]:
+                del kept[self._number]
+        return leave
+
+    def _now(self) -> int:
+        return int(self._parts.clock.seconds())

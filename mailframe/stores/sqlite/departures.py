@@ -1,0 +1,106 @@
+"""What the writer does when messages change or go: flags, expunge, and the sweeping of what is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from mailframe.model.flags import DELETED, SEEN, FlagChange
+from mailframe.model.refusal import NoSuchMailbox
+from mailframe.sqlite.content import GRACE_S
+from mailframe.sqlite.rows import Row, fetch
+
+from .schema import MAX_INTEGER, signed, uid_set
+
+_SLICE = 500                # rows swept in one job: a few milliseconds of the writer
+
+_THESE = "FROM message WHERE mailbox = ?1 AND uid IN carray(?2)"
+# "+modseq": so that the UIDs are looked up one by one, and not the whole mailbox by mod-sequence
+_NEW = "((flags & :keep) | :put)"
+_CHANGED = f"FROM message WHERE mailbox = :mailbox AND uid IN carray(:uids) AND +modseq <= :since AND flags <> {_NEW}"
+_COUNT = f"""
+    SELECT count(*), sum(({_NEW} & {SEEN} = 0) - (flags & {SEEN} = 0)), sum(({_NEW} & {DELETED} <> 0) - (flags & {DELETED} <> 0))
+    {_CHANGED}"""
+_CHANGE = f"UPDATE message SET flags = {_NEW}, modseq = :modseq {_CHANGED.removeprefix('FROM message ')}"
+
+
+def set_flags(
+    con: apsw.Connection, mailbox: int, uids: Sequence[int], change: FlagChange, unchanged_since: int | None,
+) -> tuple[list[Row], list[int], bool]:
+    """((uid, flags, modseq) of what is there and was let through, refused UIDs, whether anything changed)."""
+    modseq = current_modseq(con, mailbox) + 1
+    since = MAX_INTEGER if unchanged_since is None else min(unchanged_since, MAX_INTEGER)
+    wanted = uid_set(uids)
+    refused: list[int] = []
+    if since < modseq:
+        refused = [row[0] for row in fetch(con, f"SELECT uid {_THESE} AND +modseq > ?3 ORDER BY uid", (mailbox, wanted, since))]
+    names = {"mailbox": mailbox, "uids": wanted, "since": since, "keep": signed(change.keep), "put": signed(change.set)}
+    count, unseen, deleted = con.execute(_COUNT, names).fetchall()[0]
+    if count:
+        con.execute(_CHANGE, {**names, "modseq": modseq})
+        con.execute("UPDATE mailbox SET modseq = ?, unseen = unseen + ?, deleted = deleted + ? WHERE id = ?",
+                    (modseq, unseen, deleted, mailbox))
+    rows = fetch(con, f"SELECT uid, flags, modseq {_THESE} AND (+modseq <= ?3 OR +modseq = ?4) ORDER BY uid",
+                 (mailbox, wanted, since, modseq))
+    return rows, refused, bool(count)
+
+
+def expunge(con: apsw.Connection, mailbox: int, uids: Sequence[int] | None, only_deleted: bool, now: float) -> list[int]:
+    """The UIDs that are gone now. Their content loses its reference, and stays for readers as long as the sweeper lets it."""
+    chosen = "" if uids is None else " AND uid IN carray(?)"
+    found = fetch(con, "SELECT uid, flags, size FROM message WHERE mailbox = ?" + chosen
+                  + (f" AND flags & {DELETED}" if only_deleted else "") + " ORDER BY uid",
+                  (mailbox,) if uids is None else (mailbox, uid_set(uids)))
+    if not found:
+        current_modseq(con, mailbox)
+        return []
+    gone = [row[0] for row in found]
+    modseq = fetch(con, """
+        UPDATE mailbox SET modseq = modseq + 1, messages = messages - ?, unseen = unseen - ?, deleted = deleted - ?, size = size - ?
+        WHERE id = ? AND name IS NOT NULL RETURNING modseq""", (
+        len(gone), sum(not row[1] & SEEN for row in found), sum(bool(row[1] & DELETED) for row in found),
+        sum(row[2] for row in found), mailbox))
+    if not modseq:
+        raise NoSuchMailbox()
+    con.execute("INSERT INTO vanished SELECT ?, ?, value FROM carray(?)", (mailbox, modseq[0][0], uid_set(gone)))
+    _remove(con, mailbox, gone, now)
+    return gone
+
+
+def sweep(con: apsw.Connection, now: float) -> bool:
+    """Remove a slice of what nobody may read any more; returns whether there may be more."""
+    old = fetch(con, "SELECT mailbox, uid FROM lingering WHERE since <= ? ORDER BY since LIMIT ?", (now - GRACE_S, _SLICE))
+    for name in ("head", "attributes", "lingering"):
+        con.executemany(f"DELETE FROM {name} WHERE mailbox = ? AND uid = ?", old)
+    if len(old) == _SLICE:
+        return True
+    for (mailbox,) in fetch(con, "SELECT id FROM mailbox INDEXED BY mailbox_deleted WHERE name IS NULL LIMIT 1"):
+        uids = [row[0] for row in fetch(con, "SELECT uid FROM message WHERE mailbox = ? LIMIT ?", (mailbox, _SLICE))]
+        if uids:
+            _remove(con, mailbox, uids, now)
+            return True
+        gone = fetch(con, "SELECT mailbox, modseq, uid FROM vanished WHERE mailbox = ? LIMIT ?", (mailbox, _SLICE))
+        con.executemany("DELETE FROM vanished WHERE mailbox = ? AND modseq = ? AND uid = ?", gone)
+        if not gone:
+            con.execute("DELETE FROM keyword WHERE mailbox = ?", (mailbox,))
+            con.execute("DELETE FROM mailbox WHERE id = ?", (mailbox,))
+        return True
+    return False
+
+
+def _remove(con: apsw.Connection, mailbox: int, uids: Sequence[int], now: float) -> None:
+    these = (mailbox, uid_set(uids))
+    con.execute(f"INSERT INTO lingering SELECT mailbox, uid, content, ?3 {_THESE}", (*these, now))
+    con.execute(f"""
+        UPDATE content SET refs = refs - gone.n, since = ?3 FROM (SELECT content, count(*) AS n {_THESE} GROUP BY content) AS gone
+        WHERE content.id = gone.content""", (*these, now))
+    con.execute(f"DELETE {_THESE}", these)
+
+
+def current_modseq(con: apsw.Connection, mailbox: int) -> int:
+    """Raises NoSuchMailbox."""
+    found = fetch(con, "SELECT modseq FROM mailbox WHERE id = ? AND name IS NOT NULL", (mailbox,))
+    if not found:
+        raise NoSuchMailbox()
+    return int(found[0][0])

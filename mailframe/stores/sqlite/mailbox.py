@@ -1,0 +1,173 @@
+"""One mailbox: reads at once, changes as jobs of the writer, a hint to listeners after the commit."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+
+import apsw
+from zope.interface import implementer
+
+from mailframe.interfaces.store import IAttributeCache, ICopyable, IMailbox, IModSequenced, IMovable, IRecent
+from mailframe.model.flags import FlagChange
+from mailframe.model.mailbox import Attributes, Changes, Field, FlagsStored, MailboxStatus, New, Rows, UidRanges
+from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage
+from mailframe.sqlite.pieces import PIECE, PIECE_BITS
+from mailframe.sqlite.rows import Row, fetch
+from mailframe.stores import keywords
+
+from . import arrivals, departures
+from .columns import SERVES
+from .listing import columns, listing
+from .parts import Parts
+from .schema import BY_CHANGE
+from .tree import mailbox_number
+
+_FLAGS = Field.FLAGS | Field.MODSEQ
+_INLINE = 5_000             # changes read in the reactor's thread
+
+
+@implementer(IMailbox, ICopyable, IMovable, IModSequenced, IAttributeCache, IRecent)
+class SqliteMailbox:
+    """Holds nothing but its number: any number of these may stand for one mailbox."""
+
+    def __init__(self, parts: Parts, account: int, number: int) -> None:
+        self.id = str(number)
+        self._parts = parts
+        self._engine = parts.engine
+        self._account = account
+        self._number = number
+
+    async def status(self) -> MailboxStatus:
+        found = await self._engine.query("""
+            SELECT uidvalidity, uidnext, messages, unseen, deleted, size, modseq, modseq FROM mailbox
+            WHERE id = ? AND name IS NOT NULL""", (self._number,))
+        if not found:
+            raise NoSuchMailbox()
+        return MailboxStatus(*found[0])
+
+    async def keywords(self, add: Sequence[str]) -> tuple[str, ...]:
+        found = await self._engine.query("SELECT word FROM keyword WHERE mailbox = ? ORDER BY number", (self._number,))
+        words = tuple(row[0] for row in found)
+        if not keywords.missing(words, add):
+            return words
+
+        def job(con: apsw.Connection) -> tuple[str, ...]:
+            old = arrivals.table(con, self._number)
+            new = keywords.grown(old, add)
+            arrivals.grow(con, self._number, old, new)
+            return new
+        return await self._engine.submit(job)
+
+    async def rows(self, ranges: UidRanges, limit: int, fields: Field) -> Rows:
+        if not fields & ~SERVES and not self._engine.slow:
+            known = self._parts.columns.of(self._number).rows(ranges, limit, fields)
+            if known is not None:
+                return known
+        return await listing(self._engine, self._number, ranges, limit, fields, self._parts.attributes_version)
+
+    async def read(self, uid: int, offset: int, size: int) -> bytes:
+        found = await self._engine.query(f"""
+            SELECT h.octets, m.content, CASE WHEN m.size <= {PIECE} THEN p.octets END
+            FROM message AS m LEFT JOIN head AS h ON h.mailbox = m.mailbox AND h.uid = m.uid
+            LEFT JOIN piece AS p ON p.id = m.content << {PIECE_BITS} WHERE m.mailbox = ? AND m.uid = ?""", (self._number, uid))
+        if not found:
+            found = await self._engine.query("""
+                SELECT h.octets, l.content, NULL FROM lingering AS l LEFT JOIN head AS h USING (mailbox, uid)
+                WHERE mailbox = ? AND uid = ?""", (self._number, uid))
+            if not found:
+                raise NoSuchMessage(detail=f"mailbox {self._number} uid {uid}")
+        head, content, octets = found[0]
+        head = head or b""
+        if octets is not None:
+            whole: bytes = head + octets
+            return whole if offset == 0 and size >= len(whole) else whole[offset:offset + size]
+        part: bytes = head[offset:offset + size]
+        rest = size - len(part)
+        if rest:
+            part += await self._parts.content.read(content, max(offset - len(head), 0), rest)
+        return part
+
+    async def append(self, messages: Sequence[New]) -> array[int]:
+        size = sum(len(message.content) + len(message.head) for message in messages if isinstance(message.content, bytes))
+        uids = await self._change(lambda con: arrivals.append(con, self._parts.content, self._number, messages), size)
+        return array("I", uids)
+
+    async def set_flags(self, uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
+        rows, refused, changed = await self._engine.submit(
+            lambda con: departures.set_flags(con, self._number, uids, change, unchanged_since))
+        if changed:
+            self._tell(self._number)
+        return FlagsStored(columns(rows, _FLAGS), array("I", refused))
+
+    async def expunge(self, uids: Sequence[int] | None, only_deleted: bool) -> array[int]:
+        now = self._parts.clock.seconds()
+        return array("I", await self._change(lambda con: departures.expunge(con, self._number, uids, only_deleted, now)))
+
+    async def changes(self, cursor: object) -> Changes | None:
+        """The log is read up to the mod-sequence that was seen first: what comes after it is for the next call."""
+        found = await self._engine.query("SELECT modseq FROM mailbox WHERE id = ? AND name IS NOT NULL", (self._number,))
+        if not found:
+            raise NoSuchMailbox()
+        modseq = found[0][0]
+        if not isinstance(cursor, int) or cursor > modseq:      # not ours, or the file was put back from a backup
+            return None
+        if cursor == modseq:
+            return Changes(modseq, Rows(), array("I"))
+        between = (self._number, cursor, modseq)
+        changed = await self._all(
+            f"SELECT uid, flags, modseq FROM {BY_CHANGE} AND modseq > ? AND modseq <= ? ORDER BY uid", between)
+        gone = await self._all("SELECT uid FROM vanished WHERE mailbox = ? AND modseq > ? AND modseq <= ?", between)
+        return Changes(modseq, columns(changed, _FLAGS), array("I", sorted(row[0] for row in gone)))
+
+    async def copy(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
+        target, saved = mailbox_number(target_id), int(self._parts.clock.seconds())
+        old, new = await self._engine.submit(
+            lambda con: arrivals.copy(con, self._account, self._number, uids, target, saved))
+        if old:
+            self._tell(target)
+        return array("I", old), array("I", new)
+
+    async def move(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
+        target, now = mailbox_number(target_id), self._parts.clock.seconds()
+        old, new = await self._engine.submit(
+            lambda con: arrivals.move(con, self._account, self._number, uids, target, now))
+        if old:
+            self._tell(self._number)
+            self._tell(target)
+        return array("I", old), array("I", new)
+
+    async def remember(self, uids: Sequence[int], attributes: Sequence[Attributes]) -> None:
+        rows = [(self._number, uid, known.version, known.envelope, known.structure, known.index)
+                for uid, known in zip(uids, attributes, strict=True)]
+
+        def job(con: apsw.Connection) -> None:
+            con.executemany("""
+                INSERT OR REPLACE INTO attributes SELECT ?1, ?2, ?3, ?4, ?5, ?6
+                WHERE EXISTS (SELECT 1 FROM message WHERE mailbox = ?1 AND uid = ?2)""", rows)
+        await self._engine.submit(job, sum(len(row[3]) + len(row[4]) + len(row[5]) for row in rows))
+
+    async def claim_recent(self) -> int:
+        sql = "SELECT recent FROM mailbox WHERE id = ? AND recent < uidnext"
+        if not await self._engine.query(sql, (self._number,)):
+            return 2**32
+
+        def job(con: apsw.Connection) -> int:
+            found = fetch(con, sql, (self._number,))        # again: another session may have been first
+            con.execute("UPDATE mailbox SET recent = uidnext WHERE id = ?", (self._number,))
+            return int(found[0][0]) if found else 2**32
+        return await self._engine.submit(job)
+
+    async def _all(self, sql: str, parameters: tuple[int, ...]) -> list[Row]:
+        rows = await self._engine.query(f"{sql} LIMIT {_INLINE}", parameters)
+        return rows if len(rows) < _INLINE else await self._engine.query(sql, parameters, bulk=True)
+
+    async def _change(self, job: Callable[[apsw.Connection], Sequence[int]], size: int = 0) -> Sequence[int]:
+        """Run a job that yields the UIDs it has touched, and hint at the change if there are any."""
+        uids = await self._engine.submit(job, size)
+        if uids:
+            self._tell(self._number)
+        return uids
+
+    def _tell(self, number: int) -> None:
+        self._parts.tell(self._account, str(number))

@@ -1,0 +1,29 @@
+"""What accounts and mailboxes of one store share."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+
+from mailframe.model.mailbox import Listeners
+from mailframe.sqlite.content import SqliteContent
+from mailframe.sqlite.engine import Engine
+
+from .columns import ColumnsCache
+
+
+class Parts:
+    """The engine, the content, the columns kept, and who listens to which account."""
+
+    def __init__(self, engine: Engine, content: SqliteContent, clock: IReactorTime, attributes_version: int | None) -> None:
+        self.engine = engine
+        self.content = content
+        self.clock = clock
+        self.attributes_version = attributes_version
+        self.columns = ColumnsCache(engine)
+        self.listeners: dict[int, Listeners] = {}
+
+    def tell(self, account: int, mailbox_id: str) -> None:
+        """After the commit: `mailbox_id` of the account numbered `account` has changed; "" for the list."""
+        listeners = self.listeners.get(account)
+        if listeners is not None:
+            listeners.tell(mailbox_id)

@@ -1,0 +1,90 @@
+"""The tables, and how this room's numbers become SQLite's."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+#: Steps are only ever added at the end.
+MIGRATIONS = (
+    """
+    -- uidvalidity: the last one that was given to a mailbox of this account
+    CREATE TABLE account (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, uidvalidity INTEGER NOT NULL);
+    CREATE TABLE subscription (account INTEGER, name TEXT, PRIMARY KEY (account, name)) WITHOUT ROWID;
+
+    -- Counts are changed in the transaction that changes the messages. name: NULL once deleted, until the sweeper has been.
+    -- recent: the lowest UID that no session has been told of as recent.
+    CREATE TABLE mailbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, name TEXT, special_use TEXT,
+        uidvalidity INTEGER NOT NULL, uidnext INTEGER NOT NULL DEFAULT 1 CHECK (uidnext <= 4294967296),
+        modseq INTEGER NOT NULL DEFAULT 1, messages INTEGER NOT NULL DEFAULT 0, unseen INTEGER NOT NULL DEFAULT 0,
+        deleted INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0, recent INTEGER NOT NULL DEFAULT 1,
+        UNIQUE (account, name));
+    CREATE INDEX mailbox_deleted ON mailbox (id) WHERE name IS NULL;
+    CREATE TABLE keyword (mailbox INTEGER, number INTEGER, word TEXT NOT NULL, PRIMARY KEY (mailbox, number)) WITHOUT ROWID;
+
+    -- Narrow on purpose: a listing of flags reads nothing else. email_id: NULL means 'M' mailbox '-' uid.
+    CREATE TABLE message (
+        mailbox INTEGER, uid INTEGER, flags INTEGER NOT NULL, modseq INTEGER NOT NULL, date INTEGER NOT NULL,
+        saved INTEGER NOT NULL, size INTEGER NOT NULL, content INTEGER NOT NULL, email_id TEXT,
+        PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;
+    CREATE INDEX message_changed ON message (mailbox, modseq);
+    CREATE TABLE head (mailbox INTEGER, uid INTEGER, octets BLOB NOT NULL, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;
+    CREATE TABLE attributes (
+        mailbox INTEGER, uid INTEGER, version INTEGER NOT NULL, envelope BLOB NOT NULL, structure BLOB NOT NULL,
+        mime_index BLOB NOT NULL, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;
+
+    -- The log of expunges, kept for good; and what readers may still finish reading.
+    CREATE TABLE vanished (mailbox INTEGER, modseq INTEGER, uid INTEGER, PRIMARY KEY (mailbox, modseq, uid)) WITHOUT ROWID;
+    CREATE TABLE lingering (
+        mailbox INTEGER, uid INTEGER, content INTEGER NOT NULL, since REAL NOT NULL, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;
+    CREATE INDEX lingering_since ON lingering (since);
+
+    -- A message arrives by one INSERT into this view: every statement that the writer's thread runs gives the interpreter
+    -- lock away and has to wait for it again, so six of them cost a busy server half of its intake.
+    CREATE VIEW arrival AS SELECT
+        NULL AS mailbox, NULL AS uid, NULL AS flags, NULL AS modseq, NULL AS date, NULL AS saved, NULL AS size, NULL AS content,
+        NULL AS octets, NULL AS head, NULL AS version, NULL AS envelope, NULL AS structure, NULL AS mime_index;
+    CREATE TRIGGER arrival_with_octets INSTEAD OF INSERT ON arrival WHEN NEW.octets IS NOT NULL BEGIN
+        INSERT INTO content (size, refs, since) VALUES (length(NEW.octets), 1, NEW.saved);
+        INSERT INTO piece VALUES (last_insert_rowid() << 16, NEW.octets);
+        INSERT INTO message VALUES (
+            NEW.mailbox, NEW.uid, NEW.flags, NEW.modseq, NEW.date, NEW.saved, NEW.size, last_insert_rowid() >> 16, NULL);
+        INSERT INTO head SELECT NEW.mailbox, NEW.uid, NEW.head WHERE length(NEW.head) > 0;
+        INSERT INTO attributes SELECT NEW.mailbox, NEW.uid, NEW.version, NEW.envelope, NEW.structure, NEW.mime_index
+            WHERE NEW.version IS NOT NULL;
+    END;
+    CREATE TRIGGER arrival_of_content INSTEAD OF INSERT ON arrival WHEN NEW.octets IS NULL BEGIN
+        INSERT INTO message VALUES (
+            NEW.mailbox, NEW.uid, NEW.flags, NEW.modseq, NEW.date, NEW.saved, NEW.size, NEW.content, NULL);
+        INSERT INTO head SELECT NEW.mailbox, NEW.uid, NEW.head WHERE length(NEW.head) > 0;
+        INSERT INTO attributes SELECT NEW.mailbox, NEW.uid, NEW.version, NEW.envelope, NEW.structure, NEW.mime_index
+            WHERE NEW.version IS NOT NULL;
+    END;
+    """,
+)
+
+#: What changed last in a mailbox: without being told so, SQLite would rather read all of it than sort the few.
+BY_CHANGE = "message INDEXED BY message_changed WHERE mailbox = ?"
+
+MAX_INTEGER = (1 << 63) - 1
+
+
+def signed(mask: int) -> int:
+    """A 64-bit mask as SQLite keeps it."""
+    return mask - (1 << 64) if mask >> 63 else mask
+
+
+def masks(column: Sequence[int]) -> array[int]:
+    """A column of SQLite's numbers as masks."""
+    flags = array("Q")
+    flags.frombytes(array("q", column).tobytes())
+    return flags
+
+
+def uid_set(uids: Sequence[int]) -> Any:
+    """For ``uid IN carray(?)``: one statement for any number of UIDs."""
+    return apsw.carray(array("q", uids or (-1,)))       # an empty array has no address

@@ -1,0 +1,114 @@
+"""The store itself: its life, its accounts, and deliveries that commit together with the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import apsw
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailframe.interfaces.content import IReadableContent, IStaged
+from mailframe.interfaces.store import IAccount, IJoinedStore
+from mailframe.model.mailbox import FRESH_ACCOUNT, New, NewMailbox
+from mailframe.model.refusal import Refusal
+from mailframe.sqlite.content import SqliteContent
+from mailframe.sqlite.engine import Engine
+from mailframe.sqlite.errors import EngineError
+
+from . import arrivals, departures, tree
+from .account import SqliteAccount
+from .parts import Parts
+from .schema import MIGRATIONS
+
+log = Logger()
+
+_SWEEP_EVERY_S = 60.0
+
+
+@implementer(IJoinedStore, IReadableContent)
+class SqliteStore:
+    """`engine` may be shared with others, who register before `start`; `close` closes it, so they stop before.
+
+    `attributes_version` is that of the renderer in use: kept ENVELOPEs and the like of another one are not given out.
+    """
+
+    def __init__(
+        self, engine: Engine, clock: IReactorTime, *, content: SqliteContent | None = None, attributes_version: int | None = None,
+    ) -> None:
+        self.engine = engine
+        self.content = content or SqliteContent(engine, clock)
+        self._parts = Parts(engine, self.content, clock, attributes_version)
+        self._accounts: dict[str, int] = {}
+        self._sweeping = LoopingCall(self._sweep_safely)
+        self._sweeping.clock = clock
+        engine.register("store", MIGRATIONS)
+
+    async def start(self) -> None:
+        """Raises EngineError with a sentence for people."""
+        await self.engine.start()
+        await self.content.start()
+        if not self._sweeping.running:
+            self._sweeping.start(_SWEEP_EVERY_S, now=False).addErrback(lambda failure: log.failure("sweeping ended", failure))
+
+    async def open_account(self, name: str, fresh: Sequence[NewMailbox]) -> IAccount:
+        number = self._accounts.get(name)
+        if number is None:
+            found = await self.engine.query("SELECT id FROM account WHERE name = ?", (name,))
+            if found:
+                number = int(found[0][0])
+            else:
+                now = int(self._parts.clock.seconds())
+                number = await self.engine.submit(lambda con: tree.account_id(con, name, fresh, now))
+            self._accounts[name] = number
+        account: IAccount = SqliteAccount(self._parts, number)
+        return account
+
+    async def close(self) -> None:
+        if self._sweeping.running:
+            self._sweeping.stop()
+        self.content.stop()
+        await self.engine.close()
+
+    async def stage(self) -> IStaged:
+        return await self.content.stage()
+
+    async def read(self, content_id: str, offset: int, size: int) -> bytes:
+        return await self.content.read(content_id, offset, size)
+
+    def append_unit(
+        self, targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
+    ) -> tuple[Callable[[apsw.Connection], list[Refusal | None]], Callable[[], None]]:
+        """See `IJoinedStore`."""
+        changed: list[tuple[int, int]] = []
+
+        def unit(con: apsw.Connection) -> list[Refusal | None]:
+            return arrivals.deliver(con, self.content, targets, fresh, changed)
+
+        def after() -> None:
+            for account, mailbox in changed:
+                self._parts.tell(account, str(mailbox))
+        return unit, after
+
+    def delivery_job(
+        self, account: str, folder: str, message: New, fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
+    ) -> tuple[Callable[[apsw.Connection], Refusal | None], Callable[[], None]]:
+        """`append_unit` for one target."""
+        unit, after = self.append_unit([(account, folder, message)], fresh)
+        return lambda con: unit(con)[0], after
+
+    async def sweep(self) -> None:
+        """Forget what was expunged, or was in mailboxes deleted, more than ten minutes ago; in slices."""
+        while await self.engine.submit(partial(departures.sweep, now=self._parts.clock.seconds())):
+            pass
+
+    async def _sweep_safely(self) -> None:
+        try:
+            await self.sweep()
+        except EngineError as closed:
+            log.debug("no more sweeping: {closed}", closed=closed)
+        except Exception:
+            log.failure("sweeping mailboxes failed, will be tried again")

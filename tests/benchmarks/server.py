@@ -1,0 +1,101 @@
+"""A mailframe server in a process of its own that measures its reactor's heartbeat (I2); one JSON line on request.
+
+Reads lines on standard input: "report" prints what was measured since the last report, end of input stops the server.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor as _reactor
+from twisted.internet import stdio
+from twisted.protocols.basic import LineReceiver
+
+from mailframe.app.config import Config, Listener
+from mailframe.app.service import MailService
+from mailframe.app.tap import SWITCH_INTERVAL_S
+from mailframe.app.toml import PluginSpec
+
+reactor: Any = _reactor
+BEAT_S = 0.001
+
+
+class Heartbeat:
+    """How late a call comes that is due every millisecond."""
+
+    def __init__(self) -> None:
+        self.delays: list[float] = []
+        self._due = time.perf_counter() + BEAT_S
+        reactor.callLater(BEAT_S, self._beat)
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self.delays.append(max(0.0, now - self._due))
+        self._due = now + BEAT_S
+        reactor.callLater(BEAT_S, self._beat)
+
+    def report(self) -> dict[str, float]:
+        delays, self.delays = sorted(self.delays), []
+        if not delays:
+            return {"p50_ms": 0.0, "p999_ms": 0.0, "max_ms": 0.0}
+
+        def at(part: float) -> float:
+            return round(1000 * delays[min(len(delays) - 1, int(len(delays) * part))], 2)
+
+        return {"p50_ms": at(0.5), "p999_ms": at(0.999), "max_ms": at(1.0)}
+
+
+class Commands(LineReceiver):
+    delimiter = b"\n"
+
+    def __init__(self, service: MailService, heartbeat: Heartbeat) -> None:
+        self.service = service
+        self.heartbeat = heartbeat
+        self.cpu = time.process_time()
+
+    def lineReceived(self, line: bytes) -> None:
+        engine = getattr(self.service.parts.store, "engine", None)
+        cpu, self.cpu = time.process_time() - self.cpu, time.process_time()
+        print(json.dumps({
+            "heartbeat": self.heartbeat.report(), "cpu_s": round(cpu, 3),
+            "commits": getattr(engine, "commits", 0), "jobs": getattr(engine, "jobs", 0),
+            "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }), flush=True)
+
+    def connectionLost(self, reason: object = None) -> None:
+        if reactor.running:
+            reactor.stop()
+
+
+def main(data: Path) -> None:
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    config = Config(
+        hostname="bench.example", domains=("bench.example",), data=data,
+        listeners={
+            "smtp": Listener("smtp", "tcp:0:interface=127.0.0.1"),
+            "imap": Listener("imap", "tcp:0:interface=127.0.0.1", plaintext_login="always"),
+            "pop3": Listener("pop3", "tcp:0:interface=127.0.0.1", plaintext_login="always"),
+        },
+        auth=(PluginSpec("file", {"path": str(data / "accounts")}),),
+    )
+    service = MailService(config, reactor)
+    service.privilegedStartService()
+    service.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+
+    def ready(_: object) -> None:
+        print(json.dumps({name: port for name, (_, port) in service.addresses().items()}), flush=True)
+        stdio.StandardIO(Commands(service, Heartbeat()), reactor=reactor)
+
+    service.started.addCallback(ready)
+    service.started.addErrback(lambda failure: (failure.printTraceback(), reactor.stop()))
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
