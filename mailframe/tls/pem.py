@@ -1,0 +1,81 @@
+"""Certificate chains and keys from PEM files, with errors that name the file and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """Where a certificate lives. `chain`: PEM, the server's own certificate first; `key`: PEM, without a passphrase."""
+
+    chain: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A certificate with its key, as read. `names`: the DNS names it is good for, lower case, perhaps ``*.one.example``."""
+
+    chain: Sequence[x509.Certificate]
+    key: PrivateKey
+    names: frozenset[str]
+
+
+def read_identity(files: CertificateFiles) -> Identity:
+    """Raises ValueError in one sentence that names the file."""
+    try:
+        chain = x509.load_pem_x509_certificates(_read(files.chain, "TLS certificate"))
+    except ValueError as error:
+        if isinstance(error, _Unreadable):
+            raise
+        raise ValueError(f"the TLS certificate {files.chain} is not a PEM certificate: {error}") from None
+    key = _read_key(files.key)
+    if _public_octets(chain[0].public_key()) != _public_octets(key.public_key()):
+        raise ValueError(f"the TLS key {files.key} does not belong to the certificate {files.chain}")
+    return Identity(chain, key, frozenset(_names(chain[0])))
+
+
+def _read_key(path: Path) -> PrivateKey:
+    octets = _read(path, "TLS key")
+    try:
+        key = load_pem_private_key(octets, password=None)
+    except TypeError:
+        raise ValueError(f"the TLS key {path} has a passphrase; a server cannot type it") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError(f"the TLS key {path} is not a private key in PEM") from None
+    if not isinstance(key, PrivateKey):
+        raise ValueError(f"the TLS key {path} is neither RSA, ECDSA nor EdDSA")
+    return key
+
+
+class _Unreadable(ValueError):
+    """The file itself could not be read; the sentence is complete."""
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _Unreadable(f"the {what} {path} cannot be read: {error.strerror}") from None
+
+
+def _public_octets(key: object) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined, no-any-return]
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return [name.lower() for name in names.get_values_for_type(x509.DNSName)]
