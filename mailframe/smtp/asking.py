@@ -1,0 +1,37 @@
+"""The one place where a session meets a plugin: what a plugin raises stays here (I7, I8)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
+
+from twisted.logger import Logger
+
+from mailframe.interfaces.maybe import settled
+from mailframe.model.envelope import Peer
+from mailframe.model.refusal import InternalError, Refusal
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+log = Logger(namespace="mailframe.smtp")
+
+
+async def ask(peer: Peer, what: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `function`, which may also return the plain value. Raises Refusal: its own, or InternalError for any other fault."""
+    try:
+        return await settled(function(*args, **kwargs))
+    except Refusal:
+        raise
+    except Exception:
+        name = getattr(function, "__qualname__", repr(function))
+        log.failure("{what}: {plugin} failed for {ip}", what=what, plugin=name, ip=peer.ip)
+        raise InternalError(detail=f"{what}: {name}") from None
+
+
+def tell(what: str, function: Callable[[], object]) -> None:
+    """Call `function`, which has promised not to raise; if it does, that is logged."""
+    try:
+        function()
+    except Exception:
+        log.failure("{what}: {plugin} failed", what=what, plugin=getattr(function, "__qualname__", repr(function)))

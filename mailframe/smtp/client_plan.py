@@ -1,0 +1,136 @@
+"""What to say to a server for one message: its abilities, MAIL and RCPT lines, and what cannot be asked of it. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mailframe.model.envelope import Envelope, Recipient
+
+from .reply import Reply
+
+_MAX_ORCPT = 500      # octets, RFC 3461 section 4.2
+_MAX_ENVID = 100      # characters, RFC 3461 section 4.4
+
+
+class Stage(enum.Enum):
+    """What a recipient's outcome is the answer to."""
+
+    LOCAL = "our own look at the message"
+    MAIL = "MAIL FROM"
+    RCPT = "RCPT TO"
+    DATA = "DATA"
+    END = "end of data"
+    LOST = "a lost connection"              # before the end of data was sent: the next hop has nothing
+    DOUBTFUL = "a lost connection at the end of data"       # it may have taken the message
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it went for one recipient. `reply` is the server's; ours at the stages LOCAL, LOST and DOUBTFUL."""
+
+    reply: Reply
+    stage: Stage
+
+    @property
+    def accepted(self) -> bool:
+        return self.stage is Stage.END and 200 <= self.reply.code < 300
+
+
+def extensions(reply: Reply) -> dict[str, str]:
+    """The keywords of an EHLO reply in capitals, each with its parameters (RFC 5321 section 4.1.1.1)."""
+    found: dict[str, str] = {}
+    for line in reply.lines[1:]:
+        keyword, _, parameters = line.partition(" ")
+        if keyword.upper().startswith("AUTH="):     # as some old servers write it
+            keyword, parameters = "AUTH", f"{keyword[5:]} {parameters}"
+        if keyword:
+            found[keyword.upper()] = " ".join(filter(None, (found.get(keyword.upper()), parameters.strip())))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The commands of one transaction; `refused` are recipients that this server cannot be given, with the reason."""
+
+    mail: bytes = b""
+    rcpts: Sequence[tuple[Recipient, bytes]] = ()
+    refused: Mapping[Recipient, Outcome] = field(default_factory=dict)
+
+
+def plan(
+    envelope: Envelope, recipients: Sequence[Recipient], size: int, offers: Mapping[str, str], *, utf8_header: bool = False,
+) -> Plan:
+    """`size`: octets of the whole message. `utf8_header`: its header needs SMTPUTF8 (RFC 6531 section 3.6).
+
+    8-bit content goes to a server without 8BITMIME unchanged, as all mail servers of today do: it arrives, while
+    re-encoding would break signatures and bouncing would help nobody.
+    """
+    limit = offers.get("SIZE", "").partition(" ")[0]
+    if limit.isdecimal() and 0 < int(limit[:18]) < size:
+        words = f"Message of {size} octets is larger than the {limit[:18]} that the next mail server takes"
+        return Plan(refused=dict.fromkeys(recipients, Outcome(Reply.of(552, "5.3.4", words), Stage.LOCAL)))
+    utf8 = "SMTPUTF8" in offers
+    if not utf8 and (utf8_header or (envelope.sender is not None and envelope.sender.needs_smtputf8)):
+        return Plan(refused=dict.fromkeys(recipients, _NOT_UTF8))
+    refused = {} if utf8 else {recipient: _NOT_UTF8 for recipient in recipients if recipient.address.needs_smtputf8}
+    asks_utf8 = utf8 and (
+        envelope.smtputf8 or utf8_header or (envelope.sender is not None and envelope.sender.needs_smtputf8)
+        or any(recipient.address.needs_smtputf8 for recipient in recipients)
+    )
+    rcpts = [(recipient, _rcpt(recipient, offers, asks_utf8)) for recipient in recipients if recipient not in refused]
+    return Plan(_mail(envelope, size, offers, asks_utf8), rcpts, refused)
+
+
+def _mail(envelope: Envelope, size: int, offers: Mapping[str, str], utf8: bool) -> bytes:
+    words = [f"MAIL FROM:<{envelope.sender or ''}>"]
+    if "SIZE" in offers:
+        words.append(f"SIZE={size}")
+    if "8BITMIME" in offers and (utf8 or envelope.body == "8BITMIME"):
+        words.append("BODY=8BITMIME")
+    if utf8:
+        words.append("SMTPUTF8")
+    if "DSN" in offers:
+        if envelope.ret is not None:
+            words.append(f"RET={envelope.ret}")
+        if envelope.envid is not None and len(envid := xtext(envelope.envid)) <= _MAX_ENVID:
+            words.append(f"ENVID={envid}")
+    return _line(words)
+
+
+def _rcpt(recipient: Recipient, offers: Mapping[str, str], utf8: bool) -> bytes:
+    words = [f"RCPT TO:<{recipient.address}>"]
+    if "DSN" in offers:
+        if recipient.notify:
+            words.append(f"NOTIFY={','.join(sorted(recipient.notify))}")
+        if recipient.orcpt is not None:
+            kind, _, address = recipient.orcpt.partition(";")
+            if not address.isascii():
+                kind = "utf-8"          # RFC 6533 section 3
+            orcpt = f"{xtext(kind)};{xtext(address, utf8=utf8)}"
+            if len(orcpt.encode()) <= _MAX_ORCPT:
+                words.append(f"ORCPT={orcpt}")
+    return _line(words)
+
+
+def _line(words: Sequence[str]) -> bytes:
+    line = " ".join(words)
+    if not line.isprintable():
+        raise ValueError("an address or parameter with control characters")     # unreachable by Address.parse; I5
+    return line.encode("utf-8") + b"\r\n"
+
+
+def xtext(text: str, *, utf8: bool = False) -> str:
+    """`text` as xtext (RFC 3461 section 4); characters beyond ASCII as RFC 6533 section 3 has it, plain if `utf8`."""
+    hexadecimal = "+{:02X}" if text.isascii() else "\\x{{{:X}}}"
+    return "".join(
+        character if ("!" <= character <= "~" and character not in "+=\\") or (utf8 and character > "\x9f")
+        else hexadecimal.format(ord(character))
+        for character in text
+    )
+
+
+_NOT_UTF8 = Outcome(
+    Reply.of(550, "5.6.7", "The next mail server cannot take international addresses (SMTPUTF8)"), Stage.LOCAL,
+)

@@ -1,0 +1,215 @@
+"""What an SMTP extension is (RFC 5321 section 2.2), and what its commands may do; the base protocol uses the same slots."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+
+from mailframe.interfaces.delivery import IReception
+from mailframe.model.address import Address
+from mailframe.model.envelope import Envelope, Peer
+from mailframe.sasl.exchange import Mechanism
+
+from .machine import Order, State
+from .reply import Reply
+from .settings import SmtpSettings
+from .syntax import Parameters, SyntaxFault
+from .transaction import Transaction
+
+if TYPE_CHECKING:
+    from twisted.cred.portal import Portal
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that EHLO's answer is computed from."""
+
+    settings: SmtpSettings
+    tls: bool                                  # this connection is encrypted
+    tls_available: bool                        # it could be
+    loopback: bool                             # the client is on this machine
+    login_available: bool                      # there is a portal
+    account: str | None                        # who has logged in
+    mechanisms: Mapping[bytes, Mechanism]
+
+    @property
+    def plaintext_allowed(self) -> bool:
+        """Whether mechanisms that show the password may be used here."""
+        where = self.settings.plaintext_login
+        return self.tls or where == "always" or (where == "loopback" and self.loopback)
+
+
+@dataclass(slots=True)
+class MailDraft:
+    """What the parameters of MAIL have said so far."""
+
+    situation: Situation
+    size: int | None = None
+    body: str = "7BIT"
+    smtputf8: bool = False
+    ret: str | None = None
+    envid: str | None = None
+
+
+@dataclass(slots=True)
+class RcptDraft:
+    """What the parameters of one RCPT have said so far."""
+
+    situation: Situation
+    smtputf8: bool = False                     # of the transaction
+    notify: frozenset[str] = frozenset()
+    orcpt: str | None = None
+
+
+class Conversation(Protocol):
+    """The session, as a command sees it. A command says at least one reply, or raises the Refusal that is one."""
+
+    state: State
+    peer: Peer
+    transaction: Transaction | None
+
+    @property
+    def settings(self) -> SmtpSettings: ...
+
+    @property
+    def situation(self) -> Situation: ...
+
+    @property
+    def reception(self) -> IReception: ...
+
+    @property
+    def registry(self) -> Registry: ...
+
+    @property
+    def portal(self) -> Portal | None: ...
+
+    def say(self, octets: bytes) -> None:
+        """Whole reply lines with CRLF; they go out together with others that are ready."""
+        ...
+
+    def complain(self, reply: Reply) -> None:
+        """Say `reply` and count a bad command."""
+        ...
+
+    def expect(self, handler: Callable[[bytes], Awaitable[None] | None]) -> None:
+        """The next line is no command but goes to `handler`, without its CRLF (up to AUTH_LIMIT)."""
+        ...
+
+    def ask(self, what: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        """Call a plugin, which may also return the plain value (`interfaces.maybe`).
+
+        What it raises besides Refusal is logged with `what`, and becomes InternalError (I7).
+        """
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Take no command for a while."""
+        ...
+
+    def hello(self, name: str, *, extended: bool) -> None:
+        """Remember what the client calls itself, and begin afresh."""
+        ...
+
+    def envelope(self, sender: Address | None, draft: MailDraft) -> Envelope:
+        """A new transaction's envelope, with an id of its own."""
+        ...
+
+    def read_data(self) -> None:
+        """What follows is the message of `transaction`, up to the dot; the session answers for it."""
+        ...
+
+    def reset(self) -> None:
+        """Give up the transaction, if there is one."""
+        ...
+
+    def start_tls(self) -> None:
+        """Begin the handshake; everything the client has said is forgotten."""
+        ...
+
+    def logged_in(self, account: str, logout: Callable[[], object]) -> None:
+        """From now on `account` is speaking; `logout` is called when it ends."""
+        ...
+
+    def login_failed(self, user: str) -> int:
+        """Log and count a failed login; returns how many there were in this connection."""
+        ...
+
+    def close(self) -> None:
+        """Send what was said, then end the connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`run` gets the arguments without surrounding spaces; it may be a plain function, or ``async def``."""
+
+    verb: bytes                                # in upper case
+    order: Order                               # when it is refused: `machine.ANY_TIME`, `AFTER_HELLO`, `BETWEEN_MAILS`...
+    run: Callable[[Conversation, bytes], Awaitable[None] | None]
+
+
+MailParameter = Callable[[MailDraft, str | None], None]
+RcptParameter = Callable[[RcptDraft, str | None], None]
+
+
+def nothing(_: Situation) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One extension. Parameters count as known only while `keywords` announces something; they raise Refusal."""
+
+    name: str
+    rfc: str
+    keywords: Callable[[Situation], tuple[str, ...]] = nothing       # lines of EHLO's answer
+    mail_parameters: Mapping[str, MailParameter] = field(default_factory=dict)
+    rcpt_parameters: Mapping[str, RcptParameter] = field(default_factory=dict)
+    commands: tuple[Command, ...] = ()
+
+
+class UnknownParameter(SyntaxFault):
+    smtp = (555, "5.5.4")
+
+
+class Registry:
+    """The extensions of a server. A later one with the same verb or parameter takes the earlier one's place."""
+
+    def __init__(self, extensions: Iterable[Extension]) -> None:
+        self.extensions = tuple(extensions)
+        self.commands = {command.verb: command for extension in self.extensions for command in extension.commands}
+        self._mail = {key: (extension, parse) for extension in self.extensions for key, parse in extension.mail_parameters.items()}
+        self._rcpt = {key: (extension, parse) for extension in self.extensions for key, parse in extension.rcpt_parameters.items()}
+
+    def extended(self, *more: Extension) -> Registry:
+        """A registry with `more` besides."""
+        return Registry((*self.extensions, *more))
+
+    def keywords(self, situation: Situation) -> list[str]:
+        """What EHLO announces now."""
+        return [line for extension in self.extensions for line in extension.keywords(situation)]
+
+    def read_mail(self, parameters: Parameters, draft: MailDraft) -> None:
+        """Let each extension read its parameters of MAIL into `draft`. Raises Refusal."""
+        for key, value in parameters:
+            extension, parse = self._mail.get(key) or _unknown(key, "MAIL")
+            if not extension.keywords(draft.situation):
+                _unknown(key, "MAIL")
+            parse(draft, value)
+
+    def read_rcpt(self, parameters: Parameters, draft: RcptDraft) -> None:
+        """Let each extension read its parameters of RCPT into `draft`. Raises Refusal."""
+        for key, value in parameters:
+            extension, parse = self._rcpt.get(key) or _unknown(key, "RCPT")
+            if not extension.keywords(draft.situation):
+                _unknown(key, "RCPT")
+            parse(draft, value)
+
+
+def _unknown(key: str, verb: str) -> tuple[Extension, Callable[..., None]]:
+    raise UnknownParameter(f"{verb} parameter {key} is not supported")
+

@@ -1,0 +1,1 @@
+"""SMTP's extensions, one RFC to a file."""

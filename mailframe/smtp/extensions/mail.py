@@ -1,0 +1,68 @@
+"""The verbs of a transaction (RFC 5321 section 3.3): MAIL, RCPT, DATA, RSET."""
+
+from __future__ import annotations
+
+from mailframe.model.envelope import Recipient
+from mailframe.model.refusal import Refusal, TooManyRecipients
+
+from ..extension import Command, Conversation, Extension, MailDraft, RcptDraft
+from ..machine import ORDER, State
+from ..reply import Reply
+from ..syntax import BadRecipientAddress, BadSenderAddress, SyntaxFault, parse_address, parse_sender, split_path
+from ..transaction import Transaction
+
+_SENDER_OK = Reply.of(250, "2.1.0", "Sender ok").encode()
+_RECIPIENT_OK = Reply.of(250, "2.1.5", "Recipient ok").encode()
+_GO_ON = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>").encode()
+_RESET = Reply.of(250, "2.0.0", "Ok").encode()
+
+
+class LoginNeeded(Refusal):
+    public, smtp = "Authentication required", (530, "5.7.0")
+
+
+async def mail(session: Conversation, args: bytes) -> None:
+    situation = session.situation
+    if session.settings.wants_login and situation.account is None:
+        if not situation.plaintext_allowed and situation.tls_available:
+            raise LoginNeeded("Must issue a STARTTLS command first")
+        raise LoginNeeded
+    path, parameters = split_path(args, b"FROM:", BadSenderAddress)
+    draft = MailDraft(situation)
+    session.registry.read_mail(parameters, draft)
+    envelope = session.envelope(parse_sender(path, smtputf8=draft.smtputf8), draft)
+    session.transaction = Transaction(envelope, await session.ask("begin", session.reception.begin, envelope), session.settings)
+    session.state = State.SENDER
+    session.say(_SENDER_OK)
+
+
+async def rcpt(session: Conversation, args: bytes) -> None:
+    transaction = session.transaction
+    assert transaction is not None, "RCPT comes only after MAIL"
+    if len(transaction.recipients) >= session.settings.max_recipients:
+        raise TooManyRecipients
+    path, parameters = split_path(args, b"TO:", BadRecipientAddress)
+    smtputf8 = transaction.envelope.smtputf8
+    draft = RcptDraft(session.situation, smtputf8)
+    session.registry.read_rcpt(parameters, draft)
+    address = parse_address(path, BadRecipientAddress, smtputf8=smtputf8)
+    await transaction.add(Recipient(address, draft.notify, draft.orcpt))
+    session.state = State.RECIPIENT
+    session.say(_RECIPIENT_OK)
+
+
+def data(session: Conversation, args: bytes) -> None:
+    if args:
+        raise SyntaxFault("DATA has no parameters")
+    session.say(_GO_ON)
+    session.read_data()
+
+
+def rset(session: Conversation, args: bytes) -> None:
+    session.reset()
+    session.say(_RESET)
+
+
+EXTENSION = Extension("mail", "5321", commands=tuple(
+    Command(verb, ORDER[verb], run) for verb, run in ((b"MAIL", mail), (b"RCPT", rcpt), (b"DATA", data), (b"RSET", rset))
+))

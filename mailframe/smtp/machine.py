@@ -1,0 +1,52 @@
+"""The order of commands (RFC 5321 section 4.1.4): one table of what is refused when, and with which words."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+from .reply import Reply
+
+
+class State(enum.Enum):
+    """Where a session stands between two commands."""
+
+    START = "not greeted yet"
+    GREETED = "no transaction"
+    SENDER = "MAIL was accepted"
+    RECIPIENT = "at least one RCPT was accepted"
+
+
+Order = Mapping[State, Reply]
+
+_HELLO_FIRST = Reply.of(503, "5.5.1", "Send HELO or EHLO first")
+_MAIL_FIRST = Reply.of(503, "5.5.1", "Need MAIL first")
+_RCPT_FIRST = Reply.of(503, "5.5.1", "Need RCPT first")
+_NESTED = Reply.of(503, "5.5.1", "Sender is given already")
+_IN_TRANSACTION = Reply.of(503, "5.5.1", "Not allowed within a mail transaction")
+
+#: In which states a command is refused, and how. What a third party's command needs is among these.
+ANY_TIME: Order = {}
+AFTER_HELLO: Order = {State.START: _HELLO_FIRST}
+BETWEEN_MAILS: Order = {State.START: _HELLO_FIRST, State.SENDER: _IN_TRANSACTION, State.RECIPIENT: _IN_TRANSACTION}
+
+ORDER: Mapping[bytes, Order] = {
+    b"EHLO": ANY_TIME,
+    b"HELO": ANY_TIME,
+    b"MAIL": {State.START: _HELLO_FIRST, State.SENDER: _NESTED, State.RECIPIENT: _NESTED},
+    b"RCPT": {State.START: _HELLO_FIRST, State.GREETED: _MAIL_FIRST},
+    b"DATA": {State.START: _HELLO_FIRST, State.GREETED: _MAIL_FIRST, State.SENDER: _RCPT_FIRST},
+    b"RSET": ANY_TIME,
+    b"NOOP": ANY_TIME,
+    b"HELP": ANY_TIME,
+    b"QUIT": ANY_TIME,
+    b"VRFY": AFTER_HELLO,
+    b"EXPN": AFTER_HELLO,
+    b"STARTTLS": BETWEEN_MAILS,
+    b"AUTH": BETWEEN_MAILS,
+}
+
+
+def out_of_order(order: Order, state: State) -> Reply | None:
+    """What a command is told that must not come now; None when it may."""
+    return order.get(state)

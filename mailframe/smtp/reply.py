@@ -1,0 +1,62 @@
+"""A reply of SMTP (RFC 5321 section 4.2) as a value, and as octets that no text can break out of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mailframe.model.refusal import Refusal
+
+_MAX_TEXT = 490  # octets of one line's text: with codes and CRLF below the 512 of RFC 5321 section 4.5.3.1.5
+_UNSAFE = re.compile(r"[^\x20-\x7e]")
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`enhanced` is "" where RFC 2034 section 4 wants none: the greeting, HELO, EHLO and all 3xx."""
+
+    code: int
+    enhanced: str
+    lines: tuple[str, ...]
+
+    @classmethod
+    def of(cls, code: int, enhanced: str, *lines: str) -> Reply:
+        return cls(code, enhanced, lines or ("Ok",))
+
+    @classmethod
+    def from_refusal(cls, refusal: Refusal) -> Reply:
+        """The public words of `refusal`; codes that are none for a refusal become 451 4.3.0 (a plugin's fault, I7)."""
+        code, enhanced = refusal.smtp
+        if not 400 <= code <= 599:
+            code, enhanced = 451, "4.3.0"
+        if not _ENHANCED.fullmatch(enhanced) or enhanced[0] != str(code)[0]:
+            enhanced = f"{code // 100}.0.0"
+        return cls(code, enhanced, tuple(refusal.public.splitlines()) or ("Refused",))
+
+    @property
+    def positive(self) -> bool:
+        """2xx or 3xx: go on."""
+        return self.code < 400
+
+    @property
+    def temporary(self) -> bool:
+        """4xx: trying again later may succeed."""
+        return 400 <= self.code < 500
+
+    @property
+    def text(self) -> str:
+        """All lines as one, without codes."""
+        return " ".join(self.lines)
+
+    def encode(self) -> bytes:
+        """As octets for the wire; what is not printable ASCII in the text becomes "?"."""
+        prefix = f"{self.enhanced} " if self.enhanced else ""
+        texts = [(prefix + _UNSAFE.sub("?", line))[:_MAX_TEXT] for line in self.lines]
+        last = len(texts) - 1
+        return "".join(
+            f"{self.code}{' ' if place == last else '-'}{text}\r\n" for place, text in enumerate(texts)
+        ).encode("ascii")
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.enhanced} {self.text}" if self.enhanced else f"{self.code} {self.text}"

@@ -1,0 +1,106 @@
+"""The SMTP server: makes sessions, counts them, and ends them gracefully."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from collections.abc import Mapping
+
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import ServerFactory
+
+from mailframe.interfaces.delivery import IReception
+from mailframe.sasl.exchange import Mechanism
+from mailframe.sasl.registry import MECHANISMS
+
+from .extension import Registry
+from .extensions.builtin import BUILTIN
+from .session import SmtpSession
+from .settings import SmtpSettings
+
+SYSTEM_RANDOM = random.SystemRandom()
+
+
+class SmtpServerFactory(ServerFactory):
+    """Serves `reception` on any stream endpoint. On one with TLS of its own (implicit TLS) `tls` is not needed.
+
+    `portal` logs users in (None: no AUTH); `tls` is what `transport.startTLS` takes (None: no STARTTLS).
+    """
+
+    noisy = False
+
+    def __init__(
+        self, reception: IReception, settings: SmtpSettings, *, clock: IReactorTime, portal: Portal | None = None,
+        tls: object | None = None, random: random.Random = SYSTEM_RANDOM, registry: Registry = BUILTIN,
+        mechanisms: Mapping[bytes, Mechanism] = MECHANISMS, listener: str = "",
+    ) -> None:
+        self.reception = reception
+        self.settings = settings
+        self.clock = clock
+        self.portal = portal
+        self.tls = tls
+        self.random = random
+        self.registry = registry
+        self.mechanisms = mechanisms
+        self.listener = listener
+        self.stopping = False
+        self._sessions: set[SmtpSession] = set()
+        self._per_ip: dict[str, int] = {}
+        self._stopped: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> SmtpSession:
+        session = SmtpSession(self)
+        session.factory = self
+        return session
+
+    def admit(self, session: SmtpSession, ip: str) -> bool:
+        """Count a new session, unless there are too many."""
+        origin = _origin(ip)
+        count = self._per_ip.get(origin, 0)
+        if len(self._sessions) >= self.settings.max_connections or count >= self.settings.max_connections_per_ip:
+            return False
+        self._sessions.add(session)
+        self._per_ip[origin] = count + 1
+        return True
+
+    def gone(self, session: SmtpSession, ip: str) -> None:
+        """An admitted session has ended."""
+        self._sessions.discard(session)
+        origin = _origin(ip)
+        self._per_ip[origin] -= 1
+        if not self._per_ip[origin]:
+            del self._per_ip[origin]
+        if self._stopped is not None and not self._sessions:
+            self._stopped.callback(None)
+            self._stopped = None
+
+    @property
+    def connections(self) -> int:
+        """How many sessions there are."""
+        return len(self._sessions)
+
+    def stop(self) -> Deferred[None]:
+        """End idle sessions now (421 4.3.2) and each other one after its transaction; fires when none is left.
+
+        Stop listening first; `cut` ends those that take too long.
+        """
+        self.stopping = True
+        if not self._sessions:
+            return succeed(None)
+        stopped = self._stopped = self._stopped or Deferred()
+        for session in list(self._sessions):
+            session.wind_down()
+        return stopped
+
+    def cut(self) -> None:
+        """End every connection at once; what was not acknowledged is not delivered."""
+        for session in list(self._sessions):
+            if session.transport is not None:
+                session.transport.abortConnection()  # type: ignore[attr-defined]
+
+
+def _origin(ip: str) -> str:
+    """Who is counted as one peer: an IPv4 address, or the /64 that any IPv6 customer has to himself."""
+    return str(ipaddress.IPv6Network((ip, 64), strict=False)) if ":" in ip else ip

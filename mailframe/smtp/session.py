@@ -1,0 +1,313 @@
+"""One SMTP session: where commands, plugins and the stream of a message meet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
+from random import Random
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from mailframe.interfaces.delivery import IReception
+from mailframe.model.address import Address
+from mailframe.model.envelope import Envelope, Peer
+from mailframe.model.refusal import Refusal
+from mailframe.sasl.exchange import Mechanism
+
+from .asking import ask, log, tell
+from .data import DataReader
+from .extension import MailDraft, Registry, Situation
+from .framer import AUTH_LIMIT, Fault
+from .ids import new_id
+from .machine import State, out_of_order
+from .reply import Reply
+from .settings import SmtpSettings
+from .syntax import SyntaxFault
+from .transaction import Transaction
+from .wire import Wire, encrypted, ip_and_port, is_loopback, tls_words
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+_UNKNOWN = Reply.of(500, "5.5.1", "Command not recognized")
+_ERRORS = Reply.of(421, "4.7.0", "Too many errors").encode()
+_FOREIGN = Reply.of(421, "4.7.0", "This is SMTP").encode()
+_IDLE = Reply.of(421, "4.4.2", "Idle for too long").encode()
+_STOPPING = Reply.of(421, "4.3.2", "Server is shutting down, please try again later").encode()
+_CROWDED = Reply.of(421, "4.7.0", "Too many connections, please try again later").encode()
+_BROKEN = Reply.of(421, "4.3.0", "Internal error, please try again later").encode()
+_TLS_GO = Reply.of(220, "2.0.0", "Ready to start TLS").encode()
+_TLS_INJECTED = Reply.of(421, "4.7.0", "Nothing may follow STARTTLS before the handshake").encode()
+_FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))
+
+
+class Server(Protocol):
+    """What a session needs of `server.SmtpServerFactory`."""
+
+    reception: IReception
+    settings: SmtpSettings
+    clock: IReactorTime
+    portal: Portal | None
+    tls: object | None
+    random: Random
+    registry: Registry
+    mechanisms: Mapping[bytes, Mechanism]
+    listener: str
+    stopping: bool
+
+    def admit(self, session: SmtpSession, ip: str) -> bool: ...
+
+    def gone(self, session: SmtpSession, ip: str) -> None: ...
+
+
+class SmtpSession(Wire):
+    """Provides `extension.Conversation`. Between commands, `state` and `transaction` agree: no transaction before SENDER."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.clock, server.settings.close_timeout_s)
+        self.server = server
+        self.settings: SmtpSettings = server.settings
+        self.reception: IReception = server.reception
+        self.registry: Registry = server.registry
+        self.portal: Portal | None = server.portal
+        self.state = State.START
+        self.transaction: Transaction | None = None
+        self.peer = Peer("")
+        self.situation: Situation
+        self._opened = False
+        self._admitted = False
+        self._extended = False
+        self._expected: Callable[[bytes], Awaitable[None] | None] | None = None
+        self._errors = 0
+        self._login_failures = 0
+        self._logout: Callable[[], object] | None = None
+
+    # Beginning and end.
+
+    def connectionMade(self) -> None:
+        ip, port = ip_and_port(self.transport.getPeer())  # type: ignore[union-attr]
+        self.peer = Peer(ip, port, listener=self.server.listener)
+        self._situate(encrypted(self.transport), None)
+        super().connectionMade()
+        self._admitted = self.server.admit(self, ip)
+        if self.server.stopping or not self._admitted:
+            self.say(_STOPPING if self.server.stopping else _CROWDED)
+            self.close()
+        else:
+            self.advance()
+
+    async def _open(self) -> None:
+        self._opened = True
+        try:
+            await self.ask("connected", self.reception.connected, self.peer)
+        except Refusal as refusal:
+            self._refuse(refusal, b"connection", b"")
+            self.close()
+        else:
+            self.say(Reply.of(220, "", f"{self.settings.hostname} {self.settings.banner}").encode())
+
+    def _situate(self, tls: bool, account: str | None) -> None:
+        server = self.server
+        self.situation = Situation(
+            self.settings, tls, server.tls is not None, is_loopback(self.peer.ip), self.portal is not None, account,
+            server.mechanisms,
+        )
+
+    def ended(self) -> None:
+        self.reset()
+        self._forget_login()
+        if self._admitted:
+            self._admitted = False
+            self.server.gone(self, self.peer.ip)
+
+    def wind_down(self) -> None:
+        """The server stops: `step` says goodbye, now or after the transaction."""
+        self.advance()
+
+    def broken(self, failure: Failure) -> None:
+        log.failure("SMTP session with {ip} failed", failure, ip=self.peer.ip)
+        self.say(_BROKEN)
+        self.close()
+
+    # Time.
+
+    def patience(self) -> float:
+        if self.working is not None:
+            return self.settings.answer_timeout_s
+        if self.transaction is not None and self.transaction.reader is not None:
+            return self.settings.data_timeout_s
+        return self.settings.idle_timeout_s
+
+    def expired(self) -> None:
+        if self.working is not None:
+            self.working.cancel()      # the plugin that is waited for has missed its deadline (I7): `ask` sees it
+        else:
+            self.say(_IDLE)
+            self.close()
+
+    # Steps.
+
+    async def step(self) -> bool:
+        if not self._opened:
+            await self._open()
+            return True
+        if self.server.stopping and self.transaction is None:
+            self.say(_STOPPING)
+            self.close()
+            return False
+        if self.transaction is not None and self.transaction.reader is not None:
+            return await self._read(self.transaction, self.transaction.reader)
+        expected = self._expected
+        line = self.framer.line(AUTH_LIMIT if expected is not None else 0)
+        if line is None:
+            return False
+        self.touch()
+        self._expected = None
+        if isinstance(line, Fault):
+            self.complain(Reply.of(500, "5.5.2", line.value))
+        elif expected is not None:
+            await self._run(b"response", expected, line)
+        else:
+            await self._command(line)
+        return True
+
+    async def _command(self, line: bytes) -> None:
+        word, _, args = line.partition(b" ")
+        verb = word.upper()
+        command = self.registry.commands.get(verb)
+        if command is None:
+            self._unknown(verb)
+            return
+        refusal = out_of_order(command.order, self.state)
+        if refusal is None:
+            await self._run(verb, command.run, self, args.strip(b" "))
+        else:
+            self.complain(refusal)
+
+    async def _run(self, verb: bytes, function: Callable[P, Awaitable[None] | None], *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            await self.ask(verb.decode(), cast("Callable[P, Awaitable[None]]", function), *args, **kwargs)
+        except SyntaxFault as fault:
+            self.complain(Reply.from_refusal(fault))
+        except Refusal as refusal:
+            self._refuse(refusal, verb, cast("bytes", args[-1]))
+
+    def _unknown(self, verb: bytes) -> None:
+        if verb in _FOREIGN_VERBS:
+            self.say(_FOREIGN)
+            self.close()
+        else:
+            self.complain(_UNKNOWN)
+
+    def _refuse(self, refusal: Refusal, verb: bytes, args: bytes) -> None:
+        reply = Reply.from_refusal(refusal)
+        said = args.decode("utf-8", "replace") if verb in (b"MAIL", b"RCPT") else ""  # never what AUTH says (I9)
+        log.info(
+            "refused {verb} {said!r} id={id} ip={ip} helo={helo} reply={reply!s} {detail}", verb=verb.decode(), said=said,
+            id=self.transaction.envelope.id if self.transaction else "-", ip=self.peer.ip, helo=self.peer.helo, reply=reply,
+            detail=refusal.detail,
+        )
+        self._answer(reply)
+
+    # The message.
+
+    def read_data(self) -> None:
+        assert self.transaction is not None, "DATA comes only after MAIL"
+        self.transaction.begin_data()
+
+    async def _read(self, transaction: Transaction, reader: DataReader) -> bool:
+        if not self.framer.waiting:
+            return False
+        self.touch()
+        octets, rest = reader.feed(self.framer.take())
+        if reader.done:
+            self.framer.give_back(rest)
+        if octets:
+            await transaction.write(octets)
+        if reader.done and not self._lost:
+            reply = await transaction.finish()
+            self.transaction = None
+            self.state = State.GREETED
+            if reply.positive:
+                self._errors = 0
+            self._answer(reply)
+        return True
+
+    def _answer(self, reply: Reply) -> None:
+        self.say(reply.encode())
+        if reply.code == 421:
+            self.close()
+
+    # What commands use (`extension.Conversation`).
+
+    def complain(self, reply: Reply) -> None:
+        self.say(reply.encode())
+        self._errors += 1
+        if self._errors >= self.settings.max_errors:
+            self.say(_ERRORS)
+            self.close()
+
+    def expect(self, handler: Callable[[bytes], Awaitable[None] | None]) -> None:
+        self._expected = handler
+
+    def ask(self, what: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        return ask(self.peer, what, function, *args, **kwargs)
+
+    def hello(self, name: str, *, extended: bool) -> None:
+        self.reset()
+        self.state = State.START
+        self._extended = extended
+        tls = tls_words(self.transport) if self.situation.tls else ""
+        self.peer = replace(self.peer, helo=name, tls=tls, protocol=self._protocol(utf8=False))
+
+    def envelope(self, sender: Address | None, draft: MailDraft) -> Envelope:
+        now = self.clock.seconds()
+        peer = replace(self.peer, protocol=self._protocol(utf8=True)) if draft.smtputf8 else self.peer
+        return Envelope(
+            new_id(now, self.server.random), sender, peer, now, draft.size, draft.body, draft.smtputf8, draft.ret, draft.envid,
+        )
+
+    def reset(self) -> None:
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None:
+            self.state = State.GREETED
+            transaction.abort()
+
+    def start_tls(self) -> None:
+        if self.framer.waiting:        # I5
+            self.say(_TLS_INJECTED)
+            self.close()
+            return
+        self.say(_TLS_GO)
+        self.encrypt(self.server.tls)
+        self._forget_login()
+        self.state = State.START
+        self.peer = Peer(self.peer.ip, self.peer.port, listener=self.peer.listener)
+        self._situate(True, None)
+
+    def logged_in(self, account: str, logout: Callable[[], object]) -> None:
+        self._logout = logout
+        self._situate(self.situation.tls, account)
+        self.peer = replace(self.peer, account=account, protocol=self._protocol(utf8=False))
+
+    def login_failed(self, user: str) -> int:
+        self._login_failures += 1
+        log.info("login failed ip={ip} user={user!r} protocol=smtp", ip=self.peer.ip, user=user)
+        return self._login_failures
+
+    def _forget_login(self) -> None:
+        logout, self._logout = self._logout, None
+        if logout is not None:
+            tell("logout", logout)
+
+    def _protocol(self, *, utf8: bool) -> str:
+        """The word after "with" in Received (RFC 3848, RFC 6531 section 4.3)."""
+        word = "UTF8SMTP" if utf8 else "ESMTP" if self._extended else "SMTP"
+        if word == "SMTP":
+            return word
+        return f"{word}{'S' if self.situation.tls else ''}{'A' if self.situation.account else ''}"
+
+

@@ -1,0 +1,62 @@
+"""What can be set about an SMTP server, each limit with its reason."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Role = Literal["exchange", "submission"]
+PlaintextLogin = Literal["tls", "loopback", "always"]
+BareNewlines = Literal["reject", "repair"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpSettings:
+    """Of one listener. Wrong values raise ValueError with a sentence that names the key."""
+
+    hostname: str = "localhost"                # our name in the greeting, EHLO and the trace header
+    role: Role = "exchange"                    # "exchange" takes mail from the world, "submission" from our users (RFC 6409)
+    banner: str = "ESMTP"                      # after the host name in the greeting; says nothing about versions
+    require_login: bool | None = None          # None: as the role has it; RFC 6409 section 4.3 wants it of a submission server
+    plaintext_login: PlaintextLogin = "tls"    # where AUTH PLAIN and LOGIN may be used; a password in the clear is given away
+    max_message_octets: int = 50 * 1024 * 1024  # what the large mail providers take; 0: no limit
+    max_recipients: int = 1_000                # RFC 5321 section 4.5.3.1.8 asks for 100; mailing lists send more at once
+    bare_newlines: BareNewlines = "reject"     # a bare CR or LF in a message smuggles mail through others; "repair" makes it CRLF
+    dsn: bool = True                           # announce DSN (RFC 3461): the delivery agent honours its parameters
+    smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
+    idle_timeout_s: float = 300.0              # RFC 5321 section 4.5.3.2.7: at least 5 minutes
+    data_timeout_s: float = 300.0              # between two chunks of data; clients allow themselves 3 (section 4.5.3.2.5)
+    answer_timeout_s: float = 540.0            # for a plugin's answer: below the 10 minutes a client waits (section 4.5.3.2.6)
+    close_timeout_s: float = 10.0              # for a client to take our last words before the connection is cut
+    max_errors: int = 20                       # bad commands since the last accepted message, then 421: nobody means so many
+    max_auth_failures: int = 3                 # per connection: guessing must pay for a new connection
+    auth_failure_delay_s: float = 1.0          # slows guessing, too short to annoy
+    max_connections: int = 1_000               # a file descriptor and some 10 KiB each
+    max_connections_per_ip: int = 100          # one peer must not take them all (I3); an IPv6 peer is a /64
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]{1,255}", self.hostname):
+            raise ValueError(f"hostname must be a domain name, not {self.hostname!r}")
+        if not self.banner.isascii() or not (self.banner.isprintable() and len(self.banner) <= 200):
+            raise ValueError("banner must be one short line of printable ASCII")
+        for key, words in (("role", Role), ("plaintext_login", PlaintextLogin), ("bare_newlines", BareNewlines)):
+            if getattr(self, key) not in get_args(words):
+                raise ValueError(f"{key} must be one of {', '.join(get_args(words))}, not {getattr(self, key)!r}")
+        for key in _POSITIVE:
+            if getattr(self, key) <= 0:
+                raise ValueError(f"{key} must be greater than 0, not {getattr(self, key)!r}")
+        for key in ("max_message_octets", "auth_failure_delay_s"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key} must not be negative")
+
+    @property
+    def wants_login(self) -> bool:
+        """Whether MAIL needs AUTH before."""
+        return self.role == "submission" if self.require_login is None else self.require_login
+
+
+_POSITIVE = (
+    "max_recipients", "idle_timeout_s", "data_timeout_s", "answer_timeout_s", "close_timeout_s", "max_errors",
+    "max_auth_failures", "max_connections", "max_connections_per_ip",
+)

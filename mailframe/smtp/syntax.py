@@ -1,0 +1,120 @@
+"""The grammar of paths and parameters (RFC 5321 section 4.1.2, RFC 6531 section 3.3, RFC 3461 section 4)."""
+
+from __future__ import annotations
+
+import re
+
+from mailframe.model.address import Address
+from mailframe.model.refusal import Refusal
+
+
+class SyntaxFault(Refusal):
+    """What was said cannot be read; such commands are counted (`SmtpSettings.max_errors`)."""
+
+    public, smtp = "Syntax error", (501, "5.5.4")
+
+
+class BadSenderAddress(SyntaxFault):
+    public, smtp = "Bad sender address syntax", (501, "5.1.7")
+
+
+class BadRecipientAddress(SyntaxFault):
+    public, smtp = "Bad recipient address syntax", (501, "5.1.3")
+
+
+# A source route is read and ignored (RFC 5321 appendix C); possessive, so that no input makes it slow.
+_PATH = re.compile(r' *<(?:@[^<>:"]*+:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>\s])*+)>(?: +(.*))?', re.DOTALL)
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\U0010ffff]+))?")
+_XTEXT = re.compile(r"(?:[!-*,-<>-~\u0080-\U0010ffff]|\+[0-9A-F]{2})*")
+_HEX = re.compile(r"\+([0-9A-F]{2})")
+_UNITEXT = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
+_HELLO = re.compile(r'[!#-\'*-;=?-\[\]-~]{1,255}')   # printable, without space " ( ) < > \: it is quoted in Received
+
+Parameters = list[tuple[str, str | None]]
+
+
+def split_path(args: bytes, keyword: bytes, fault: type[SyntaxFault]) -> tuple[str, Parameters]:
+    """``FROM:<path> KEY=value KEY`` -> (what stands in the brackets without a source route, [(KEY, value)]).
+
+    `keyword` is ``FROM:`` or ``TO:``. Raises `fault` for the path, SyntaxFault for the rest.
+    """
+    size = len(keyword)
+    if args[:size].upper() != keyword:
+        raise SyntaxFault(f"Syntax: {keyword.decode()}<address>")
+    try:
+        text = args[size:].decode("utf-8")
+    except UnicodeDecodeError:
+        raise fault("Address is not valid UTF-8") from None
+    match = _PATH.fullmatch(text)
+    if match is None:
+        raise fault
+    path, rest = match.groups()
+    return path, split_parameters(rest) if rest else []
+
+
+def split_parameters(text: str) -> Parameters:
+    """``KEY=value KEY`` -> [(KEY in upper case, value or None)]; each key once. Raises SyntaxFault."""
+    parameters: Parameters = []
+    seen = set()
+    for word in text.split():
+        match = _PARAMETER.fullmatch(word)
+        if match is None:
+            raise SyntaxFault("Bad parameter syntax")
+        key = match[1].upper()
+        if key in seen:
+            raise SyntaxFault(f"Parameter {key} is given twice")
+        seen.add(key)
+        parameters.append((key, match[2]))
+    return parameters
+
+
+def parse_address(path: str, fault: type[SyntaxFault], *, smtputf8: bool) -> Address:
+    """The address of a path. Raises `fault`, or a Refusal where SMTPUTF8 would have been needed (RFC 6531 section 3.5)."""
+    if not smtputf8 and not path.isascii():
+        raise Refusal("Address needs SMTPUTF8", smtp=(553, "5.6.7"))
+    if not path.isprintable():         # it goes into headers and logs, where U+0085 and U+2028 would end a line
+        raise fault
+    try:
+        return Address.parse(path)
+    except ValueError as error:
+        raise fault(detail=str(error)) from None
+
+
+def parse_sender(path: str, *, smtputf8: bool) -> Address | None:
+    """None for the null reverse-path. A sender has a domain, else nobody could answer."""
+    if not path:
+        return None
+    address = parse_address(path, BadSenderAddress, smtputf8=smtputf8)
+    if not address.domain:
+        raise BadSenderAddress("Sender address needs a domain")
+    return address
+
+
+def parse_hello(args: bytes) -> str:
+    """The name after HELO or EHLO, as given; what follows it is ignored. Raises SyntaxFault."""
+    name = args.split(b" ", 1)[0].decode("ascii", "replace")
+    if not _HELLO.fullmatch(name):
+        raise SyntaxFault("Say your host name")
+    return name
+
+
+def decode_xtext(text: str) -> str:
+    """``xtext`` (RFC 3461 section 4). Raises SyntaxFault, also for control characters, which no header may get."""
+    if not _XTEXT.fullmatch(text):
+        raise SyntaxFault("Bad xtext")
+    return printable(_HEX.sub(lambda match: chr(int(match[1], 16)), text))
+
+
+def decode_unitext(text: str) -> str:
+    r"""``utf-8-addr-unitext`` and ``-xtext`` (RFC 6533 section 3): ``\x{HEX}`` beside UTF-8. Raises SyntaxFault."""
+    try:
+        return printable(_UNITEXT.sub(lambda match: chr(int(match[1], 16)), text))
+    except ValueError:
+        raise SyntaxFault("Bad utf-8 address") from None
+
+
+def printable(text: str) -> str:
+    """`text`, if each character can be shown. Raises SyntaxFault."""
+    if not text.isprintable():
+        raise SyntaxFault("Control characters are not allowed")
+    return text

@@ -1,0 +1,107 @@
+"""One mail transaction, from MAIL to the one reply that its outcomes become."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from mailframe.interfaces.delivery import IDelivery
+from mailframe.model.envelope import Envelope, Recipient
+from mailframe.model.refusal import InternalError, MessageTooBig, Refusal
+
+from .asking import ask, log, tell
+from .data import DataReader
+from .reply import Reply
+from .settings import SmtpSettings
+
+
+class BareNewline(Refusal):
+    public, smtp = "Message holds a bare CR or LF; lines must end with CRLF (RFC 5321 section 2.3.8)", (554, "5.6.11")
+
+
+class Transaction:
+    """What was accepted so far, and what is wrong with it.
+
+      T1  the delivery gets exactly one of commit and abort (after a commit that raises, both).
+      T2  once `refusal` is set the delivery is aborted, and the rest of the message only read.
+    """
+
+    __slots__ = ("_limit", "_repair", "delivery", "envelope", "reader", "recipients", "refusal", "size")
+
+    def __init__(self, envelope: Envelope, delivery: IDelivery, settings: SmtpSettings) -> None:
+        self.envelope = envelope
+        self.delivery = delivery
+        self.recipients: dict[Recipient, None] = {}    # accepted, in order, each once
+        self.reader: DataReader | None = None          # while the message is coming in
+        self.size = 0                                  # octets of it so far
+        self.refusal: Refusal | None = None
+        self._limit = settings.max_message_octets
+        self._repair = settings.bare_newlines == "repair"
+
+    async def add(self, recipient: Recipient) -> None:
+        """Raises Refusal for this one."""
+        if recipient not in self.recipients:
+            await ask(self.envelope.peer, "add_recipient", self.delivery.add_recipient, recipient)
+            self.recipients[recipient] = None
+
+    def begin_data(self) -> None:
+        self.reader = DataReader(repair=self._repair)
+
+    async def write(self, octets: bytes) -> None:
+        """The next octets of the message; what is wrong with them is said at the end."""
+        self.size += len(octets)
+        if self.refusal is not None:
+            return
+        try:
+            if self._limit and self.size > self._limit:
+                raise MessageTooBig
+            if self.reader is not None and self.reader.bare_newline and not self._repair:
+                raise BareNewline
+            await ask(self.envelope.peer, "write", self.delivery.write, octets)
+        except Refusal as refusal:
+            self.refusal = refusal
+            self._forget()
+
+    async def finish(self) -> Reply:
+        """After the dot: make it durable, and say what came of it. The log gets the message's one line."""
+        failed = 0
+        if self.refusal is None:
+            try:
+                outcomes = await ask(self.envelope.peer, "commit", self.delivery.commit)
+            except Refusal as refusal:
+                self.refusal = refusal
+                self._forget()
+            else:
+                self.refusal = verdict(self.recipients, outcomes)
+                failed = sum(outcome is not None for outcome in outcomes.values())
+        return self._reply(failed)
+
+    def abort(self) -> None:
+        """It ends without a message."""
+        if self.refusal is None:
+            self._forget()
+
+    def _forget(self) -> None:
+        tell("abort", self.delivery.abort)
+
+    def _reply(self, failed: int) -> Reply:
+        envelope, refusal = self.envelope, self.refusal
+        reply = Reply.from_refusal(refusal) if refusal else Reply.of(250, "2.0.0", f"Ok: queued as {envelope.id}")
+        log.info(
+            "{word} id={id} from=<{sender}> to={count} failed={failed} size={size} ip={ip} account={account} "
+            "reply={reply!s}{detail}",
+            word="refused" if refusal else "accepted", id=envelope.id, sender=envelope.sender or "", count=len(self.recipients),
+            failed=failed, size=self.size, ip=envelope.peer.ip, account=envelope.peer.account or "-", reply=reply,
+            detail=f" ({refusal.detail})" if refusal and refusal.detail else "",
+        )
+        return reply
+
+
+def verdict(recipients: Collection[Recipient], outcomes: Mapping[Recipient, Refusal | None]) -> Refusal | None:
+    """None: accepted, which it is for all if for anyone, as the delivery answers for the rest.
+
+    When everybody was refused, a temporary refusal counts: then the sender tries again and nobody's mail is lost.
+    """
+    if any(recipient in outcomes and outcomes[recipient] is None for recipient in recipients):
+        return None
+    refusals = [outcomes.get(recipient) or InternalError(detail="no outcome from commit") for recipient in recipients]
+    return next((refusal for refusal in refusals if refusal.temporary), refusals[0])

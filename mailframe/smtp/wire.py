@@ -1,0 +1,250 @@
+"""A connection that takes octets in and gives replies out: backpressure, timeouts and the end of it, no word of SMTP."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Generator
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime, ISSLTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from .framer import Framer
+
+_MUCH = 65_536  # octets that may wait while a plugin thinks; beyond, the client is held back by TCP
+_BURST = 500    # steps in one go: some milliseconds, then other connections have their turn (I2)
+
+
+@implementer(IPushProducer)
+class Wire(Protocol, ABC):
+    """Runs `step` again and again, inline while nothing has to be waited for.
+
+      W1  one `step` runs at a time; while it waits, octets are kept, at most about `_MUCH`, and the client is then held back.
+      W2  no step begins while the client does not read our answers (it is our consumer that says so).
+      W3  `ended` is called once, after the connection is gone and no step runs.
+    """
+
+    def __init__(self, clock: IReactorTime, close_timeout_s: float) -> None:
+        self.clock = clock
+        self.over = False                        # nothing more is read or said
+        self.framer = Framer()
+        self.working: Deferred[None] | None = None  # a step that waits
+        self._running = False
+        self._close_timeout_s = close_timeout_s
+        self._out: list[bytes] = []
+        self._choked = False                     # the client does not read
+        self._held = False                       # we have stopped reading
+        self._lost = False
+        self._since = 0.0                        # when something last happened
+        self._timer: IDelayedCall | None = None
+        self._turn: IDelayedCall | None = None   # the next burst
+        self._sleep: tuple[IDelayedCall, Deferred[None]] | None = None
+
+    # What a protocol fills in.
+
+    @abstractmethod
+    async def step(self) -> bool:
+        """Use up one command or chunk of `framer`; False: it needs more octets."""
+
+    @abstractmethod
+    def patience(self) -> float:
+        """How many seconds may pass without anything happening, as things stand."""
+
+    @abstractmethod
+    def expired(self) -> None:
+        """They have passed."""
+
+    @abstractmethod
+    def broken(self, failure: Failure) -> None:
+        """`step` has failed: a fault of ours."""
+
+    @abstractmethod
+    def ended(self) -> None:
+        """The connection is gone."""
+
+    # What it uses.
+
+    def say(self, octets: bytes) -> None:
+        self._out.append(octets)
+
+    def touch(self) -> None:
+        """Something has happened: patience begins anew."""
+        self._since = self.clock.seconds()
+
+    def close(self) -> None:
+        """Send what was said, then end the connection; cut it when the client does not take that."""
+        if self.over:
+            return
+        self.over = True
+        self._flush()
+        if self._lost or self.transport is None:
+            return
+        self.transport.unregisterProducer()  # type: ignore[attr-defined]
+        self.transport.loseConnection()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = self.clock.callLater(self._close_timeout_s, self._cut)
+
+    def encrypt(self, tls: object) -> None:
+        """Start TLS as server, after what was said has been sent in the clear."""
+        self._flush()
+        self.transport.startTLS(tls)  # type: ignore[union-attr]
+        self.framer = Framer()
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep by the clock; ends early when the connection does."""
+        if seconds <= 0 or self._lost:
+            return
+        self._flush()
+        done: Deferred[None] = Deferred()
+        self._sleep = self.clock.callLater(seconds, done.callback, None), done
+        await done
+        self._sleep = None
+
+    def advance(self) -> None:
+        """Go on with what has arrived, if nothing is in the way."""
+        if self._running or self._choked or self.over:
+            return
+        self._running = True
+        work = self._work()
+        try:
+            waiting = work.send(None)      # inline: a Deferred is made only for what has to wait
+        except StopIteration:
+            return
+        except Exception:
+            self.broken(Failure())  # type: ignore[no-untyped-call]
+            return
+        self.working = Deferred.fromCoroutine(_continued(work, waiting))
+        self.working.addErrback(self.broken)
+        self._flush()
+
+    # What Twisted calls.
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        no_delay = getattr(transport, "setTcpNoDelay", None)  # not there on a Unix socket, with TLS or without
+        if no_delay is not None:
+            no_delay(True)
+        transport.registerProducer(self, True)
+        self.touch()
+        self._timer = self.clock.callLater(self.patience(), self._tick)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.over:
+            return
+        self.framer.feed(data)
+        if not self._running and not self._choked:
+            self.advance()
+        if self.framer.waiting > _MUCH and not self._held:
+            self._held = True
+            self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.over = self._lost = True
+        for call in (self._timer, self._turn):
+            if call is not None and call.active():
+                call.cancel()
+        if self._sleep is not None and self._sleep[0].active():
+            self._sleep[0].cancel()
+            self._sleep[1].callback(None)
+        if not self._running:
+            self.ended()
+
+    def pauseProducing(self) -> None:
+        self._choked = True
+
+    def resumeProducing(self) -> None:
+        self._choked = False
+        self.touch()
+        self.advance()
+
+    def stopProducing(self) -> None:
+        self._choked = True
+
+    # The machinery.
+
+    async def _work(self) -> None:
+        try:
+            for _ in range(_BURST):
+                if self.over or self._choked or not await self.step():
+                    break
+                if self.working is not None:     # it had to wait: what it said must not wait for the next one
+                    self.touch()
+                    self._flush()
+            else:
+                self._turn = self.clock.callLater(0, self.advance)
+        finally:
+            self._running = False
+            self.working = None
+            self._flush()
+            self._rest()
+
+    def _rest(self) -> None:
+        """No step runs now."""
+        if self._lost:
+            self.ended()
+        elif self._held and not self._choked and not self.over and self.framer.waiting <= _MUCH:
+            self._held = False
+            self.transport.resumeProducing()  # type: ignore[union-attr]
+
+    def _flush(self) -> None:
+        if self._out:
+            octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out.clear()
+            if not self._lost:
+                self.transport.write(octets)  # type: ignore[union-attr]
+
+    def _tick(self) -> None:
+        left = self._since + self.patience() - self.clock.seconds()
+        if left > 0:
+            self._timer = self.clock.callLater(left, self._tick)
+            return
+        self._timer = None
+        self.expired()
+        if not self.over:
+            self.touch()
+            self._timer = self.clock.callLater(self.patience(), self._tick)
+
+    def _cut(self) -> None:
+        self.transport.abortConnection()  # type: ignore[union-attr]
+
+
+def _continued(work: Coroutine[Any, Any, None], waiting: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that was begun by hand, and waits for the Deferred `waiting` now."""
+    while True:
+        try:
+            result = yield waiting
+        except Exception as error:
+            go_on = partial(work.throw, error)
+        else:
+            go_on = partial(work.send, result)
+        try:
+            waiting = go_on()
+        except StopIteration:
+            return
+
+
+def encrypted(transport: object) -> bool:
+    """Whether TLS runs on it."""
+    return bool(ISSLTransport.providedBy(transport))
+
+
+def tls_words(transport: Any) -> str:
+    """``TLSv1.3 TLS_AES_256_GCM_SHA384`` for the trace header; "" before the handshake."""
+    handle = transport.getHandle()
+    cipher = handle.get_cipher_name()
+    return f"{handle.get_protocol_version_name()} {cipher}" if cipher else ""
+
+
+def ip_and_port(address: IAddress | None) -> tuple[str, int]:
+    """Of a peer, without zone, IPv4 in its own notation; ("", 0) for what is no Internet address (a Unix socket)."""
+    host = getattr(address, "host", "")
+    return host.partition("%")[0].removeprefix("::ffff:") if "." in host else host.partition("%")[0], getattr(address, "port", 0)
+
+
+def is_loopback(ip: str) -> bool:
+    return ip == "" or ip == "::1" or ip.startswith("127.")
