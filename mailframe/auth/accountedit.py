@@ -1,0 +1,112 @@
+"""Changing the accounts file: for the command line, safe beside a server that reads it and beside one another."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .accountlines import numbered
+from .hashing import check_hash
+from .names import account_name
+
+
+def names(path: Path) -> list[str]:
+    """The accounts in the file's order. Raises ValueError (file, line, reason) and OSError, as everything here."""
+    return [line.name for _, line in numbered(path.read_text("utf-8"), str(path)) if not line.targets]
+
+
+def add(path: Path, name: str, stored: str) -> str:
+    """Add account `name` with a password's hash (`hash_password`); the file is made if there is none (mode 0600).
+
+    Returns the name as it stands there now.
+    """
+    name = account_name(name)
+    check_hash(stored)
+
+    def change(text: str) -> str:
+        if any(line.name == name for _, line in numbered(text, str(path))):
+            raise ValueError(f"{path} has {name} already")
+        return text + ("" if not text or text.endswith("\n") else "\n") + f"{name}:{stored}\n"
+
+    _edit(path, change, create=True)
+    return name
+
+
+def set_password(path: Path, name: str, stored: str) -> None:
+    """Give an existing account another hash."""
+    check_hash(stored)
+    _replace_line(path, name, lambda name: f"{name}:{stored}")
+
+
+def remove(path: Path, name: str) -> None:
+    """Take an account out of the file. Its mail stays in the store; aliases that lead to it stay as well."""
+    _replace_line(path, name, None)
+
+
+def _replace_line(path: Path, name: str, make: Callable[[str], str] | None) -> None:
+    name = account_name(name)
+
+    def change(text: str) -> str:
+        found = [number for number, line in numbered(text, str(path)) if line.name == name and not line.targets]
+        if not found:
+            raise ValueError(f"{path} has no account {name}")
+        lines = text.split("\n")
+        lines[found[0] - 1: found[0]] = [make(name)] if make else []
+        return "\n".join(lines)
+
+    _edit(path, change, create=False)
+
+
+def _edit(path: Path, change: Callable[[str], str], create: bool) -> None:
+    """Read, change, and put the whole new file in the old one's place: a reader sees the one or the other."""
+    path = path.resolve()           # a symbolic link stays one
+    with _locked(path):
+        try:
+            text = path.read_text("utf-8")
+        except FileNotFoundError:
+            if not create:
+                raise
+            text = ""
+        changed = change(text).encode("utf-8")
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(changed)
+                file.flush()
+                os.fsync(file.fileno())
+            _keep_owner(path, temporary)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        _sync_folder(path.parent)
+
+
+def _keep_owner(path: Path, temporary: str) -> None:
+    """When root edits it, the file stays the mail user's own (a new one: its folder's owner's), who must read it."""
+    if os.geteuid() == 0:
+        status = (path if path.exists() else path.parent).stat()
+        os.chown(temporary, status.st_uid, status.st_gid)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One writer at a time, by a lock on the folder: the file itself is replaced, and no lock file is left behind."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
