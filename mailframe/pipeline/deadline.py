@@ -1,0 +1,43 @@
+"""An end to waiting for others, also for those who do not let themselves be cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from mailframe.interfaces.maybe import settled
+
+T = TypeVar("T")
+
+
+async def within(seconds: float, clock: IReactorTime, answer: Awaitable[T]) -> T:
+    """What `answer` comes to be. After `seconds` it is cancelled; raises TimeoutError unless it has something to say even then."""
+    work: Deferred[T] = Deferred.fromCoroutine(settled(answer))
+    if work.called:
+        return await work
+    first: Deferred[T] = Deferred(lambda _: work.cancel())
+
+    def late() -> None:
+        work.cancel()
+        if not first.called:
+            first.errback(TimeoutError(f"no answer within {seconds:g} s"))
+
+    timer = clock.callLater(seconds, late)
+
+    def done(outcome: T | Failure) -> None:
+        if timer.active():
+            timer.cancel()
+        elif isinstance(outcome, Failure):
+            return                          # late: the end of its cancellation
+        if not first.called:
+            if isinstance(outcome, Failure):
+                first.errback(outcome)
+            else:
+                first.callback(outcome)
+
+    work.addBoth(done)
+    return await first

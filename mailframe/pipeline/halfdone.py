@@ -1,0 +1,48 @@
+"""A bounded memory of messages that reached some mailboxes before the rest of their commit failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from twisted.internet.interfaces import IReactorTime
+
+from mailframe.model.envelope import Envelope
+
+from .placing import DestinationKey
+
+
+class HalfDone:
+    """Knows a message that is sent again by its sender, size and header, and who has it already."""
+
+    def __init__(self, clock: IReactorTime, keep_s: float, most: int) -> None:
+        self._clock = clock
+        self._keep_s = keep_s
+        self._most = most
+        self._known: dict[bytes, tuple[float, frozenset[DestinationKey]]] = {}
+
+    def key(self, envelope: Envelope, size: int, header: bytes) -> bytes:
+        """The same for a resend, which carries the same Message-ID and Date."""
+        sender = envelope.sender.folded if envelope.sender else ""
+        known = f"{sender}\0{envelope.peer.account or ''}\0{size}\0".encode("utf-8", "replace")
+        return blake2b(known + header, digest_size=20).digest()
+
+    def done(self, key: bytes) -> frozenset[DestinationKey]:
+        """Who has this message already."""
+        known = self._known.get(key)
+        if known is None or known[0] < self._clock.seconds():
+            return frozenset()
+        return known[1]
+
+    def note(self, key: bytes, done: Iterable[DestinationKey]) -> None:
+        """These have it; more of it may have failed."""
+        self._known[key] = (self._clock.seconds() + self._keep_s, self.done(key) | frozenset(done))
+        while len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+
+    def forget(self, key: bytes) -> None:
+        """It is whole now."""
+        self._known.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._known)

@@ -1,0 +1,91 @@
+"""What all messages in a pipeline share: its agents, filters, settings and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from mailframe.interfaces.content import IContent, IReadableContent
+from mailframe.interfaces.delivery import IDeliveryAgent
+from mailframe.interfaces.directory import IDirectory
+from mailframe.model.envelope import Peer
+from mailframe.staging.intake import Intake
+from mailframe.staging.sharing import ISharingDelivery
+
+from .contain import Limit
+from .filters import Filters
+from .halfdone import HalfDone
+from .holder import Holder
+from .settings import PipelineSettings
+from .sink import Sink
+
+
+class Parts:
+    """`local` takes what has an account, `queue` (or None) all else; `engine` is what both rest on, or None."""
+
+    def __init__(
+        self, directory: IDirectory, local: IDeliveryAgent, queue: IDeliveryAgent | None, filters: Sequence[object],
+        settings: PipelineSettings, clock: IReactorTime, hostname: str,
+    ) -> None:
+        self.directory = directory
+        self.local = local
+        self.queue = queue
+        self.filters = Filters(filters, settings.filters, clock)
+        self.settings = settings
+        self.hostname = hostname
+        self.limit = Limit(clock, settings.deadline_s)
+        self.engine: Any = _shared_engine(local, queue)
+        self.half_done = HalfDone(clock, settings.remember_s, settings.remember_messages)
+        self._holder = Holder()
+        self._networks = tuple(ip_network(each) for each in settings.relay_networks)
+
+    def may_relay(self, peer: Peer) -> bool:
+        """Whether `peer` may write to other domains: our own parts, who is logged in, and the operator's networks."""
+        if peer.account is not None or not peer.ip:
+            return True
+        return bool(self._networks) and _within(peer.ip, self._networks)
+
+    def intake(self, sinks: Sequence[Sink]) -> Intake:
+        """A new intake that as many of `sinks` as possible can share."""
+        return Intake(self._content(sinks), max_octets=self.settings.max_octets)
+
+    def drop(self, intake: Intake) -> None:
+        """The message is over: let go of what was held for it."""
+        if intake.content is self._holder and intake.content_id is not None:
+            self._holder.drop(intake.content_id)
+        intake.abort()
+
+    def _content(self, sinks: Sequence[Sink]) -> IContent:
+        """Where large messages are staged: the sinks' own content if all of them share one, else a file that all can read.
+
+        Filters, and a queue that may have to take over, must be able to read the message as well.
+        """
+        contents = {id(each): each for each in (_content_of(sink) for sink in sinks)}
+        if len(contents) == 1:
+            content = next(iter(contents.values()))
+            if content is not None and IReadableContent.providedBy(content):
+                return content
+        return self._holder
+
+
+def _content_of(sink: Sink) -> IContent | None:
+    return sink.delivery.content if ISharingDelivery.providedBy(sink.delivery) else None
+
+
+def _shared_engine(local: IDeliveryAgent, queue: IDeliveryAgent | None) -> Any:
+    """The engine on which all our agents rest, or None."""
+    engine = getattr(local, "engine", None)
+    if queue is not None and getattr(queue, "engine", None) is not engine:
+        return None
+    return engine
+
+
+def _within(ip: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)

@@ -1,0 +1,84 @@
+"""The header lines that a mail server puts in front of a message [pure]; nothing from the wire can add a line of its own."""
+
+from __future__ import annotations
+
+import re
+from email.utils import formatdate
+
+from mailframe.mime.header import has_field
+from mailframe.model.address import Address
+from mailframe.model.envelope import Envelope, Peer
+
+MAX_VALUE = 255                     # characters of any one value from the wire: as long as a domain may be
+_HELO = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[A-Za-z0-9.:]+\]")
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_COMMENT = re.compile(r"[^A-Za-z0-9 ._:/=+-]")
+_PROTOCOL = re.compile(r"[^A-Za-z0-9]")
+_ID = re.compile(r"[^A-Za-z0-9._-]")
+_FIELD = re.compile(rb"\r?\n|[!-9;-~]+[ \t]*:")     # or the empty line that ends an empty header
+_RECEIVED = re.compile(rb"(?:\A|\n)received[ \t]*:", re.IGNORECASE)
+
+
+def clean(text: str) -> str:
+    """`text` on one line: control characters, line separators and lone surrogates become "?"."""
+    return _UNSAFE.sub("?", text[:MAX_VALUE])
+
+
+def received(envelope: Envelope, hostname: str, only_recipient: Address | None = None, hide_client: bool = False) -> bytes:
+    """The Received: field of this hop, complete with CRLF (RFC 5321 section 4.4, RFC 3848).
+
+    `only_recipient` is shown in a "for" clause; leave it out when there are several, since it would tell each of the others.
+    `hide_client` leaves out who submitted (their home address is nobody's concern).
+    """
+    peer = envelope.peer
+    start = "" if hide_client or not peer.ip else f"from {_client(peer)}\r\n\t"
+    tls = f" ({_COMMENT.sub('?', peer.tls[:MAX_VALUE])})" if peer.tls else ""
+    protocol = _PROTOCOL.sub("", peer.protocol[:32]) or "SMTP"
+    how = f" with {protocol}{tls}" if peer.ip else ""
+    line = f"Received: {start}by {clean(hostname)}{how}\r\n\tid {_ID.sub('', envelope.id[:MAX_VALUE]) or 'unknown'}"
+    if only_recipient is not None:
+        line += f"\r\n\tfor <{_mailbox(only_recipient)}>"
+    return f"{line};\r\n\t{formatdate(envelope.received_at)}\r\n".encode()
+
+
+def return_path(sender: Address | None) -> bytes:
+    """The envelope's sender as the last hop keeps it (RFC 5321 section 4.4)."""
+    return f"Return-Path: <{_mailbox(sender)}>\r\n".encode() if sender else b"Return-Path: <>\r\n"
+
+
+def delivered_to(address: Address) -> bytes:
+    """Which address a copy was for, where several lead to one mailbox."""
+    return f"Delivered-To: {_mailbox(address)}\r\n".encode()
+
+
+def missing_fields(header: bytes, envelope: Envelope, hostname: str) -> bytes:
+    """Date and Message-ID for a submitted message that lacks them (RFC 6409 section 8)."""
+    lines = ""
+    if not has_field(header, b"date"):
+        lines += f"Date: {formatdate(envelope.received_at)}\r\n"
+    if not has_field(header, b"message-id"):
+        name = _ID.sub("", envelope.id[:MAX_VALUE]) or "unknown"
+        lines += f"Message-ID: <{name}.{envelope.received_at:.0f}@{clean(hostname)}>\r\n"
+    return lines.encode()
+
+
+def hops(header: bytes) -> int:
+    """How many servers a message has passed: its Received fields (RFC 5321 section 6.3)."""
+    return len(_RECEIVED.findall(header))
+
+
+def gap(header: bytes) -> bytes:
+    """The empty line that our fields need behind them when a message begins with its text, without any header."""
+    return b"" if not header or _FIELD.match(header) else b"\r\n"
+
+
+def _client(peer: Peer) -> str:
+    literal = f"[IPv6:{peer.ip}]" if ":" in peer.ip else f"[{peer.ip}]"
+    literal = re.sub(r"[^A-Za-z0-9.:\[\]]", "?", literal[:MAX_VALUE])
+    helo = peer.helo[:MAX_VALUE]
+    return f"{helo if _HELO.fullmatch(helo) else literal} ({literal})"
+
+
+def _mailbox(address: Address) -> str:
+    """As `str(address)`; its local part has at most 64 octets already, so nothing is cut."""
+    return _UNSAFE.sub("?", str(address))

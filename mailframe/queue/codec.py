@@ -1,0 +1,62 @@
+"""Envelopes, recipients and problems as the text that the spool keeps [pure]: JSON, read tolerantly across versions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mailframe.model.address import Address
+from mailframe.model.envelope import Envelope, Peer, Recipient
+
+from .item import Problem
+
+
+def dump_envelope(envelope: Envelope) -> str:
+    """Only what the way on needs: of the peer its account, address and greeting, for logs."""
+    peer = envelope.peer
+    return _dump({
+        "id": envelope.id, "sender": _address(envelope.sender), "at": envelope.received_at, "body": envelope.body,
+        "utf8": envelope.smtputf8, "ret": envelope.ret, "envid": envelope.envid,
+        "peer": [peer.ip, peer.helo, peer.protocol, peer.account],
+    })
+
+
+def load_envelope(text: str) -> Envelope:
+    kept = json.loads(text)
+    ip, helo, protocol, account = kept["peer"]
+    return Envelope(
+        kept["id"], _load_address(kept["sender"]), Peer(ip, helo=helo, protocol=protocol, account=account), kept["at"], None,
+        kept["body"], kept["utf8"], kept["ret"], kept["envid"],
+    )
+
+
+def dump_recipient(recipient: Recipient) -> str:
+    return _dump({
+        "to": _address(recipient.address), "notify": sorted(recipient.notify), "orcpt": recipient.orcpt,
+        "account": recipient.account, "folder": recipient.folder,
+    })
+
+
+def load_recipient(text: str) -> Recipient:
+    kept = json.loads(text)
+    return Recipient(Address(*kept["to"]), frozenset(kept["notify"]), kept["orcpt"], kept["account"], kept["folder"])
+
+
+def dump_problem(problem: Problem | None) -> str | None:
+    return None if problem is None else _dump([problem.text, problem.code, problem.status, problem.mta, problem.diagnostic])
+
+
+def load_problem(text: str | None) -> Problem | None:
+    return None if text is None else Problem(*json.loads(text))
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))      # ASCII alone: lone surrogates survive, too
+
+
+def _address(address: Address | None) -> list[str] | None:
+    return None if address is None else [address.local, address.domain]
+
+
+def _load_address(kept: list[str] | None) -> Address | None:
+    return None if kept is None else Address(*kept)

@@ -1,0 +1,179 @@
+"""One try for some recipients of one message: by the relay or into mailboxes, its outcomes written down at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IJoinedDelivery, IMessageSource, IRelay
+from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.spool import ISpool
+from mailframe.model.envelope import Envelope, Recipient
+from mailframe.model.handed import Handed
+from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
+from mailframe.pipeline.deadline import within
+
+from .item import DELIVERED, RELAYED, Change, Message, Problem, Waiting, sender_text
+from .schedule import RetrySettings, expires, next_try
+
+log = Logger()
+Outcomes = Mapping[Recipient, Refusal | None]
+_PIECE = 65_536
+
+
+@implementer(IMessageSource)
+class Source:
+    """A queued message's content, readable as often as it takes."""
+
+    def __init__(self, spool: ISpool, message: Message) -> None:
+        self.size = message.size
+        self._spool = spool
+        self._content = message.content
+
+    async def read(self, offset: int, size: int) -> bytes:
+        return await settled(self._spool.read(self._content, offset, size))
+
+
+class HandOver:
+    """Tries, decides and settles; what it cannot settle it never tries again by itself (see `Runner`)."""
+
+    def __init__(
+        self, spool: ISpool, relay: IRelay | None, local: IDeliveryAgent, settings: RetrySettings, clock: IReactorTime,
+        random: Callable[[], float],
+    ) -> None:
+        self._spool = spool
+        self._relay = relay
+        self._local = local
+        self._settings = settings
+        self._clock = clock
+        self._random = random
+
+    async def run(self, message: Message, group: Sequence[Waiting]) -> list[Change]:
+        """Try `group` (one domain, one head). Returns what is still to be settled. Raises nothing that a peer or plugin does."""
+        head = group[0].head + message.head
+        try:
+            if group[0].recipient.account is not None:
+                return await within(self._settings.deadline_s, self._clock, self._deliver(message, group, head))
+            if self._relay is None:
+                outcomes: Outcomes = dict.fromkeys(
+                    (one.recipient for one in group), Refusal("This server hands no mail on", smtp=(550, "5.7.1")))
+            else:
+                recipients = [one.recipient for one in group]
+                source = Source(self._spool, message)
+                outcomes = await within(
+                    self._settings.deadline_s, self._clock, self._relay.deliver(message.envelope, recipients, source, head))
+        except Refusal as refusal:
+            outcomes = dict.fromkeys((one.recipient for one in group), refusal)
+        except TimeoutError:
+            outcomes = {}
+        except CancelledError:      # the server stops: the outcome is not known
+            raise
+        except Exception:
+            log.failure("handing on {id} to {domain} failed", id=message.envelope.id, domain=group[0].domain)
+            outcomes = dict.fromkeys((one.recipient for one in group), InternalError(detail="relay"))
+        others = outcomes.reporting if isinstance(outcomes, Handed) else ()
+        late = TryAgainLater("The hand-over took too long", smtp=(451, "4.4.1"), detail=group[0].domain)
+        return [self.change(message, one, outcomes.get(one.recipient, late), one.recipient in others) for one in group]
+
+    def change(self, message: Message, one: Waiting, outcome: Refusal | None, reported: bool = False) -> Change:
+        """What an outcome means for a recipient: gone, to be reported (unless others do that), or to wait."""
+        now = self._clock.seconds()
+        envelope = message.envelope
+        if outcome is None:
+            if reported or "SUCCESS" not in one.recipient.notify or envelope.sender is None:
+                return Change(one.id, None)
+            return Change(one.id, now, RELAYED if one.recipient.account is None else DELIVERED, now)
+        problem = Problem.of(outcome)
+        end = expires(self._settings, message.created, envelope.sender is None)
+        later = next_try(self._settings, one.tries + 1, now, self._random)
+        if not problem.final and now >= end:
+            said = f"{problem.text} (given up after many tries)"
+            problem = Problem(said, 550, "5.4.7", problem.mta, problem.diagnostic)
+        log.info(
+            "{id} from {sender} for {to} {what}: {why}", id=envelope.id, sender=sender_text(envelope.sender), to=str(one.recipient),
+            what="failed" if problem.final else "deferred", why=str(outcome))
+        if not problem.final:
+            return Change(one.id, min(later, end), problem, now, one.warned)
+        notify = one.recipient.notify
+        if envelope.sender is None:
+            log.warn("{id} for {to} is dropped: nobody can be told", id=envelope.id, to=str(one.recipient))
+            return Change(one.id, None)
+        return Change(one.id, now if not notify or "FAILURE" in notify else None, problem, now, one.warned)
+
+    # -- mailboxes of ours -----------------------------------------------------------------------------------------
+
+    async def _deliver(self, message: Message, group: Sequence[Waiting], head: bytes) -> list[Change]:
+        delivery: IDelivery = await settled(self._local.begin(message.envelope))
+        outcomes: dict[Recipient, Refusal | None] = {}
+        try:
+            for one in group:
+                try:
+                    await settled(delivery.add_recipient(one.recipient))
+                except Refusal as refusal:
+                    outcomes[one.recipient] = refusal
+            added = [one for one in group if one.recipient not in outcomes]
+            if added:
+                await feed(delivery, Source(self._spool, message))
+            if added and joined(delivery, self._spool):
+                return [
+                    *[self.change(message, one, outcomes[one.recipient]) for one in group if one.recipient in outcomes],
+                    *await self._deliver_joined(message, added, delivery, head)]
+            if added:
+                outcomes.update(await settled(delivery.commit(head, {})))
+            else:
+                delivery.abort()
+        except BaseException:
+            delivery.abort()
+            raise
+        return [self.change(message, one, outcomes.get(one.recipient, _FORGOTTEN)) for one in group]
+
+    async def _deliver_joined(self, message: Message, group: Sequence[Waiting], delivery: Any, head: bytes) -> list[Change]:
+        """Mailbox and queue in one transaction: a crash neither loses nor doubles it (I1)."""
+        unit, after = await settled(delivery.unit(head, {}))
+        success = {one.recipient: self.change(message, one, None) for one in group}
+        spool = self._spool
+
+        def job(connection: Any) -> Outcomes:
+            outcomes: Outcomes = unit(connection)
+            done = [success[one.recipient] for one in group if outcomes.get(one.recipient, _FORGOTTEN) is None]
+            if done:
+                spool.settle_unit(message.id, done)(connection)
+            return outcomes
+
+        outcomes = await spool.engine.submit(job)
+        after()
+        return [
+            self.change(message, one, refusal) for one in group
+            if (refusal := outcomes.get(one.recipient, _FORGOTTEN)) is not None
+        ]
+
+
+def joined(delivery: IDelivery, spool: ISpool) -> bool:
+    """Whether `delivery` can commit in one transaction with `spool`."""
+    return spool.engine is not None and IJoinedDelivery.providedBy(delivery) and delivery.engine is spool.engine
+
+
+async def feed(delivery: IDelivery, source: IMessageSource) -> None:
+    """Write all of `source`."""
+    for offset in range(0, source.size, _PIECE):
+        await settled(delivery.write(await source.read(offset, _PIECE)))
+
+
+async def hand_in(agent: IDeliveryAgent, envelope: Envelope, to: Recipient, octets: bytes) -> IDelivery:
+    """A delivery of `octets` that is ready to be committed. Raises Refusal, with the delivery aborted."""
+    delivery: IDelivery = await settled(agent.begin(envelope))
+    try:
+        await settled(delivery.add_recipient(to))
+        await settled(delivery.write(octets))
+    except BaseException:
+        delivery.abort()
+        raise
+    return delivery
+
+
+_FORGOTTEN = InternalError(detail="no outcome")

@@ -1,0 +1,67 @@
+"""From what became of recipients to one report to the sender: whom to tell, what to send back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from mailframe.interfaces.spool import ISpool
+from mailframe.mime.header import split_header
+from mailframe.model.envelope import Envelope, Peer
+
+from .bounce import Report, render
+from .item import Entry, Message, Waiting
+from .schedule import RetrySettings, expires, warn_at
+
+MAX_HEADER = 65_536          # octets of the header that are sent back
+MAX_WHOLE = 1_048_576        # octets of a message that is sent back whole (RET=FULL): a report should not be a burden
+_PIECE = 262_144
+
+
+def entry_for(one: Waiting, message: Message, settings: RetrySettings, now: float) -> Entry | None:
+    """What the sender is to be told about `one` now, by its NOTIFY (RFC 3461 section 4.1); None: nothing."""
+    problem, notify = one.problem, one.recipient.notify
+    if problem is None or message.envelope.sender is None:
+        return None
+    if problem.served:
+        action = "relayed" if one.recipient.account is None else "delivered"
+        return Entry(one.recipient, action, problem, one.tried_at) if "SUCCESS" in notify else None
+    if problem.final:
+        return Entry(one.recipient, "failed", problem, one.tried_at) if not notify or "FAILURE" in notify else None
+    late = warn_at(settings, message.created, notify)
+    if late is None or late > now or one.warned:
+        return None
+    return Entry(one.recipient, "delayed", problem, one.tried_at, expires(settings, message.created, False))
+
+
+async def compose(
+    message: Message, entries: Sequence[Entry], spool: ISpool, hostname: str, now: float, new_id: Callable[[], str],
+) -> tuple[Envelope, bytes]:
+    """The report's envelope and octets. Raises Refusal when the message cannot be read."""
+    whole = message.envelope.ret == "FULL" and message.size <= MAX_WHOLE and any(entry.action == "failed" for entry in entries)
+    original = message.head + await _read(spool, message, message.size if whole else MAX_HEADER)
+    if not whole:
+        original = _lines(original[:split_header(original)])
+    report = Report(new_id(), hostname, message.envelope, message.created, now, tuple(entries), original, whole)
+    octets = render(report)
+    sender = message.envelope.sender
+    envelope = Envelope(
+        report.id, None, Peer("", helo=hostname), now, body="7BIT" if octets.isascii() else "8BITMIME",
+        smtputf8=sender is not None and sender.needs_smtputf8)
+    return envelope, octets
+
+
+def _lines(header: bytes) -> bytes:
+    """Whole lines of a header block that may have been cut in the middle of one, at most MAX_HEADER octets."""
+    if len(header) > MAX_HEADER:
+        header = header[:MAX_HEADER]
+    return header if header.endswith(b"\n") else header[:header.rfind(b"\n") + 1]
+
+
+async def _read(spool: ISpool, message: Message, size: int) -> bytes:
+    pieces = [await spool.read(message.content, at, min(_PIECE, size - at)) for at in range(0, min(size, message.size), _PIECE)]
+    return b"".join(pieces)
+
+
+def about(entries: Iterable[Entry]) -> str:
+    """For the log."""
+    return ", ".join(f"{entry.recipient} {entry.action} {entry.problem.status}" for entry in entries)
