@@ -1,0 +1,99 @@
+"""The relay's settings: where to, how many at once, how long."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from mailframe.model.domain import canonical_domain
+from mailframe.smtp.client_settings import ClientSettings
+
+TLS_MODES = ("none", "opportunistic", "starttls", "implicit")
+
+
+@dataclass(frozen=True, slots=True)
+class Smarthost:
+    """One host that is given all mail, or all of one domain. Raises ValueError for what cannot be meant.
+
+    `tls`: "none"; "opportunistic" (if offered, unverified: against listeners, not liars); "starttls" and "implicit", where
+    the certificate must be `host`'s. A password goes out with the last two, or where "none" says that the way is safe.
+    """
+
+    host: str                       # a name or an address
+    port: int = 587                 # RFC 6409; 465 goes with tls = "implicit" (RFC 8314)
+    tls: str = "starttls"
+    user: str | None = None
+    password: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.tls not in TLS_MODES:
+            raise ValueError(f"tls must be one of {', '.join(TLS_MODES)}, not {self.tls!r}")
+        if self.user is not None and self.tls == "opportunistic":
+            raise ValueError('tls = "opportunistic" would show the password to anybody in between: use "starttls" or "implicit"')
+        if not 0 < self.port < 65_536:
+            raise ValueError(f"port must be 1 to 65535, not {self.port}")
+        _ = self.name
+
+    @property
+    def name(self) -> str:
+        """`host` as it is looked up and compared with a certificate: A-labels, or an address without brackets."""
+        host = self.host.removeprefix("[").removesuffix("]")
+        return str(ipaddress.IPv6Address(host)) if ":" in host else canonical_domain(host)
+
+    @classmethod
+    def short(cls, text: str) -> Self:
+        """``HOST`` or ``HOST:PORT``, without a login: TLS if offered, port 25. Raises ValueError."""
+        host, colon, port = text.rpartition(":")
+        if not colon or text.endswith("]"):
+            host, port = text, "25"
+        if not host or not port.isdigit():
+            raise ValueError(f"{text!r} is no host; write HOST or HOST:PORT")
+        return cls(host.strip("[]"), int(port), "opportunistic")
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """How mail leaves. Without `smarthost` it goes to each domain's mail exchangers."""
+
+    smarthost: Smarthost | None = None
+    routes: Mapping[str, Smarthost] = field(default_factory=dict)   # domains whose mail goes to a host of its own
+    nameservers: tuple[str, ...] = ()       # "192.0.2.1" or "192.0.2.1:5353"; none: those of /etc/resolv.conf
+    port: int = 25                          # of mail exchangers; another is for tests, where loopback is not ourselves
+    tls: str = "opportunistic"              # with mail exchangers: or "none"; certificates mean nothing there without DANE
+    own_addresses: frozenset[str] = frozenset()     # mail is never handed to these (RFC 5321 section 5.1), nor to loopback
+    per_destination: int = 10               # deliveries at once to one domain: what large receivers allow one sender
+    max_hosts: int = 8                      # addresses tried for one message; more would only make it late
+    patience_s: float = 3_600.0             # then no further host or batch is begun; the queue tries again later
+    connect_timeout_s: float = 30.0         # as other mail servers do; the system's own limit is minutes
+    idle_s: float = 15.0                    # a kept connection costs the other side a process, perhaps
+    max_idle: int = 100                     # kept connections in all: each costs a file descriptor
+    messages_per_connection: int = 100      # then a fresh one, so that load balancers can do their work
+    recipients_per_message: int = 100       # every server takes these (RFC 5321 section 4.5.3.1.8)
+    spool_octets: int = 262_144             # of a message in memory before it goes to a temporary file
+    client: ClientSettings = field(default_factory=ClientSettings)
+
+    def __post_init__(self) -> None:
+        if self.tls not in TLS_MODES[:2]:
+            raise ValueError(f"tls with mail exchangers must be none or opportunistic, not {self.tls!r}")
+        object.__setattr__(self, "routes", {canonical_domain(domain): host for domain, host in self.routes.items()})
+        self.resolvers()
+
+    def resolvers(self) -> list[tuple[str, int]] | None:
+        """The name servers as (address, port); None for the system's. Raises ValueError."""
+        return [_nameserver(text) for text in self.nameservers] or None
+
+    def host_for(self, domain: str) -> Smarthost | None:
+        """The configured host for a domain's mail, or None for its mail exchangers."""
+        return self.routes.get(domain, self.smarthost)
+
+
+def _nameserver(text: str) -> tuple[str, int]:
+    host, port = text, "53"
+    if text.startswith("[") or text.count(":") == 1:
+        host, _, port = text.rpartition(":")
+    try:
+        return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+    except ValueError:
+        raise ValueError(f"nameservers: {text!r} is no address; write 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:53") from None
