@@ -1,0 +1,74 @@
+"""The extensions that every server has, in the order in which they are announced; a new file is one line here."""
+
+from __future__ import annotations
+
+from .commands import anytime, append, copy, expunge, fetch, listing, login, mailboxes, search, select, status, store
+from .extensions import (
+    appendlimit,
+    children,
+    condstore,
+    enable,
+    id,
+    idle,
+    list_extended,
+    list_status,
+    literal_plus,
+    move,
+    multiappend,
+    namespace,
+    qresync,
+    sasl_ir,
+    sort,
+    special_use,
+    starttls,
+    status_size,
+    uidplus,
+    unselect,
+    utf8_accept,
+    within,
+)
+from .registry import Extension, Registry
+
+EXTENSIONS: tuple[Extension, ...] = (
+    # RFC 3501, by state
+    anytime.EXTENSION,
+    login.EXTENSION,
+    listing.EXTENSION,
+    mailboxes.EXTENSION,
+    status.EXTENSION,
+    append.EXTENSION,
+    select.EXTENSION,
+    fetch.EXTENSION,
+    search.EXTENSION,
+    store.EXTENSION,
+    copy.EXTENSION,
+    expunge.EXTENSION,
+    # and beyond
+    starttls.EXTENSION,
+    sasl_ir.EXTENSION,
+    literal_plus.EXTENSION,
+    id.EXTENSION,
+    enable.EXTENSION,
+    idle.EXTENSION,
+    namespace.EXTENSION,
+    children.EXTENSION,
+    list_extended.EXTENSION,
+    list_status.EXTENSION,
+    special_use.EXTENSION,
+    status_size.EXTENSION,
+    multiappend.EXTENSION,
+    appendlimit.EXTENSION,
+    unselect.EXTENSION,
+    uidplus.EXTENSION,
+    move.EXTENSION,
+    within.EXTENSION,
+    sort.EXTENSION,
+    condstore.EXTENSION,
+    qresync.EXTENSION,
+    utf8_accept.EXTENSION,
+)
+
+
+def default_registry() -> Registry:
+    """All of ours; `Registry.with_extensions` adds a third party's."""
+    return Registry(EXTENSIONS)

@@ -1,0 +1,164 @@
+"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 section 6.3.3 to 6.3.7)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mailframe.interfaces.maybe import settled
+from mailframe.model.mailbox import INBOX, SEPARATOR, MailboxInfo, MailboxList, NewMailbox
+from mailframe.model.refusal import Forbidden, MailboxExists, NoSuchMailbox, Refusal
+
+from .. import names
+from ..cursor import BadSyntax, Cursor
+from ..moving import move_all
+from ..registry import Command, Context, Effect, Extension, State
+from .select import parse_mailbox
+
+SPECIAL_USES = {use.upper(): use for use in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")}
+
+
+class UnknownUse(Refusal):
+    public, imap_code = "That special use is not supported", b"USEATTR"         # RFC 6154 section 6
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    name: str
+    uses: tuple[bytes, ...] = ()
+
+
+def parse_create(args: Cursor) -> CreateRequest:
+    """``CREATE mailbox``, and ``SP "(USE (" [use-attr *(SP use-attr)] "))"`` (RFC 6154 section 6)."""
+    args.space()
+    name = args.mailbox()
+    uses: list[bytes] = []
+    if args.take(b" "):
+        args.expect(b"(")
+        if args.keyword() != b"USE":
+            raise BadSyntax("Unknown CREATE parameter")
+        args.space()
+        uses = args.flag_list()
+        args.expect(b")")
+    args.end()
+    return CreateRequest(name, tuple(uses))
+
+
+async def create(context: Context, request: CreateRequest) -> None:
+    """With its missing parents; a trailing separator only says that children will come (RFC 3501 section 6.3.3)."""
+    name = request.name.removesuffix(SEPARATOR)
+    check(context, name)
+    uses = [SPECIAL_USES.get(use.decode("ascii").upper()) for use in request.uses]
+    if None in uses or len(uses) > 1:
+        raise UnknownUse
+    known = await listed(context)
+    if any(info.name == name for info in known):
+        raise MailboxExists
+    await make_parents(context, name, known)
+    await settled(context.account.create(NewMailbox(name, uses[0] if uses else None)))
+
+
+async def delete(context: Context, name: str) -> None:
+    """Its children stay; the name is then \\Noselect, implied by them."""
+    if name == INBOX:
+        raise Forbidden("INBOX cannot be deleted")
+    known = await listed(context)
+    info = next((info for info in known if info.name == name), None)
+    if info is None:
+        if names.below(name, known):
+            raise Forbidden("It has sub-mailboxes and holds no messages of its own", imap_code=b"HASCHILDREN")
+        raise NoSuchMailbox
+    selected = context.selected_or_none
+    if selected is not None and selected.info.id == info.id:
+        context.unselect()
+        context.out.untagged(b"OK [CLOSED] The selected mailbox is being deleted")
+    await settled(context.account.delete(info.id))
+
+
+@dataclass(frozen=True, slots=True)
+class RenameRequest:
+    old: str
+    new: str
+
+
+def parse_rename(args: Cursor) -> RenameRequest:
+    args.space()
+    old = args.mailbox()
+    args.space()
+    new = args.mailbox()
+    args.end()
+    return RenameRequest(old, new)
+
+
+async def rename(context: Context, request: RenameRequest) -> None:
+    """Sub-mailboxes go along. INBOX gives its messages away and stays (RFC 3501 section 6.3.5)."""
+    old, new = request.old, request.new.removesuffix(SEPARATOR)
+    check(context, new)
+    known = await listed(context)
+    by_name = {info.name: info for info in known}
+    if new in by_name:
+        raise MailboxExists
+    if old == INBOX:
+        await make_parents(context, new, known)
+        made = await settled(context.account.create(NewMailbox(new)))
+        await move_all(context, by_name[INBOX], made)
+        return
+    moves = [(info.id, new + info.name[len(old):]) for info in names.below(old, known)]
+    if old in by_name:
+        moves.append((by_name[old].id, new))
+    if not moves:
+        raise NoSuchMailbox
+    _check_moves(context, old, moves, by_name)
+    await make_parents(context, new, known)
+    await settled(context.account.rename(moves))
+
+
+def _check_moves(context: Context, old: str, moves: list[tuple[str, str]], by_name: dict[str, MailboxInfo]) -> None:
+    if all(target.startswith(old + SEPARATOR) for _, target in moves):
+        raise Forbidden("A mailbox cannot become its own sub-mailbox")
+    for _, target in moves:
+        check(context, target)
+        if target in by_name:
+            raise MailboxExists
+
+
+async def subscribe(context: Context, name: str) -> None:
+    """Of a name that exists, also one that is only implied: a typing error is better told."""
+    known: MailboxList = await settled(context.account.mailboxes())
+    tree = names.Tree(known)
+    if name not in tree.mailboxes and name not in tree.with_children:
+        raise NoSuchMailbox
+    await settled(context.account.set_subscribed(name, True))
+
+
+async def unsubscribe(context: Context, name: str) -> None:
+    await settled(context.account.set_subscribed(name, False))
+
+
+async def listed(context: Context) -> tuple[MailboxInfo, ...]:
+    known: MailboxList = await settled(context.account.mailboxes())
+    return known.mailboxes
+
+
+def check(context: Context, name: str) -> None:
+    names.check_name(name, context.settings.max_mailbox_name_octets, context.settings.max_mailbox_depth)
+
+
+async def make_parents(context: Context, name: str, known: tuple[MailboxInfo, ...]) -> None:
+    there = {info.name for info in known}
+    for parent in names.parents(name):
+        if parent not in there:
+            with suppress(MailboxExists):       # another session was faster
+                await settled(context.account.create(NewMailbox(parent)))
+
+
+EXTENSION = Extension(
+    capability=None, rfc="3501, 6154",
+    commands=(
+        Command(b"CREATE", State.LOGGED_IN, parse_create, create),
+        Command(b"DELETE", State.LOGGED_IN, parse_mailbox, delete),
+        Command(b"RENAME", State.LOGGED_IN, parse_rename, rename, Effect.CHANGES | Effect.MAY_EXPUNGE),
+        Command(b"SUBSCRIBE", State.LOGGED_IN, parse_mailbox, subscribe),
+        Command(b"UNSUBSCRIBE", State.LOGGED_IN, parse_mailbox, unsubscribe),
+    ),
+)

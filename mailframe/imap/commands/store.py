@@ -1,0 +1,139 @@
+"""STORE and UID STORE (RFC 3501 sections 6.4.6 and 6.4.8)."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from dataclasses import dataclass
+from itertools import compress
+
+from mailframe.interfaces.maybe import settled
+from mailframe.model.flags import FlagChange, flag_mask, system_bit
+from mailframe.model.mailbox import FlagsStored, Rows
+
+from .. import conditional, numset
+from ..cursor import Cursor
+from ..expunged import expunge_issued
+from ..items.columns import Flags, Uid
+from ..items.item import Column, Scene, joined
+from ..items.modseq import Modseq
+from ..numset import MessageSet
+from ..paging import Breath
+from ..registry import Bad, Command, Completion, Context, Effect, Extension, Selected, State
+from ..writable import writable
+
+PAGE = 5_000            # messages changed in one durable step: a few milliseconds of the writer's time
+
+_WHAT = re.compile(rb"([+-]?)FLAGS(\.SILENT)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """`sign` is b"+", b"-", or b"" for replacing."""
+
+    messages: MessageSet
+    sign: bytes
+    silent: bool
+    flags: tuple[bytes, ...]
+    unchanged_since: int | None = None      # RFC 7162 section 3.1.3
+
+
+def parse(args: Cursor) -> StoreRequest:
+    """``sequence-set SP ["(UNCHANGEDSINCE" SP mod-sequence-value ")" SP]``, then
+    ``["+" / "-"] "FLAGS" [".SILENT"] SP (flag-list / (flag *(SP flag)))``."""
+    args.space()
+    messages = args.message_set()
+    args.space()
+    unchanged_since = None
+    if args.peek() == b"(":
+        unchanged_since = conditional.modifier(args, b"UNCHANGEDSINCE")
+        args.space()
+    what = args.match(_WHAT, "FLAGS")
+    args.space()
+    if args.peek() == b"(":
+        flags = args.flag_list()
+    else:
+        flags = [args.flag()]
+        while args.take(b" "):
+            flags.append(args.flag())
+    args.end()
+    return StoreRequest(messages, what[1], what[2] is not None, tuple(flags), unchanged_since)
+
+
+async def run(context: Context, request: StoreRequest) -> Completion | None:
+    selected = writable(context)
+    change = await _change(context, request)
+    uids = context.view.resolve(request.messages)
+    breath = Breath(context.clock.seconds, context.breathe)
+    missing, refused = 0, array("I")
+    if request.unchanged_since is not None:
+        conditional.turn_on(context)
+    for start in range(0, len(uids), PAGE):
+        page = uids[start:start + PAGE]
+        outcome: FlagsStored = await settled(selected.mailbox.set_flags(page, change, request.unchanged_since))
+        stored = outcome.rows
+        missing += len(page) - len(stored) - len(outcome.refused)
+        refused += outcome.refused
+        _answer(context, selected, stored, change if request.silent else None)
+        await breath.take()
+        if context.out.full:
+            await context.drained()
+    if refused:
+        await context.sync(False)           # who is refused is told how things stand
+        numbers = refused if context.by_uid else array("I", filter(None, context.view.numbers(refused)))
+        return Completion(b"Some had changed", b"MODIFIED " + numset.render_numbers(numbers))
+    return expunge_issued(missing, request.messages.by_uid)
+
+
+async def _change(context: Context, request: StoreRequest) -> FlagChange:
+    """What is done to the masks; keywords that are new here are made, unless it is to take them away."""
+    words = []
+    for name in request.flags:
+        if not name.startswith(b"\\"):
+            words.append(name.decode("ascii"))
+        elif system_bit(name) is None:
+            raise Bad("No such system flag, or not one that can be stored")
+    if request.sign == b"-":
+        known = {word.lower() for word in await context.refresh_keywords()}
+        mask = flag_mask(
+            (name for name in request.flags if system_bit(name) or name.decode("ascii").lower() in known),
+            context.selected.keywords,
+        )
+        return FlagChange.remove(mask)
+    mask = flag_mask(request.flags, await context.refresh_keywords(words))
+    return FlagChange.add(mask) if request.sign else FlagChange.replace(mask)
+
+
+def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChange | None) -> None:
+    """Tell the flags as they are now; of a .SILENT store only those which are not what the client must expect, because
+    another session changed them meanwhile (RFC 3501 section 6.4.6)."""
+    view = selected.view
+    numbers = view.numbers(stored.uids)
+    conditionally = conditional.is_on(context)
+    if silent is not None and not conditionally:
+        surprising = [
+            number and silent.apply(view.flags[number - 1]) != flags for number, flags in zip(numbers, stored.flags)
+        ]
+        told = Rows(array("I", compress(stored.uids, surprising)), array("Q", compress(stored.flags, surprising)))
+        numbers = array("I", compress(numbers, surprising))
+    else:
+        told = stored
+    view.told(stored)
+    if not len(told):
+        return
+    columns: list[Column] = [Uid()] if context.by_uid else []
+    if silent is None or not conditionally:
+        columns.append(Flags())
+    if conditionally:
+        columns.append(Modseq())            # also of a .SILENT store (RFC 7162 section 3.1.3)
+    scene = Scene.of(selected.keywords, view.recent_ranges)
+    context.out.write(joined(columns, told, [b"* %d" % number for number in numbers], scene))
+
+
+EXTENSION = Extension(
+    capability=None, rfc="3501",
+    commands=(
+        Command(b"STORE", State.SELECTED, parse, run, Effect.READS_SEQ),
+        Command(b"UID STORE", State.SELECTED, parse, run, Effect.MAY_EXPUNGE),
+    ),
+)

@@ -1,0 +1,275 @@
+"""What a command may ask of its session: `registry.Context`, made real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import Interface
+
+from mailframe.interfaces.content import IContent
+from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.model.mailbox import MailboxInfo, MailboxList, MailboxStatus
+from mailframe.model.refusal import NoSuchMailbox, Refusal
+from mailframe.sasl.exchange import Mechanism
+
+from . import login, selecting, writer
+from .connection import Connection, Gone
+from .framer import Limits
+from .registry import Bad, Literal, Registry, Selected, State
+from .settings import ImapSettings
+from .view import Telling, View
+
+_log = Logger()
+_MAX_LINE = 16_384          # of an answer to a continuation request: a SASL response
+
+
+class Shared(Protocol):
+    """What a session needs of its factory."""
+
+    settings: ImapSettings
+    registry: Registry
+    clock: IReactorTime
+    portal: login.Portal
+    tls: object | None
+    content: IContent | None
+    mechanisms: Mapping[bytes, Mechanism]
+    caches: dict[Any, Any]
+
+
+class SessionContext:
+    """The session's state; `session.Session` runs the commands."""
+
+    def __init__(self, shared: Shared, remote: str, connection: Connection) -> None:
+        self.settings = shared.settings
+        self.registry = shared.registry
+        self.clock = shared.clock
+        self.caches = shared.caches
+        self.mechanisms = shared.mechanisms
+        self.remote = remote                    # the client's address without port, "" when it has none
+        self.enabled: set[bytes] = set()
+        self.extra: dict[str, Any] = {}
+        self.literal: Literal | None = None
+        self.by_uid = False
+        self.tag = b""
+        self._shared = shared
+        self.connection = connection
+        self.out = connection.out
+        self._user: login.User | None = None
+        self._selected: Selected | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+        self._failures = 0                      # of login
+        self._ending = False                    # BYE was said
+        self._stopping = False                  # the server goes down
+        self._starts_tls = False
+        self._hinted = False                    # something changed since `news` was last awaited
+        self._listening = False                 # `news` is being awaited
+        self._slice = 0.0                       # when this session's turn began
+
+    # -- Context: the session
+
+    @property
+    def state(self) -> State:
+        if self._user is None:
+            return State.NOT_AUTHENTICATED
+        return State.AUTHENTICATED if self._selected is None else State.SELECTED
+
+    @property
+    def secure(self) -> bool:
+        return self.connection.secure
+
+    @property
+    def utf8(self) -> bool:
+        return b"UTF8=ACCEPT" in self.enabled
+
+    @property
+    def tls_available(self) -> bool:
+        return self._shared.tls is not None and not self.secure
+
+    @property
+    def may_log_in(self) -> bool:
+        return login.allowed(self.settings.plaintext_login, self.secure, self.remote)
+
+    @property
+    def content(self) -> IContent | None:
+        account = self._user.account if self._user else None
+        return account if IContent.providedBy(account) else self._shared.content
+
+    def capability_line(self) -> bytes:
+        """``CAPABILITY IMAP4rev1 ...`` as it is now."""
+        return b" ".join([b"CAPABILITY", *self.registry.capabilities(self)])
+
+    def bye(self, words: str) -> None:
+        if not self._ending:
+            self.out.untagged(b"BYE " + writer.text(words))
+        self._ending = True
+
+    def start_tls(self) -> None:
+        self._starts_tls = True
+
+    async def line(self) -> bytes:
+        while (line := self.connection.framer.line(_MAX_LINE)) is None:
+            await self.connection.more()
+        return line
+
+    async def news(self) -> bytes | None:
+        late = self.clock.callLater(self.settings.recheck_s, self._wake)      # a hint may be lost on its way from elsewhere
+        self._listening = True
+        try:
+            while (line := self.connection.framer.line(_MAX_LINE)) is None:
+                if self._stopping:
+                    self.bye("Server is going down")
+                    raise Gone
+                if self._hinted:
+                    self._hinted = False
+                    return None
+                await self.connection.more()
+            return line
+        finally:
+            self._listening = False
+            if late.active():
+                late.cancel()
+
+    def _wake(self) -> None:
+        self._hinted = True
+        self.connection.poke()
+
+    async def drained(self) -> None:
+        await self.connection.drained()
+
+    async def _pause(self) -> None:
+        """Between pieces of a long answer: the client takes them, and others get their turn."""
+        await self.drained()
+        await self.breathe()
+
+    async def breathe(self) -> None:
+        turn: Deferred[None] = Deferred()
+        self.clock.callLater(0, turn.callback, None)
+        await turn
+        if self.connection.lost:
+            raise Gone              # nobody wants to know any more
+        self._slice = self.clock.seconds()
+        self.connection.working()
+
+    # -- Context: the account
+
+    @property
+    def account(self) -> IAccount:
+        return self._logged_in.account
+
+    @property
+    def account_name(self) -> str:
+        return self._logged_in.name
+
+    @property
+    def _logged_in(self) -> login.User:
+        if self._user is None:
+            raise Bad("Log in first")
+        return self._user
+
+    @property
+    def _name(self) -> str:
+        return self._user.name if self._user else "nobody"
+
+    def provides(self, interface: type[Interface]) -> bool:
+        return self._user is not None and any(interface.providedBy(part) for part in self._user.parts)
+
+    async def log_in(self, user: str, password: str) -> None:
+        try:
+            self._user = await login.log_in(self._shared.portal, user, password)
+        except Refusal as refusal:
+            _log.info(
+                "IMAP login of {user} from {remote} failed: {reason}", user=user[:100], remote=self.remote, reason=refusal.public)
+            await login.delay(self.clock, self.settings.login_failure_delay_s)
+            self._failures += 1
+            if self._failures >= self.settings.max_login_failures:
+                self.bye("Too many failed logins")
+            raise
+        _log.info("IMAP login of {user} from {remote}", user=self._user.name, remote=self.remote)
+        self.connection.logged_in = True
+        self.connection.alive()
+        self.connection.framer.limits = Limits(self.settings.max_line_octets, self.settings.max_command_octets)
+
+    async def find(self, name: str) -> MailboxInfo:
+        known: MailboxList = await settled(self.account.mailboxes())
+        for info in known.mailboxes:
+            if info.name == name:
+                return info
+        raise NoSuchMailbox
+
+    async def open(self, info: MailboxInfo) -> IMailbox:
+        return await settled(self.account.open_mailbox(info.id))
+
+    # -- Context: the selected mailbox
+
+    @property
+    def selected_or_none(self) -> Selected | None:
+        return self._selected
+
+    @property
+    def selected(self) -> Selected:
+        if self._selected is None:
+            raise Bad("No mailbox is selected")
+        return self._selected
+
+    @property
+    def view(self) -> View:
+        return self.selected.view
+
+    async def select(self, info: MailboxInfo, read_only: bool) -> MailboxStatus:
+        self.unselect()
+        mailbox = await self.open(info)
+        if self._unsubscribe is None:
+            self._unsubscribe = self.account.subscribe(self._hint)
+        self._selected, status = await selecting.opened(mailbox, info, read_only, self.breathe)
+        self._selected.view.watch_modseq = b"CONDSTORE" in self.enabled
+        self._selected.dirty = True         # what came between the listing and now
+        return status
+
+    def enable(self, *words: bytes) -> list[bytes]:
+        fresh = [word for word in words if word not in self.enabled]
+        self.enabled.update(fresh)
+        if b"QRESYNC" in fresh:
+            self.enabled.add(b"CONDSTORE")      # RFC 7162 section 3.2.3
+        if self._selected is not None:
+            self._selected.view.watch_modseq = b"CONDSTORE" in self.enabled
+        return fresh
+
+    def unselect(self) -> None:
+        self._selected = None
+
+    def _hint(self, mailbox_id: str) -> None:
+        selected = self._selected
+        if selected is not None and mailbox_id == selected.info.id:
+            selected.dirty = True
+            if self._listening and not self._hinted:
+                self.clock.callLater(0, self.connection.poke)       # not within the other session's commit
+            self._hinted = True
+
+    async def sync(self, expunge: bool, *, poll: bool = True) -> None:
+        selected = self.selected
+        if poll:
+            try:
+                await selecting.catch_up(selected, self.breathe)
+            except NoSuchMailbox:
+                self.unselect()
+                self.bye("The selected mailbox is gone")
+                return
+        how = Telling(selected.keywords, self.by_uid, b"CONDSTORE" in self.enabled, b"QRESYNC" in self.enabled)
+        await selecting.tell(selected, self.out, self._pause, how, expunge)
+
+    async def refresh_keywords(self, add: Sequence[str] = ()) -> tuple[str, ...]:
+        return await selecting.refresh_keywords(self.selected, self.out, tuple(add))
+
+    # -- the end
+
+    def ended(self) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        if self._user is not None:
+            self._user.logout()

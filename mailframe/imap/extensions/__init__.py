@@ -1,0 +1,1 @@
+"""Extensions: one RFC, one file, one `EXTENSION`."""

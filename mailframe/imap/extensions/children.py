@@ -1,0 +1,7 @@
+"""CHILDREN (RFC 3348): \\HasChildren or \\HasNoChildren on every name in a LIST."""
+
+from __future__ import annotations
+
+from ..registry import Extension, State
+
+EXTENSION = Extension(capability=b"CHILDREN", rfc="3348", announced=State.LOGGED_IN)

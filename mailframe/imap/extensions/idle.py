@@ -1,0 +1,26 @@
+"""IDLE (RFC 2177): news as it happens."""
+
+from __future__ import annotations
+
+from ..commands.anytime import no_arguments
+from ..cursor import BadSyntax
+from ..registry import Command, Completion, Context, Effect, Extension, State
+
+
+async def idle(context: Context, _: None) -> Completion:
+    """Until DONE."""
+    context.out.write(b"+ idling\r\n")
+    if context.selected_or_none is not None:
+        await context.sync(True)
+    while (line := await context.news()) is None:
+        if context.selected_or_none is not None:
+            await context.sync(True)
+    if line.upper() != b"DONE":
+        raise BadSyntax("DONE expected")
+    return Completion(b"IDLE completed")
+
+
+EXTENSION = Extension(
+    capability=b"IDLE", rfc="2177", announced=State.LOGGED_IN,
+    commands=(Command(b"IDLE", State.LOGGED_IN, no_arguments, idle, Effect.MAY_EXPUNGE),),
+)

@@ -1,0 +1,83 @@
+"""Who may show a password, who logs in, and how little a failure tells."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.cred.credentials import UsernamePassword
+from twisted.cred.error import LoginFailed as CredLoginFailed
+from twisted.cred.error import Unauthorized
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from mailframe.interfaces.auth import IMailUser
+from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.store import IAccount
+from mailframe.model.mailbox import INBOX, MailboxList
+from mailframe.model.refusal import LoginFailed, Refusal, TryAgainLater
+
+__all__ = ["Portal", "User", "allowed", "delay", "log_in"]
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whoever is logged in. `parts`: the account and one of its mailboxes, whose interfaces say what can be done here."""
+
+    name: str
+    account: IAccount
+    parts: tuple[object, ...]
+    logout: Callable[[], object]
+
+
+def allowed(rule: str, secure: bool, remote: str) -> bool:
+    """Whether a password may come over this connection: rule "tls", "loopback" or "always"."""
+    if secure or rule == "always":
+        return True
+    return rule == "loopback" and is_loopback(remote)
+
+
+def is_loopback(remote: str) -> bool:
+    """An IP address of this machine; "" is a Unix socket or a pipe, and as near."""
+    try:
+        return not remote or ipaddress.ip_address(remote.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+async def log_in(portal: Portal, user: str, password: str) -> User:
+    """Raises LoginFailed for any reason of the user's, TryAgainLater when we could not look (the reason is logged)."""
+    credentials = UsernamePassword(user.encode(), password.encode())
+    try:
+        found: Any = await portal.login(credentials, None, IMailUser)
+        _, avatar, logout = found
+        account: IAccount = await settled(avatar.open_account())
+        return User(avatar.name, account, await _parts(account), logout)
+    except (CredLoginFailed, Unauthorized):
+        raise LoginFailed from None
+    except Refusal:
+        raise
+    except Exception:
+        _log.failure("Login could not be decided")
+        raise TryAgainLater from None
+
+
+async def _parts(account: IAccount) -> tuple[object, ...]:
+    known: MailboxList = await settled(account.mailboxes())
+    for info in known.mailboxes:
+        if info.name == INBOX:
+            return account, await settled(account.open_mailbox(info.id))
+    return (account,)
+
+
+async def delay(clock: IReactorTime, seconds: float) -> None:
+    """Return after `seconds`."""
+    later: Deferred[None] = Deferred()
+    clock.callLater(seconds, later.callback, None)
+    await later

@@ -1,0 +1,204 @@
+"""One message set against one SEARCH tree in three-valued logic: yes, no, or not to be known from what was read so far."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+
+from mailframe.mime.header import decode_words, fields, parse_date
+from mailframe.mime.text import header_text
+from mailframe.model.flags import flag_mask
+from mailframe.model.mailbox import Field, Rows
+from mailframe.model.query import (
+    And,
+    Everything,
+    HasFlags,
+    HasKeyword,
+    InBody,
+    InHeader,
+    InText,
+    Not,
+    Or,
+    Query,
+    Received,
+    Sent,
+    Size,
+    Uids,
+    leaves,
+)
+
+
+def needed(query: Query) -> Field:
+    """The columns that the tree's leaves look at."""
+    fields = Field.NONE
+    for leaf in leaves(query):
+        match leaf:
+            case HasFlags() | HasKeyword():
+                fields |= Field.FLAGS
+            case Size():
+                fields |= Field.SIZE
+            case Received():
+                fields |= Field.DATE
+            case InBody() | InText():
+                fields |= Field.INDEX | Field.SIZE
+            case _:
+                pass
+    return fields
+
+
+def truth(query: Query, leaf: Callable[[Query], bool | None]) -> bool | None:
+    """The tree's value where `leaf` gives each leaf's; None where that is open."""
+    match query:
+        case Not(part):
+            value = truth(part, leaf)
+            return None if value is None else not value
+        case And(parts):
+            return _every(parts, leaf, True)
+        case Or(parts):
+            return _every(parts, leaf, False)
+        case _:
+            return leaf(query)
+
+
+def _every(parts: Sequence[Query], leaf: Callable[[Query], bool | None], wanted: bool) -> bool | None:
+    open_ones = False
+    for part in parts:
+        value = truth(part, leaf)
+        if value is None:
+            open_ones = True
+        elif value is not wanted:
+            return value
+    return None if open_ones else wanted
+
+
+class Columns:
+    """A page of messages judged by its columns alone, a whole column at a time.
+
+    A set of messages is a number with one byte (0 or 1) for each, so that AND, OR and NOT are one operation
+    in C for the page. Every node has a pair: who certainly matches, who possibly does.
+    """
+
+    def __init__(self, rows: Rows, keywords: Sequence[str]) -> None:
+        self._rows, self._keywords = rows, keywords
+        self._ones = _number(b"\1" * len(rows))
+        self._known: dict[int, bytes] = {}
+
+    def judge(self, query: Query) -> tuple[bytes, bytes]:
+        """(certain, open): one byte 0 or 1 for each message."""
+        sure, maybe = self._pair(query)
+        size = len(self._rows)
+        return sure.to_bytes(size, "little"), (maybe ^ sure).to_bytes(size, "little")
+
+    def known(self, leaf: Query, place: int) -> bool | None:
+        """What `judge` found for one leaf and the page's message number `place`."""
+        column = self._known.get(id(leaf))
+        return None if column is None else bool(column[place])
+
+    def _pair(self, query: Query) -> tuple[int, int]:
+        match query:
+            case Not(part):
+                sure, maybe = self._pair(part)
+                return self._ones ^ maybe, self._ones ^ sure
+            case And(parts):
+                sure = maybe = self._ones
+                for each in parts:
+                    one, two = self._pair(each)
+                    sure, maybe = sure & one, maybe & two
+                return sure, maybe
+            case Or(parts):
+                sure = maybe = 0
+                for each in parts:
+                    one, two = self._pair(each)
+                    sure, maybe = sure | one, maybe | two
+                return sure, maybe
+            case _:
+                column = self._leaf(query)
+                if column is None:
+                    return 0, self._ones
+                self._known[id(query)] = column
+                number = _number(column)
+                return number, number
+
+    def _leaf(self, leaf: Query) -> bytes | None:
+        rows = self._rows
+        match leaf:
+            case Everything():
+                return b"\1" * len(rows)
+            case Uids(ranges):
+                return _within(rows.uids, ranges)
+            case HasFlags(mask):
+                return bytes([flags & mask == mask for flags in rows.flags])
+            case HasKeyword(name):
+                return self._keyword(name)
+            case Size(low, high):
+                return bytes([low <= size <= high for size in rows.sizes])
+            case Received(first, until):
+                return bytes([first <= date < until for date in rows.dates])
+            case _:
+                return None
+
+    def _keyword(self, name: str) -> bytes:
+        try:
+            mask = flag_mask((name.encode("ascii"),), self._keywords)
+        except KeyError:
+            return bytes(len(self._rows))
+        return bytes([flags & mask != 0 for flags in self._rows.flags])
+
+
+def _number(column: bytes) -> int:
+    return int.from_bytes(column, "little")
+
+
+def _within(uids: Sequence[int], ranges: Sequence[tuple[int, int]]) -> bytes:
+    column = bytearray(len(uids))
+    start = max(0, bisect_right(ranges, (uids[0], 1 << 33)) - 1) if len(uids) else 0
+    for place in range(start, len(ranges)):
+        first, last = ranges[place]
+        if first > uids[-1]:
+            break
+        low, high = bisect_left(uids, first), bisect_right(uids, last)
+        column[low:high] = b"\1" * (high - low)
+    return bytes(column)
+
+
+class Octets:
+    """What was read of one message: its header, and its text parts when those were needed. Decodes what is asked for."""
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+        self._fields = fields(block)    # (lower-case name, raw value)
+        self._header: str | None = None
+        self.body: str | None = None    # decoded and casefolded text parts; None: not read
+
+    @property
+    def day(self) -> int | None:
+        """Of the Date field, in its own zone, as an ordinal."""
+        for name, value in self._fields:
+            if name == b"date":
+                moment = parse_date(value)
+                return None if moment is None else moment[1]
+        return None
+
+    @property
+    def header(self) -> str:
+        """All fields, decoded and casefolded, a line each."""
+        if self._header is None:
+            self._header = header_text(self._block).casefold()
+        return self._header
+
+    def leaf(self, leaf: Query) -> bool | None:
+        """The value of a leaf that asks for octets; None where the body was not read yet."""
+        match leaf:
+            case Sent(first, until):
+                day = self.day
+                return day is not None and first <= day < until
+            case InHeader(name, text):
+                return any(name == field and text in decode_words(value).casefold() for field, value in self._fields)
+            case InBody(text):
+                return None if self.body is None else text in self.body
+            case InText(text):
+                if text in self.header:
+                    return True
+                return None if self.body is None else text in self.body
+            case _:
+                raise AssertionError(f"not a leaf that asks for octets: {leaf}")

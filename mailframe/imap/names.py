@@ -1,0 +1,105 @@
+"""Mailbox names: which are allowed, who is whose parent, and what a LIST pattern matches. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from mailframe.model.mailbox import INBOX, SEPARATOR, MailboxInfo, MailboxList
+from mailframe.model.refusal import Forbidden
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_WILD_RUN = re.compile(r"[*%]{2,}")
+
+
+def check_name(name: str, max_octets: int, max_depth: int) -> None:
+    """Refuse (Forbidden) a name that should not come into being (RFC 9051 section 5.1); existing ones are never judged."""
+    if not name:
+        raise Forbidden("A mailbox needs a name")
+    if _CONTROL.search(name):
+        raise Forbidden("No control characters in a mailbox name")
+    if "*" in name or "%" in name:
+        raise Forbidden("No wildcards in a mailbox name")
+    if not unicodedata.is_normalized("NFC", name):
+        raise Forbidden("A mailbox name must be in Unicode's normal form C")       # RFC 5198 section 3
+    levels = name.split(SEPARATOR)
+    if not all(levels):
+        raise Forbidden("An empty level in the mailbox name")
+    if any(level.isspace() for level in levels):
+        raise Forbidden("A level of nothing but spaces in the mailbox name")
+    if len(levels) > max_depth:
+        raise Forbidden("Too many levels in the mailbox name")
+    if len(name.encode()) > max_octets:
+        raise Forbidden("Mailbox name is too long")
+
+
+def parents(name: str) -> Iterator[str]:
+    """``a/b/c`` gives ``a``, ``a/b``."""
+    place = name.find(SEPARATOR)
+    while place >= 0:
+        yield name[:place]
+        place = name.find(SEPARATOR, place + 1)
+
+
+def below(name: str, known: Iterable[MailboxInfo]) -> list[MailboxInfo]:
+    """The sub-mailboxes of `name`, on all levels."""
+    prefix = name + SEPARATOR
+    return [info for info in known if info.name.startswith(prefix)]
+
+
+class Tree:
+    """An account's names as LIST sees them: mailboxes, subscribed names, and the parents that both imply."""
+
+    def __init__(self, known: MailboxList) -> None:
+        self.mailboxes = {info.name: info for info in known.mailboxes}
+        self.subscribed = known.subscribed
+        self.with_children = {parent for name in self.mailboxes for parent in parents(name)}
+
+    def names(self) -> list[str]:
+        """Mailboxes and missing parents (which are \\Noselect); INBOX first, then by name."""
+        return in_order(self.mailboxes.keys() | self.with_children)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """INBOX and what is below it first, then by name, each parent before its children."""
+    return sorted(names, key=lambda name: (name.partition(SEPARATOR)[0] != INBOX, name.split(SEPARATOR)))
+
+
+class Pattern:
+    """A LIST pattern: "*" matches anything, "%" anything within a level (RFC 3501 section 6.3.8).
+
+    All places where the match may stand are bits of one integer, so time is linear in the name whatever the pattern.
+    """
+
+    def __init__(self, text: str) -> None:
+        text = _WILD_RUN.sub(lambda run: "*" if "*" in run[0] else "%", text)
+        self._literal: dict[str, int] = {}
+        self._star = self._percent = 0
+        for place, character in enumerate(text):
+            if character == "*":
+                self._star |= 1 << place
+            elif character == "%":
+                self._percent |= 1 << place
+            else:
+                self._literal[character] = self._literal.get(character, 0) | 1 << place
+        self._everything = text == "*"
+        self._wild = self._star | self._percent
+        self._end = 1 << len(text)
+        # INBOX is the same in any case: an upper-case twin tries it (RFC 3501 section 5.1).
+        self._twin = Pattern(text.upper()) if text != text.upper() and set("INBOX*%") >= set(text.upper()) else None
+
+    def matches(self, name: str) -> bool:
+        if self._everything:
+            return True
+        # Bit i of `places`: the first i characters of the pattern have matched so far.
+        places = 1 | (1 & self._wild) << 1
+        for character in name:
+            stay = self._star if character == SEPARATOR else self._wild
+            places = (places & self._literal.get(character, 0)) << 1 | places & stay
+            places |= (places & self._wild) << 1
+            if not places:
+                break
+        if places & self._end:
+            return True
+        return self._twin is not None and name.partition(SEPARATOR)[0] == INBOX and self._twin.matches(name)

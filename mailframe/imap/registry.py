@@ -1,0 +1,287 @@
+"""What the server can do, as values: extensions, their commands, and what a command may ask of its session."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from zope.interface import Interface
+
+from mailframe.interfaces.content import IContent
+from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.model.mailbox import MailboxInfo, MailboxStatus
+from mailframe.sasl.exchange import Mechanism
+
+from .cursor import Cursor
+from .settings import ImapSettings
+from .view import View
+from .writer import Writer
+
+R = TypeVar("R")
+
+
+class State(enum.Flag):
+    """Where a session is (RFC 3501 section 3); a command names all states in which it is allowed."""
+
+    NOT_AUTHENTICATED = enum.auto()
+    AUTHENTICATED = enum.auto()
+    SELECTED = enum.auto()
+    LOGGED_IN = AUTHENTICATED | SELECTED
+    ANY = NOT_AUTHENTICATED | AUTHENTICATED | SELECTED
+
+
+class Effect(enum.Flag):
+    """What the session must know of a command to tell the client the truth around it."""
+
+    NONE = 0
+    READS_SEQ = enum.auto()         # its arguments or answers are sequence numbers
+    MAY_EXPUNGE = enum.auto()       # EXPUNGE may be told with its answer (never for FETCH, STORE, SEARCH: RFC 3501 section 7.4.1)
+    POLLS = enum.auto()             # the client asks for news: ask the store even when no hint came (NOOP, CHECK)
+    CHANGES = enum.auto()           # it changes the selected mailbox: ask the store afterwards
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The tagged OK of a command: its response code (without brackets) and text. None instead means "X completed"."""
+
+    text: bytes = b""
+    code: bytes = b""
+
+
+class Bad(Exception):
+    """Answered BAD though the syntax was right, for example in the wrong state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Generic[R]):
+    """One command. `parse` gets the cursor behind the name (the space before the first argument not yet taken) and takes all;
+    `run` does it: it writes untagged data to `context.out`, raises Refusal (NO) or Bad, and returns the tagged OK.
+
+    `name` is in upper case; two words for UID commands (``UID FETCH``), whose cursor has `by_uid` set.
+    `streams(cursor, again)`: given a cursor behind the name, whether the literal announced at the end of what has come so
+    far is a message to be streamed: `run` then starts before it came and reads it from `context.literal`. Asked `again` with
+    what followed such a literal. It may raise BadSyntax.
+    """
+
+    name: bytes
+    state: State
+    parse: Callable[[Cursor], R]
+    run: Callable[[Context, R], Awaitable[Completion | None]]
+    effect: Effect = Effect.MAY_EXPUNGE
+    streams: Callable[[Cursor, bool], bool] | None = None
+
+
+class Named(Protocol):
+    """An entry of one of the open tables; what it is besides its name is between it and the command that looks it up."""
+
+    @property
+    def name(self) -> bytes:
+        """The word in the command, in upper case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One RFC, one value, one file; the base protocol is made of the same. Whoever writes one hands it to `Registry`.
+
+    It is announced when what it `needs` is there: interfaces that the opened account or its mailboxes provide; in a state
+    of `announced`; and when `when` (given the context) agrees. `capabilities` may depend on the context.
+    """
+
+    capability: bytes | None
+    rfc: str
+    needs: tuple[type[Interface], ...] = ()
+    commands: tuple[Command[Any], ...] = ()
+    items: tuple[Named, ...] = ()           # FETCH data items
+    search_keys: tuple[Named, ...] = ()
+    status_items: tuple[Named, ...] = ()
+    enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
+    announced: State = State.ANY
+    when: Callable[[Context], bool] | None = None
+    capabilities: Callable[[Context], Iterable[bytes]] | None = None
+
+
+class Registry:
+    """All extensions of a server. A later one may replace a command or item of an earlier one."""
+
+    def __init__(self, extensions: Iterable[Extension]) -> None:
+        self.extensions: tuple[Extension, ...] = tuple(extensions)
+        self.commands: dict[bytes, Command[Any]] = {}
+        self.items: dict[bytes, Named] = {}
+        self.search_keys: dict[bytes, Named] = {}
+        self.status_items: dict[bytes, Named] = {}
+        for extension in self.extensions:
+            self.commands.update((command.name, command) for command in extension.commands)
+            self.items.update((item.name, item) for item in extension.items)
+            self.search_keys.update((key.name, key) for key in extension.search_keys)
+            self.status_items.update((item.name, item) for item in extension.status_items)
+
+    def with_extensions(self, *more: Extension) -> Registry:
+        """A registry with these as well."""
+        return Registry((*self.extensions, *more))
+
+    def capabilities(self, context: Context) -> list[bytes]:
+        """What is announced to this session now (RFC 3501 section 6.1.1)."""
+        words: list[bytes] = []
+        for extension in self.extensions:
+            if self.offers(extension, context):
+                if extension.capability is not None:
+                    words += extension.capability.split()
+                if extension.capabilities is not None:
+                    words += extension.capabilities(context)
+        return list(dict.fromkeys(words))
+
+    def offers(self, extension: Extension, context: Context) -> bool:
+        """Whether `extension` works in this session as it is now."""
+        return (
+            context.state in extension.announced
+            and all(context.provides(interface) for interface in extension.needs)
+            and (extension.when is None or extension.when(context))
+        )
+
+
+@dataclass(slots=True)
+class Selected:
+    """The mailbox that a session has selected."""
+
+    info: MailboxInfo
+    mailbox: IMailbox
+    view: View
+    read_only: bool                         # EXAMINE: nothing may be changed
+    keywords: tuple[str, ...]               # the mailbox's table, as last seen; refresh with `Context.refresh_keywords`
+    cursor: object                          # where the view stands in the store's log
+    dirty: bool = False                     # a hint came since the store was last asked
+    uidnext: int = 1                        # when it was selected
+    extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
+
+
+class Literal(Protocol):
+    """A message on its way in (`Command.streams`)."""
+
+    size: int
+
+    def accept(self) -> None:
+        """Let it come: sends the continuation if the client waits for one. Not called, a waiting client is refused by the
+        tagged answer, and a literal that comes anyway is passed over."""
+
+    async def read(self) -> bytes:
+        """The next octets, b"" when all have been read. Raises ConnectionError when the client is gone."""
+
+    async def rest(self) -> Cursor:
+        """What followed in the command, once the literal has been read: up to its end, or to the next literal, for which
+        `context.literal` is then new."""
+
+
+class Context(Protocol):
+    """What a command may ask of its session."""
+
+    settings: ImapSettings
+    registry: Registry
+    mechanisms: Mapping[bytes, Mechanism]   # of SASL, in order of preference
+    out: Writer
+    enabled: set[bytes]                     # by ENABLE, and by commands that imply it (CONDSTORE)
+    literal: Literal | None
+    by_uid: bool                            # whether the running command is a UID command
+    tag: bytes                              # of the running command
+    extra: dict[str, Any]                   # an extension's own, for the session's life
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is on."""
+
+    @property
+    def utf8(self) -> bool:
+        """Whether names and strings are UTF-8 (ENABLE UTF8=ACCEPT)."""
+
+    @property
+    def clock(self) -> Any:
+        """IReactorTime."""
+
+    @property
+    def account(self) -> IAccount:
+        """Raises Bad before login."""
+
+    @property
+    def account_name(self) -> str:
+        """Raises Bad before login."""
+
+    @property
+    def content(self) -> IContent | None:
+        """Where large messages are staged, if the store can do that."""
+
+    @property
+    def selected_or_none(self) -> Selected | None: ...
+
+    @property
+    def selected(self) -> Selected:
+        """Raises Bad when no mailbox is selected."""
+
+    @property
+    def view(self) -> View:
+        """`selected.view`."""
+
+    @property
+    def caches(self) -> dict[Any, Any]:
+        """Shared by all sessions of the factory; keys begin with the user's room."""
+
+    @property
+    def tls_available(self) -> bool:
+        """Whether STARTTLS could be done now: a context is there, and TLS is not on yet."""
+
+    @property
+    def may_log_in(self) -> bool:
+        """Whether a password may be shown on this connection as it is now."""
+
+    async def log_in(self, user: str, password: str) -> None:
+        """Raises LoginFailed (after a delay), TryAgainLater... and closes the connection after too many."""
+
+    def capability_line(self) -> bytes:
+        """``CAPABILITY IMAP4rev1 ...``, as it is now."""
+
+    def start_tls(self) -> None:
+        """Once the running command's answer has been sent."""
+
+    def bye(self, words: str) -> None:
+        """Write ``* BYE words`` now, and close the connection once the running command's answer has been sent."""
+
+    async def select(self, info: MailboxInfo, read_only: bool) -> MailboxStatus:
+        """Leave the selected mailbox, then open this one. Raises NoSuchMailbox when it is gone."""
+
+    def enable(self, *words: bytes) -> list[bytes]:
+        """Make these enabled; returns those that were not before."""
+
+    def unselect(self) -> None:
+        """Leave the selected mailbox, if any; nothing is expunged."""
+
+    def provides(self, interface: type[Interface]) -> bool:
+        """Whether the opened account or its mailboxes provide it; False before login."""
+
+    async def refresh_keywords(self, add: Sequence[str] = ()) -> tuple[str, ...]:
+        """The selected mailbox's keyword table, with `add` made where they are missing. Raises LimitReached."""
+
+    async def line(self) -> bytes:
+        """The client's next line, which is not a command: the answer to a continuation request just written to `out`."""
+
+    async def news(self) -> bytes | None:
+        """Wait for a line of the client, or for a hint that something changed (None)."""
+
+    async def drained(self) -> None:
+        """Send what `out` holds and return when the client has taken most of it: await it between long pieces.
+        Raises ConnectionError when the client is gone."""
+
+    async def breathe(self) -> None:
+        """Let the reactor run once: await it every 5 ms or so of own work (I2)."""
+
+    async def find(self, name: str) -> MailboxInfo:
+        """The mailbox of that name. Raises NoSuchMailbox."""
+
+    async def open(self, info: MailboxInfo) -> IMailbox:
+        """Raises NoSuchMailbox when it is gone by now."""
+
+    async def sync(self, expunge: bool, *, poll: bool = True) -> None:
+        """Ask the selected mailbox for changes and write what `view.tell` says. The session does it after each command
+        by the command's Effect; a command calls it where its own order of answers matters."""

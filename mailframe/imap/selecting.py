@@ -1,0 +1,120 @@
+"""Opening a mailbox into a view, and keeping the view true to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.store import IMailbox, IRecent
+from mailframe.model.flags import FIRST_KEYWORD_BIT, MAX_KEYWORDS
+from mailframe.model.mailbox import MAX_UID, Changes, Field, MailboxInfo, MailboxStatus, Rows
+
+from . import writer
+from .registry import Selected
+from .view import NONE_RECENT, Telling, View
+from .writer import Writer
+
+SLICE = 2_000           # changes taken in without a pause
+BATCH = 10_000          # messages listed at once: a few milliseconds of work
+
+Breathe = Callable[[], Awaitable[None]]
+
+
+async def listed(mailbox: IMailbox, fields: Field, breathe: Breathe) -> Rows:
+    """Uids and `fields` (of FLAGS, MODSEQ) of the whole mailbox."""
+    found = Rows()
+    first = 1
+    while True:
+        rows: Rows = await settled(mailbox.rows([(first, MAX_UID)], BATCH, fields))
+        found.uids += rows.uids
+        found.flags += rows.flags
+        found.modseqs += rows.modseqs
+        if len(rows) < BATCH or rows.uids[-1] == MAX_UID:
+            return found
+        first = rows.uids[-1] + 1
+        await breathe()
+
+
+async def opened(mailbox: IMailbox, info: MailboxInfo, read_only: bool, breathe: Breathe) -> tuple[Selected, MailboxStatus]:
+    """Raises NoSuchMailbox. The status is taken first: what comes after its cursor is told as news, so nothing is missed."""
+    status: MailboxStatus = await settled(mailbox.status())
+    fields = Field.FLAGS | Field.MODSEQ if status.highest_modseq else Field.FLAGS
+    rows = await listed(mailbox, fields, breathe)
+    recent = await _claim(mailbox, read_only)
+    keywords: tuple[str, ...] = await settled(mailbox.keywords(()))
+    view = View(rows, recent)
+    return Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext), status
+
+
+async def _claim(mailbox: IMailbox, read_only: bool) -> int:
+    """EXAMINE takes \\Recent from nobody (RFC 3501 section 6.3.2)."""
+    if read_only or not IRecent.providedBy(mailbox):
+        return NONE_RECENT
+    recent: IRecent = mailbox
+    return await settled(recent.claim_recent())
+
+
+async def catch_up(selected: Selected, breathe: Breathe) -> None:
+    """Ask the store what happened; the view then has news to tell. Raises NoSuchMailbox when the mailbox was deleted."""
+    selected.dirty = False              # first: a hint that comes while we ask is a hint to ask again
+    mailbox, view = selected.mailbox, selected.view
+    changes: Changes | None = await settled(mailbox.changes(selected.cursor))
+    known = len(view)
+    if changes is not None:
+        selected.cursor = changes.cursor
+        await _apply(view, changes.rows, changes.vanished, breathe)
+    else:
+        status: MailboxStatus = await settled(mailbox.status())
+        fields = Field.FLAGS | Field.MODSEQ if status.highest_modseq else Field.FLAGS
+        rows, vanished = view.differs(await listed(mailbox, fields, breathe))
+        await _apply(view, rows, vanished, breathe)
+        selected.cursor = status.cursor
+    if len(view) != known:
+        view.claim(await _claim(mailbox, selected.read_only))
+
+
+async def _apply(view: View, rows: Rows, vanished: Sequence[int], breathe: Breathe) -> None:
+    """In slices: another session may have flagged or expunged a hundred thousand messages at once (I2)."""
+    if len(rows) + len(vanished) <= SLICE:
+        view.apply(rows, vanished)
+        return
+    for start in range(0, max(len(rows), len(vanished)), SLICE):
+        stop = start + SLICE
+        view.apply(Rows(rows.uids[start:stop], rows.flags[start:stop], rows.modseqs[start:stop]), vanished[start:stop])
+        await breathe()
+
+
+async def tell(selected: Selected, out: Writer, pause: Breathe, how: Telling, expunge: bool) -> None:
+    """Write what the view has to tell, and new keywords before the flags that use them; `pause` between long pieces."""
+    view = selected.view
+    if not view.has_news:
+        return
+    known = FIRST_KEYWORD_BIT + len(selected.keywords)
+    if view.changed_mask() >> known:
+        how = replace(how, keywords=await refresh_keywords(selected, out))
+    pieces = 0
+    for lines in view.telling(how, expunge):
+        if lines:
+            if pieces:
+                await pause()
+            out.write(b"".join(lines))
+            pieces += 1
+
+
+async def refresh_keywords(selected: Selected, out: Writer, add: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The mailbox's keyword table as it is now, told to the client when it grew."""
+    keywords: tuple[str, ...] = await settled(selected.mailbox.keywords(add))
+    if keywords != selected.keywords:
+        selected.keywords = keywords
+        for line in flag_lines(selected):
+            out.untagged(line)
+    return keywords
+
+
+def flag_lines(selected: Selected) -> list[bytes]:
+    """FLAGS and PERMANENTFLAGS, as SELECT tells them (RFC 3501 section 7.1, 7.2.6)."""
+    every = writer.flags((1 << FIRST_KEYWORD_BIT + len(selected.keywords)) - 1, selected.keywords)
+    more = b" \\*)" if len(selected.keywords) < MAX_KEYWORDS else b")"
+    kept = b"()" if selected.read_only else every[:-1] + more
+    return [b"FLAGS " + every, b"OK [PERMANENTFLAGS " + kept + b"] Flags that are kept"]

@@ -1,0 +1,192 @@
+"""One client's conversation: each command has four beats - parse, check, act, write (RFC 3501 section 3)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
+
+from . import writer
+from .connection import Connection, Gone, TimedOut
+from .context import SessionContext, Shared
+from .cursor import BadSyntax, Cursor
+from .framer import Continue, Event, Framer, Limits, Rejected, Stream, Whole
+from .registry import Bad, Command, Completion, Effect, State
+from .streaming import CONTINUE, StreamedLiteral
+
+_HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}) ((?:[Uu][Ii][Dd] )?[A-Za-z][A-Za-z0-9.-]*)')
+_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}')
+_SLICE_S = 0.005            # of pipelined commands, before others get their turn (I2)
+_log = Logger()
+
+
+class Session(SessionContext):
+    """Runs commands one after the other; ready answers leave together, in one write."""
+
+    def __init__(self, shared: Shared, remote: str) -> None:
+        settings = shared.settings
+        limits = Limits(settings.max_line_before_login_octets, settings.max_command_before_login_octets)
+        connection = Connection(Framer(limits, self._streams), settings, shared.clock)
+        super().__init__(shared, remote, connection)
+        connection.serve = self.serve
+        connection.on_lost = self.ended
+        self._bad = 0                           # commands in a row that were none
+        self._streaming = b""                   # the command whose literal streams
+
+    # -- the loop
+
+    async def serve(self) -> None:
+        """The whole conversation; ends with the connection closed, never with an exception."""
+        framer, connection = self.connection.framer, self.connection
+        try:
+            self._greet()
+            while not self._ending:
+                event = framer.next()
+                if event is not None:
+                    await self._take(event)
+                    continue
+                await connection.more()
+                self._slice = self.clock.seconds()
+                if self._stopping:
+                    self.bye("Server is going down")
+        except TimedOut:
+            self.bye("Idle for too long")
+        except Gone:
+            pass
+        except Exception:
+            _log.failure("IMAP session failed")
+            self.bye("Internal error")
+        finally:
+            self.unselect()
+            connection.close()
+
+    def stop(self) -> None:
+        """Say BYE as soon as the running command, if any, is done."""
+        self._stopping = True
+        if self.connection.waiting:
+            self.connection.poke()
+
+    def _greet(self) -> None:
+        self.out.untagged(b"OK [%b] %b ready" % (self.capability_line(), writer.text(self.settings.hostname)))
+
+    async def _take(self, event: Event) -> None:
+        match event:
+            case Whole(data):
+                await self._command(data)
+            case Continue():
+                self.out.write(CONTINUE)
+            case Stream(prefix, size, _):
+                self.literal = StreamedLiteral(self.connection, size, self.utf8, self._next_literal)
+                await self._command(prefix)
+                self.literal = None
+                self.connection.framer.abandon()
+            case Rejected(tag, words, too_big):
+                answer = b"NO [TOOBIG] " if too_big and self._user else b"BAD "
+                self._count_bad()
+                self.out.write((tag or b"*") + b" " + answer + writer.text(words) + b"\r\n")
+
+    async def _command(self, data: bytes) -> None:
+        found = _HEAD.match(data)
+        if found is None:
+            tag = _TAG.match(data)
+            self._count_bad()
+            self.out.write((tag[0] if tag and data[tag.end():tag.end() + 1] == b" " else b"*") + b" BAD No command\r\n")
+            return
+        tag_octets, name = found[1], found[2].upper()
+        command = self.registry.commands.get(name)
+        if command is None:
+            self._count_bad()
+            self.out.write(tag_octets + b" BAD Unknown command\r\n")
+            return
+        self.by_uid = name.startswith(b"UID ")
+        self.tag = tag_octets
+        cursor = Cursor(data, found.end(), by_uid=self.by_uid, utf8=self.utf8)
+        self.out.write(tag_octets + b" " + await self._outcome(command, cursor))
+        if self._starts_tls:
+            self._begin_tls()
+        elif self.out.full:
+            await self.drained()
+        elif self.clock.seconds() - self._slice > _SLICE_S and self.connection.framer.buffered:
+            self.out.flush()
+            await self.breathe()
+
+    async def _outcome(self, command: Command[Any], cursor: Cursor) -> bytes:
+        """Everything behind the tag. The one place where a session meets plugins' faults (I7, I8)."""
+        try:
+            if self.state not in command.state:
+                raise Bad("Not now: " + _NOT_NOW[command.state])
+            request = command.parse(cursor)
+            done = await command.run(self, request) or Completion(command.name + b" completed")
+            await self._tell(command.effect)
+            self._bad = 0
+            return b"OK " + (b"[%b] " % done.code if done.code else b"") + (done.text or b"Done") + b"\r\n"
+        except (BadSyntax, Bad) as error:
+            self._count_bad()
+            return b"BAD " + writer.text(str(error)) + b"\r\n"
+        except Refusal as refusal:
+            if refusal.detail:
+                _log.info("IMAP {command} refused: {detail}", command=command.name.decode(), detail=refusal.detail)
+            return _no(refusal)
+        except (Gone, TimedOut):
+            raise
+        except CancelledError:
+            _log.error("IMAP {command} of {account} took too long", command=command.name.decode(), account=self._name)
+            return _no(TryAgainLater())
+        except Exception:
+            _log.failure("IMAP {command} failed for {account}", command=command.name.decode(), account=self._name)
+            return _no(InternalError())
+
+    async def _tell(self, effect: Effect) -> None:
+        """What happened in the selected mailbox, as far as this command's answer may tell it."""
+        selected = self._selected
+        if selected is None:
+            return
+        poll = selected.dirty or Effect.POLLS in effect or Effect.CHANGES in effect
+        if poll or selected.view.has_news:
+            await self.sync(Effect.MAY_EXPUNGE in effect, poll=poll)
+
+    def _streams(self, text: bytes, again: bool) -> bool:
+        """Whether a literal announced at the end of `text` is a message for a command that may run now."""
+        if again:
+            found, name = None, self._streaming
+        else:
+            found = _HEAD.match(text)
+            name = found[2].upper() if found else b""
+        command = self.registry.commands.get(name)
+        if command is None or command.streams is None or self.state not in command.state:
+            return False
+        self._streaming = name
+        return command.streams(Cursor(text, found.end() if found else 0, utf8=self.utf8), again)
+
+    def _next_literal(self, literal: StreamedLiteral | None) -> None:
+        self.literal = literal
+
+    def _count_bad(self) -> None:
+        self._bad += 1
+        if self._bad >= (self.settings.max_bad_commands if self._user else self.settings.max_bad_before_login):
+            self.bye("Too many bad commands")
+
+    def _begin_tls(self) -> None:
+        """Octets that came after STARTTLS in the clear close the connection: they may be somebody else's (I5)."""
+        self._starts_tls = False
+        if self.connection.framer.buffered:
+            self._ending = True
+            return
+        self.out.flush()
+        self.connection.start_tls(self._shared.tls)
+        self.extra.clear()
+
+
+_NOT_NOW = {
+    State.NOT_AUTHENTICATED: "you are logged in", State.LOGGED_IN: "log in first", State.SELECTED: "select a mailbox first",
+    State.AUTHENTICATED: "a mailbox is selected", State.ANY: "",
+}
+
+
+def _no(refusal: Refusal) -> bytes:
+    code = b"[%b] " % refusal.imap_code if refusal.imap_code else b""
+    return b"NO " + code + writer.text(refusal.public) + b"\r\n"

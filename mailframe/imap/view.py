@@ -1,0 +1,298 @@
+"""One session's picture of one mailbox; the only room that knows sequence numbers (I6, RFC 3501 section 7.4.1)."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import chain, compress
+from operator import or_
+
+from mailframe.model.mailbox import Rows
+
+from . import numset, writer
+from .cursor import BadSyntax
+from .numset import MessageSet
+
+PIECE = 1_000               # responses made without a pause
+NONE_RECENT = 1 << 32       # what IRecent.claim_recent answers when there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How a session wants to be told of changed flags."""
+
+    keywords: Sequence[str] = ()    # the mailbox's table
+    uid: bool = False               # name the UID as well: during a UID command, or with `modseq`
+    modseq: bool = False            # the session is CONDSTORE-aware (RFC 7162)
+    vanished: bool = False          # VANISHED with UIDs instead of EXPUNGE with numbers (RFC 7162 section 3.2.10)
+
+
+class View:
+    """Sequence number n is the n-th of `uids`.
+
+      V1  `uids` is strictly ascending.
+      V2  number n names `uids[n-1]`, and the client has been told so.
+      V3  a UID leaves `uids` only in `tell()`, in the call that yields its EXPUNGE.
+
+    So index spans got from `spans` stay good for as long as a command runs. `uids`, `flags` and `modseqs` are columns
+    for reading; 20 octets a message, 12 for a store without mod-sequences.
+    """
+
+    __slots__ = ("_changed", "_gone", "_recent", "_told", "_told_recent", "flags", "modseqs", "saved", "uids", "watch_modseq")
+
+    def __init__(self, rows: Rows, recent_from: int = NONE_RECENT) -> None:
+        """`rows` holds uids, flags and (or empty) modseqs of all messages; those from UID `recent_from` on are \\Recent."""
+        self.uids: array[int] = rows.uids
+        self.flags: array[int] = rows.flags
+        self.modseqs: array[int] = rows.modseqs
+        self.saved = array("I")             # what "$" stands for (RFC 5182): ascending UIDs
+        self.watch_modseq = False           # tell of a mod-sequence that grew though the flags are the same
+        self._gone: set[int] = set()
+        self._changed: set[int] = set()
+        self._recent: list[tuple[int, int]] = []
+        self.claim(recent_from)
+        self._told = len(self.uids)         # how many messages the client knows of (EXISTS)
+        self._told_recent = self.recent
+
+    def __len__(self) -> int:
+        """How many messages the client counts, once told (EXISTS)."""
+        return len(self.uids)
+
+    # -- numbers to UIDs and back
+
+    def spans(self, chosen: MessageSet) -> list[tuple[int, int]]:
+        """Half-open, ascending, disjoint index spans [start, stop) of `uids`; the messages have numbers start+1 to stop.
+
+        UIDs that are not there are passed over; a sequence number that is not there raises BadSyntax (answered BAD).
+        """
+        exists = self._told
+        if chosen.numbers.saved:
+            return numset.spans(numset.ranges_of(self.saved), self.uids)
+        if chosen.by_uid:
+            greatest = self.uids[exists - 1] if exists else 0
+            found = numset.spans(chosen.numbers.resolve(greatest), self.uids)
+            return found if exists == len(self.uids) else [(low, min(high, exists)) for low, high in found if low < exists]
+        if chosen.numbers.pairs and (not exists or chosen.numbers.highest > exists):
+            raise BadSyntax("No message with that number")
+        return [(low - 1, high) for low, high in chosen.numbers.resolve(exists)]
+
+    def resolve(self, chosen: MessageSet) -> array[int]:
+        """The UIDs that `chosen` names, ascending; errors as `spans`. For commands that need every UID in hand."""
+        return self.uids_in(self.spans(chosen))
+
+    def uids_in(self, spans: Iterable[tuple[int, int]]) -> array[int]:
+        found = array("I")
+        for start, stop in spans:
+            found += self.uids[start:stop]
+        return found
+
+    def rows(self, spans: Iterable[tuple[int, int]]) -> Rows:
+        """The view's own columns of these messages."""
+        found = Rows()
+        for start, stop in spans:
+            found.uids += self.uids[start:stop]
+            found.flags += self.flags[start:stop]
+            found.modseqs += self.modseqs[start:stop]
+        return found
+
+    def uid_ranges(self, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Spans as inclusive UID ranges for `IMailbox.rows`: one for each span, holes and all. What the store holds
+        between and this view does not know is for the caller to pass over (`numbers` answers 0)."""
+        return [(self.uids[start], self.uids[stop - 1]) for start, stop in spans]
+
+    def since(self, modseq: int) -> list[tuple[int, int]]:
+        """UID ranges of the messages with this mod-sequence or a greater one."""
+        return numset.ranges_of(array("I", compress(self.uids, map(modseq.__le__, self.modseqs))))
+
+    def changed_since(self, spans: Iterable[tuple[int, int]], modseq: int) -> list[tuple[int, int]]:
+        """Of these index spans what has a greater mod-sequence."""
+        found: list[tuple[int, int]] = []
+        for start, stop in spans:
+            places = array("I", compress(range(start, stop), map(modseq.__lt__, self.modseqs[start:stop])))
+            found += [(low, high + 1) for low, high in numset.ranges_of(places)]
+        return found
+
+    def highest_modseq(self, uids: Sequence[int]) -> int:
+        """The greatest mod-sequence of these ascending UIDs, all of them in the view and at least one."""
+        return max(max(self.modseqs[start:stop]) for start, stop in numset.spans(numset.ranges_of(uids), self.uids))
+
+    def number(self, uid: int) -> int:
+        """The sequence number of `uid`; 0 when the client does not know it."""
+        index = bisect_left(self.uids, uid, 0, self._told)
+        return index + 1 if index < self._told and self.uids[index] == uid else 0
+
+    def numbers(self, uids: Sequence[int]) -> array[int]:
+        """The sequence numbers of ascending `uids`; 0 for those that the client does not know."""
+        if not len(uids):
+            return array("I")
+        start = bisect_left(self.uids, uids[0], 0, self._told)
+        stop = start + len(uids)
+        if stop <= self._told and self.uids[start] == uids[0] and self.uids[start:stop] == uids:
+            return array("I", range(start + 1, stop + 1))
+        return array("I", map(self.number, uids))
+
+    # -- what the store says
+
+    def apply(self, rows: Rows, vanished: Iterable[int] = ()) -> None:
+        """Take in what `IMailbox.changes` said: nothing is told before `tell`."""
+        uids = self.uids
+        for index, uid in enumerate(rows.uids):
+            modseq = rows.modseqs[index] if rows.modseqs else 0
+            if not uids or uid > uids[-1]:
+                self._append(uid, rows.flags[index], modseq)
+                continue
+            place = bisect_left(uids, uid)
+            if uids[place] == uid:
+                self._change(place, uid, rows.flags[index], modseq)
+        for uid in vanished:
+            place = bisect_left(uids, uid)
+            if place < len(uids) and uids[place] == uid:
+                self._gone.add(uid)
+
+    def _append(self, uid: int, flags: int, modseq: int) -> None:
+        self.uids.append(uid)
+        self.flags.append(flags)
+        if self.modseqs or len(self.uids) == 1:
+            self.modseqs.append(modseq)
+
+    def _change(self, place: int, uid: int, flags: int, modseq: int) -> None:
+        if self.flags[place] != flags:
+            self.flags[place] = flags
+            self._changed.add(uid)
+        if self.modseqs and self.modseqs[place] != modseq:
+            self.modseqs[place] = modseq
+            if self.watch_modseq:
+                self._changed.add(uid)
+
+    def differs(self, rows: Rows) -> tuple[Rows, list[int]]:
+        """What `apply` would be given if the store had said itself how it came to hold `rows`, all of its messages: for a
+        store that cannot say what changed."""
+        if rows.uids == self.uids and rows.flags == self.flags:
+            return Rows(), []
+        return rows, sorted(set(self.uids).difference(rows.uids))
+
+    def told(self, rows: Rows) -> None:
+        """The client has just been told these uids' flags and modseqs by the running command: nothing is left to tell."""
+        for index, uid in enumerate(rows.uids):
+            place = bisect_left(self.uids, uid)
+            if place < len(self.uids) and self.uids[place] == uid:
+                self.flags[place] = rows.flags[index]
+                if self.modseqs and rows.modseqs:
+                    self.modseqs[place] = rows.modseqs[index]
+                self._changed.discard(uid)
+
+    def is_gone(self, uid: int) -> bool:
+        """Whether the store has expunged it though the client was not told yet."""
+        return uid in self._gone
+
+    # -- \Recent
+
+    def claim(self, recent_from: int) -> None:
+        """Messages from this UID on were recent when `IRecent.claim_recent` was asked; call before `tell`."""
+        last = self.uids[-1] if self.uids else 0
+        if recent_from <= last:
+            self._recent.append((recent_from, last))
+
+    def is_recent(self, uid: int) -> bool:
+        return any(low <= uid <= high for low, high in self._recent)
+
+    @property
+    def recent_ranges(self) -> Sequence[tuple[int, int]]:
+        """Inclusive UID ranges whose messages are \\Recent in this session; mostly empty."""
+        return self._recent
+
+    @property
+    def recent(self) -> int:
+        """How many messages are \\Recent in this session."""
+        return sum(stop - start for start, stop in numset.spans(self._recent, self.uids)) if self._recent else 0
+
+    # -- what the client is told
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._gone or self._changed or self._told != len(self.uids))
+
+    def changed_mask(self) -> int:
+        """All flags of the messages that are new or changed and to be told of: for seeing whether a keyword is new."""
+        mask = reduce(or_, self.flags[self._told:], 0)
+        for uid in self._changed:
+            mask |= self.flags[bisect_left(self.uids, uid)]
+        return mask
+
+    def tell(self, how: Telling, expunge: bool) -> list[bytes]:
+        """Untagged responses, complete lines, that make the client's picture this one (all but EXPUNGE if not `expunge`)."""
+        return list(chain.from_iterable(self.telling(how, expunge)))
+
+    def telling(self, how: Telling, expunge: bool) -> Iterator[list[bytes]]:
+        """`tell` in pieces of a millisecond or two; between them the caller may let others run, but not change the view."""
+        if expunge and self._gone:
+            gone = sorted(self._gone)
+            while gone:
+                piece = gone[-PIECE:]
+                del gone[-PIECE:]
+                numbers = self._forget(piece)
+                if how.vanished and numbers:
+                    yield [b"* VANISHED " + numset.render_numbers(piece[:len(numbers)]) + b"\r\n"]
+                else:
+                    yield [b"* %d EXPUNGE\r\n" % number for number in numbers]
+        yield self._counts()
+        changed = sorted(self._changed.difference(self._gone))
+        self._changed.clear()
+        for start in range(0, len(changed), PIECE):
+            yield [self._fetch_line(uid, how) for uid in changed[start:start + PIECE]]
+
+    def describing(self, spans: Iterable[tuple[int, int]], how: Telling) -> Iterator[list[bytes]]:
+        """The flags of these messages as untagged FETCH responses, in pieces."""
+        for start, stop in spans:
+            for place in range(start, stop, PIECE):
+                yield [self._fetch_line(uid, how) for uid in self.uids[place:min(place + PIECE, stop)]]
+
+    def _counts(self) -> list[bytes]:
+        lines = []
+        if len(self.uids) != self._told:
+            self._told = len(self.uids)
+            lines.append(b"* %d EXISTS\r\n" % self._told)
+        recent = self.recent
+        if recent != self._told_recent:
+            self._told_recent = recent
+            lines.append(b"* %d RECENT\r\n" % recent)
+        return lines
+
+    def _forget(self, gone: list[int]) -> list[int]:
+        """Remove these, ascending and the last of what is gone; their sequence numbers, the greatest first, so that each
+        is still right when it is told."""
+        told = self._told
+        places = [bisect_left(self.uids, uid) for uid in gone]
+        self._gone.difference_update(gone)
+        self._told -= sum(place < told for place in places)
+        columns = [self.uids, self.flags] + ([self.modseqs] if self.modseqs else [])
+        for column in columns:
+            _remove(column, places)
+        return [place + 1 for place in reversed(places) if place < told]
+
+    def _fetch_line(self, uid: int, how: Telling) -> bytes:
+        place = bisect_left(self.uids, uid)
+        parts = b"FLAGS " + writer.flags(self.flags[place], how.keywords, self.is_recent(uid))
+        if how.uid or how.modseq:
+            parts = b"UID %d " % uid + parts
+        if how.modseq and self.modseqs:
+            parts += b" MODSEQ (%d)" % self.modseqs[place]
+        return b"* %d FETCH (%b)\r\n" % (place + 1, parts)
+
+
+def _remove(column: array[int], places: Sequence[int]) -> None:
+    """Delete the items at ascending `places`, in one pass whatever their number."""
+    if len(places) < 4:
+        for place in reversed(places):
+            del column[place]
+        return
+    kept = array(column.typecode)
+    start = 0
+    for place in places:
+        kept += column[start:place]
+        start = place + 1
+    kept += column[start:]
+    column[:] = kept

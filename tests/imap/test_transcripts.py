@@ -1,0 +1,42 @@
+"""The conversations of tests/transcripts/imap, each over every store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from support.imap_transcripts import play
+from support.imap_world import World, run
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from mailframe.sqlite.engine import Engine
+from mailframe.stores.sqlite import SqliteStore
+
+CONVERSATIONS = sorted((Path(__file__).parents[1] / "transcripts" / "imap").glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
+def test_conversation_over_the_memory_store(path: Path) -> None:
+    run(lambda world: play(path, world))
+
+
+class SqliteConversations(TestCase):
+    """The same over the durable store."""
+
+    timeout = 60
+
+    async def test_conversations(self) -> None:
+        clock: Any = reactor
+        for path in CONVERSATIONS:
+            with TemporaryDirectory() as folder:
+                store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock)
+                await store.start()
+                world = World(store, clock=clock)
+                try:
+                    await play(path, world)
+                finally:
+                    world.close()
+                    await store.close()

@@ -1,0 +1,175 @@
+"""An IMAP server without a network: clients that talk to real sessions, over any store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
+from twisted.cred.portal import Portal
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from mailframe.auth.realm import MailRealm
+from mailframe.imap.registry import Registry
+from mailframe.imap.server import ImapServerFactory
+from mailframe.imap.settings import ImapSettings
+from mailframe.interfaces.content import IContent
+from mailframe.interfaces.store import IMailStore
+from mailframe.stores.memory import MemoryStore
+
+NOW = 1_760_000_000     # where virtual clocks begin: October 2025
+
+
+def portal(store: IMailStore) -> Portal:
+    """alice and bob, both with the password "secret"."""
+    users = InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret", bob=b"secret")
+    return Portal(MailRealm(store), [users])
+
+
+class World:
+    """A factory over `store`, on a virtual clock unless another is given (a store with threads wants the real reactor)."""
+
+    def __init__(
+        self, store: IMailStore | None = None, settings: ImapSettings | None = None, *, clock: Any = None,
+        registry: Registry | None = None, tls: object | None = None,
+    ) -> None:
+        self.store: Any = MemoryStore(lambda: NOW) if store is None else store
+        self.clock: Any = Clock() if clock is None else clock
+        if clock is None:
+            self.clock.rightNow = float(NOW)
+        content = self.store if IContent.providedBy(self.store) else None
+        self.factory = ImapServerFactory(
+            portal(self.store), settings, clock=self.clock, registry=registry, tls=tls, content=content)
+        self.clients: list[Client] = []
+
+    def connect(self, host: str = "127.0.0.1") -> Client:
+        """A client that has been greeted."""
+        client = Client(self, host)
+        self.clients.append(client)
+        return client
+
+    async def login(self, user: str = "alice") -> Client:
+        client = self.connect()
+        assert (await client.command(f"l LOGIN {user} secret"))[-1].startswith("l OK"), client.transcript
+        return client
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.hang_up()
+
+
+class Client:
+    """One connection; what the server wrote is in `transcript`."""
+
+    def __init__(self, world: World, host: str) -> None:
+        self.world = world
+        self.transcript = b""
+        self.writes = 0                 # how many pieces the server wrote
+        self.closed = False
+        self._read = 0                  # up to where `until` has returned
+        self._waiting: Deferred[None] | None = None
+        self.protocol: Any = world.factory.buildProtocol(IPv4Address("TCP", host, 40_000))
+        self.transport = _Transport(self)
+        self.protocol.makeConnection(self.transport)
+
+    def send(self, octets: bytes | str) -> None:
+        self.protocol.dataReceived(octets.encode() if isinstance(octets, str) else octets)
+
+    async def command(self, text: str | bytes) -> list[str]:
+        """Send it with CRLF; the lines up to its tagged answer (literals stay within their line, as \\r\\n)."""
+        octets = text.encode() if isinstance(text, str) else text
+        self.send(octets + b"\r\n")
+        return await self.until(re.escape(octets.split(b" ")[0]) + rb" [^\r\n]*\r\n")
+
+    async def until(self, pattern: bytes) -> list[str]:
+        """The lines up to one that matches."""
+        found = re.compile(rb"^" + pattern, re.MULTILINE)
+        for _ in range(1_000):
+            match = found.search(self.transcript, self._read)
+            if match is not None or self.closed:
+                end = match.end() if match is not None else len(self.transcript)
+                text, self._read = self.transcript[self._read:end], end
+                return lines(text)
+            await self._more()
+        raise AssertionError(f"{pattern!r} did not come after {self.transcript[self._read:]!r}")
+
+    def pending(self) -> list[str]:
+        """What came without being waited for."""
+        text, self._read = self.transcript[self._read:], len(self.transcript)
+        return lines(text)
+
+    async def _more(self) -> None:
+        if isinstance(self.world.clock, Clock):
+            self.world.clock.advance(0)
+            return
+        waiting: Deferred[None] = Deferred()
+        self._waiting = waiting
+        late = self.world.clock.callLater(5, waiting.errback, Failure(AssertionError(f"silence after {self.transcript!r}")))
+        try:
+            await waiting
+        finally:
+            if late.active():
+                late.cancel()
+
+    def told(self, octets: bytes) -> None:
+        self.transcript += octets
+        self.writes += 1
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def hang_up(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.protocol.connectionLost(Failure(ConnectionError()))
+            self.told(b"")
+
+
+class _Transport(StringTransport):
+    def __init__(self, client: Client) -> None:
+        super().__init__()
+        self._client = client
+
+    def write(self, data: bytes) -> None:
+        self._client.told(data)
+
+    def loseConnection(self) -> None:
+        self._client.hang_up()
+
+    def abortConnection(self) -> None:
+        self._client.hang_up()
+
+
+def lines(text: bytes) -> list[str]:
+    """Answers as text, one each; a literal does not end its line."""
+    found: list[str] = []
+    while text:
+        end = 0
+        while True:
+            end = text.find(b"\r\n", end)
+            mark = re.search(rb"\{(\d+)\}$", text[:end]) if end >= 0 else None
+            if mark is None:
+                break
+            end += 2 + int(mark[1])
+        end = len(text) if end < 0 else end
+        found.append(text[:end].decode("utf-8", "replace"))
+        text = text[end + 2:]
+    return found
+
+
+
+def run(conversation: Callable[[World], Coroutine[Deferred[Any], Any, None]], world: World | None = None) -> None:
+    """Drive a test over a world on its virtual clock to its end, now."""
+    world = World() if world is None else world
+    failures: list[Failure] = []
+    finished = Deferred.fromCoroutine(conversation(world))
+    finished.addErrback(failures.append)
+    world.close()
+    if failures:
+        failures[0].raiseException()
+    assert finished.called, "the conversation waits for what never comes"
