@@ -1,0 +1,236 @@
+"""The only place where parts meet: from one configuration to the factories that the ports are given."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolFactory
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailframe.app.builtin import ACCOUNTS, BUILT_IN, DATABASE
+from mailframe.app.config import Config, Listener
+from mailframe.app.control import ControlFactory
+from mailframe.app.control import listen as listen_control
+from mailframe.app.plugins import BuildContext, Plugins
+from mailframe.app.queuecontrol import handlers
+from mailframe.app.toml import ConfigError
+from mailframe.auth.development import FRESH_DEVELOPMENT, DevelopmentAuth
+from mailframe.auth.realm import portal as make_portal
+from mailframe.dns.resolver import Resolver
+from mailframe.imap.server import ImapServerFactory
+from mailframe.interfaces.content import IContent
+from mailframe.interfaces.directory import IDirectory
+from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.plugin import ILifecycle
+from mailframe.model.mailbox import FRESH_ACCOUNT
+from mailframe.pipeline.dispatch import Pipeline
+from mailframe.pop3.locks import MaildropLocks
+from mailframe.pop3.server import Pop3ServerFactory
+from mailframe.queue.agent import QueueAgent
+from mailframe.queue.runner import Runner
+from mailframe.queue.spool import Spool
+from mailframe.relay.agent import RelayAgent
+from mailframe.smtp.server import SmtpServerFactory
+from mailframe.sqlite.content import SqliteContent
+from mailframe.sqlite.engine import Engine
+from mailframe.tls.contexts import ServerContexts
+from mailframe.tls.pem import CertificateFiles
+from mailframe.tls.selfsigned import self_signed
+
+PLUGINS = Plugins(BUILT_IN)
+_log = Logger()
+
+
+@dataclass
+class Parts:
+    """What a server is made of, in the order in which it starts and, backwards, stops."""
+
+    config: Config
+    reactor: Any
+    store: Any                                   # IMailStore
+    directory: Any                               # IDirectory
+    portal: Portal
+    pipeline: Pipeline
+    spool: Spool
+    runner: Runner
+    tls: LateContexts
+    development: DevelopmentAuth | None
+    others: Sequence[object]                     # checkers, filters, agents: started if they are ILifecycle
+    factories: dict[str, Any] = field(default_factory=dict)
+    control: Any = None
+
+    async def start(self) -> None:
+        """Open everything; on failure close what was opened. Raises what the failing part raised."""
+        try:
+            _prepare(self.config.data)
+            self.tls.load(self.config.data, self.reactor.seconds())
+            await self.spool.start()
+            await settled(self.store.start())
+            for part in self.others:
+                if ILifecycle.providedBy(part):
+                    await settled(part.start())
+            if self.development is not None:
+                _ = self.development.password
+            self.control = listen_control(self.reactor, self.config.data, ControlFactory(handlers(self.spool, self.runner.wake)))
+            self.runner.start()
+        except BaseException:
+            await self._close()
+            raise
+
+    async def stop(self, patience_s: float) -> None:
+        """End sessions gracefully, let running hand-overs finish, close the stores."""
+        await DeferredList(
+            [Deferred.fromCoroutine(_stopped(factory, patience_s, self.reactor)) for factory in self.factories.values()],
+            consumeErrors=True)
+        await self.runner.stop(patience_s)
+        await self._close()
+
+    async def _close(self) -> None:
+        if self.control is not None:
+            await settled(self.control.stopListening())
+            self.control = None
+        for part in (*reversed(self.others), self.store, self.spool):
+            close = getattr(part, "close", None)
+            if close is not None:
+                try:
+                    await settled(close())
+                except Exception:
+                    _log.failure("closing {part} failed", part=type(part).__name__)
+
+
+def _prepare(data: Path) -> None:
+    """The data folder, for us alone (I9)."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"Cannot make the data folder {data}: {error.strerror}.") from None
+
+
+async def _stopped(factory: Any, patience_s: float, reactor: Any) -> None:
+    stopping = Deferred.fromCoroutine(settled(factory.stop()))
+    stopping.addTimeout(patience_s, reactor)
+    await stopping
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class LateContexts:
+    """TLS for the listeners: configured keys are read while we may still be root, a self-signed one is made when we are not."""
+
+    def __init__(self, pairs: Sequence[tuple[Path, Path]], clock: Any) -> None:
+        self._clock = clock
+        self._contexts: ServerContexts | None = None
+        if pairs:
+            self._contexts = ServerContexts([CertificateFiles(*pair) for pair in pairs], clock=clock)
+            self._contexts.load()
+
+    def load(self, data: Path, now: float) -> None:
+        """Before the first connection."""
+        if self._contexts is None:
+            self._contexts = ServerContexts([self_signed(data, now=now)], clock=self._clock)
+            self._contexts.load()
+
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
+        """See IOpenSSLServerConnectionCreator."""
+        assert self._contexts is not None
+        return self._contexts.serverConnectionForTLS(tlsProtocol)
+
+
+def build(config: Config, reactor: Any) -> Parts:
+    """Make all parts and let them know one another. Opens nothing but TLS keys. Raises ConfigError."""
+    engine = Engine(config.data / DATABASE, reactor)
+    content = SqliteContent(engine, reactor)
+    context = BuildContext(
+        reactor, config.data, config.hostname, config.domains, config.postmaster, base=config.base, engine=engine, content=content,
+        fresh=FRESH_DEVELOPMENT if config.development else FRESH_ACCOUNT,
+    )
+    store = config.parts.get("storage") or PLUGINS.build("storage", config.storage, context)
+    context = replace(context, store=store)
+    development, checkers, directory = _identity(config, context)
+    local = config.parts.get("delivery") or PLUGINS.build("delivery", config.delivery, context)
+    filters = [*config.parts.get("filters", ()), *(PLUGINS.build("filter", spec, context) for spec in config.filters)]
+    spool = Spool(engine, content, reactor)
+    queue = QueueAgent(spool)
+    pipeline = Pipeline(directory, local, queue, filters, config.pipeline, clock=reactor, hostname=config.hostname)
+    relay = None if config.development else RelayAgent(
+        Resolver(reactor, nameservers=config.relay.resolvers()), config.relay, reactor=reactor, hostname=config.hostname)
+    runner = Runner(spool, relay, local, pipeline, config.queue, reactor, hostname=config.hostname)
+    tls = LateContexts(config.tls.pairs(), reactor)
+    portal = config.parts.get("portal") or make_portal(store, checkers, context.fresh)
+    others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
+    parts = Parts(config, reactor, store, directory, portal, pipeline, spool, runner, tls, development, others)
+    locks = MaildropLocks()
+    for name, listener in config.listeners.items():
+        parts.factories[name] = _factory(name, listener, parts, locks)
+    return parts
+
+
+def _identity(config: Config, context: BuildContext) -> tuple[DevelopmentAuth | None, list[Any], Any]:
+    """(development's own, checkers, directory)."""
+    if config.development:
+        development = DevelopmentAuth(config.data, random.SystemRandom())
+        return development, [development], development
+    checkers = [*config.parts.get("auth", ()), *(PLUGINS.build("auth", spec, context) for spec in config.auth)]
+    for checker, spec in zip(checkers, config.auth):
+        if not ICredentialsChecker.providedBy(checker):
+            raise ConfigError(f"The auth plugin {spec.plugin!r} made something that is no ICredentialsChecker.")
+    if "directory" in config.parts:
+        return None, checkers, config.parts["directory"]
+    if config.directory is not None:
+        return None, checkers, PLUGINS.build("directory", config.directory, context)
+    for checker in checkers:
+        if IDirectory.providedBy(checker):
+            return None, checkers, checker
+    raise ConfigError("None of the auth plugins knows who exists: name a directory plugin as well "
+                      "(directory = \"everyone\" takes every name at our domains for an account).")
+
+
+def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks) -> IProtocolFactory:
+    config, reactor = parts.config, parts.reactor
+    tls = parts.tls if listener.tls == "starttls" else None
+    factory: Any
+    if listener.role in ("smtp", "submission"):
+        table = config.smtp if listener.role == "smtp" else config.submission
+        settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login)
+        portal = parts.portal if listener.role == "submission" else None
+        factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name)
+    elif listener.role == "imap":
+        factory = ImapServerFactory(
+            parts.portal, replace(config.imap, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls,
+            content=parts.store if IContent.providedBy(parts.store) else None)
+    else:
+        factory = Pop3ServerFactory(
+            parts.portal, replace(config.pop3, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls, locks=locks)
+    made: IProtocolFactory = factory
+    return made
+
+
+def rehearse(config: Config) -> None:
+    """Build everything and throw it away, as `mailframe check` does. Raises ConfigError."""
+    from twisted.internet.testing import MemoryReactorClock
+
+    build(config, MemoryReactorClock())  # type: ignore[no-untyped-call]
+
+
+def accounts_path(config: Config) -> Path:
+    """The accounts file of the first auth plugin that is one. Raises ConfigError."""
+    for spec in config.auth:
+        if spec.plugin == "file":
+            path = spec.argument or spec.settings.get("path", "")
+            return config.base / path if path else config.data / ACCOUNTS
+    raise ConfigError("This configuration keeps no accounts file; its auth plugins know their users themselves.")
+
+
+async def open_spool(data: Path, reactor: Any) -> tuple[Spool, Any]:
+    """(the queue in a data folder that no server uses, what closes it)."""
+    engine = Engine(data / DATABASE, reactor)
+    spool = Spool(engine, SqliteContent(engine, reactor), reactor)
+    await spool.start()
+    return spool, spool.close

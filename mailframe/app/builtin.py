@@ -1,0 +1,103 @@
+"""The plugins that come with mailframe, by kind and name; the same factories as a third party would write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.strcred import makeChecker
+from zope.interface import implementer
+
+from mailframe.app.plugins import BuildContext
+from mailframe.auth.accounts import AccountsFile
+from mailframe.interfaces.directory import IDirectory
+from mailframe.interfaces.plugin import ILifecycle
+from mailframe.mime.attributes import VERSION
+from mailframe.model.address import Address
+from mailframe.model.route import Account, Remote, Resolution
+from mailframe.pipeline.local import LocalAgent
+from mailframe.sqlite.engine import Engine
+from mailframe.stores.memory import MemoryStore
+from mailframe.stores.sqlite.store import SqliteStore
+
+DATABASE = "mailframe.db"
+ACCOUNTS = "accounts"
+_ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAIN -> NAME@DOMAIN. Kept by: mailframe user\n"
+
+
+def sqlite(context: BuildContext, path: str = "") -> SqliteStore:
+    """Mailboxes in one SQLite file, by default together with the queue in the data folder."""
+    if not path:
+        return SqliteStore(context.engine, context.reactor, content=context.content, attributes_version=VERSION)
+    engine = Engine(context.path(path), context.reactor)
+    return SqliteStore(engine, context.reactor, attributes_version=VERSION)
+
+
+def memory() -> MemoryStore:
+    """Mailboxes in memory, gone when the server ends; for tests."""
+    return MemoryStore()
+
+
+def mailbox(context: BuildContext) -> LocalAgent:
+    """Into the mailboxes of the storage."""
+    return LocalAgent(context.store, fresh=context.fresh)
+
+
+def accounts_file(context: BuildContext, path: str = "") -> Accounts:
+    """Accounts and aliases in a text file that `mailframe user` keeps."""
+    own = not path
+    return Accounts(
+        context.data / ACCOUNTS if own else context.path(path), create=own, reactor=context.reactor, clock=context.reactor,
+        domains=context.domains, postmaster=context.postmaster,
+    )
+
+
+@implementer(ILifecycle)
+class Accounts(AccountsFile):
+    """The accounts file, with its start: the one in the data folder is made when there is none."""
+
+    def __init__(self, path: Path, *, create: bool, **arguments: Any) -> None:
+        super().__init__(path, **arguments)
+        self.path = path
+        self._create = create
+
+    async def start(self) -> None:
+        """Raises ValueError and OSError, each a sentence."""
+        if self._create and not self.path.exists():
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.touch(0o600)
+            self.path.write_text(_ACCOUNTS_HEAD)
+        self.load()
+
+
+def strcred(context: BuildContext, description: str) -> ICredentialsChecker:
+    """Any credentials checker that Twisted knows, as twistd's own --auth spells it: strcred:unix, strcred:file:PATH."""
+    checker: ICredentialsChecker = makeChecker(description)  # type: ignore[no-untyped-call]
+    return checker
+
+
+@implementer(IDirectory)
+class Everyone:
+    """Every name at our domains is an account of its own: for checkers that cannot be asked who exists."""
+
+    def __init__(self, context: BuildContext) -> None:
+        self._domains = frozenset(context.domains)
+
+    async def resolve(self, addresses: Sequence[Address]) -> Sequence[Resolution]:
+        """See IDirectory."""
+        return [Account(address.folded) if address.domain in self._domains else Remote() for address in addresses]
+
+    async def may_send_as(self, account: str, address: Address) -> bool:
+        """Its own address alone."""
+        return address.folded == account.lower()
+
+
+BUILT_IN: Mapping[str, Mapping[str, Any]] = {
+    "storage": {"sqlite": sqlite, "memory": memory},
+    "delivery": {"mailbox": mailbox},
+    "auth": {"file": accounts_file, "strcred": strcred},
+    "directory": {"file": accounts_file, "everyone": Everyone},
+    "filter": {},
+}

@@ -1,0 +1,157 @@
+"""The `mailframe` command: accounts, the queue, checking a configuration, listing plugins."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mailframe import __version__
+from mailframe.app import queuectl, reference
+from mailframe.app.build import PLUGINS, accounts_path
+from mailframe.app.config import Config, load
+from mailframe.app.control import ControlError
+from mailframe.app.plugins import KINDS
+from mailframe.app.toml import ConfigError
+from mailframe.auth import accountedit
+from mailframe.auth.hashing import hash_password
+
+
+class Refused(Exception):
+    """A sentence about why the command did nothing."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it did what was asked, 1 with a sentence on standard error when not."""
+    arguments = _parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], None] = arguments.run
+    try:
+        run(arguments)
+    except (Refused, ConfigError, ControlError, ValueError) as error:
+        return _complain(str(error))
+    except OSError as error:
+        return _complain(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _complain(sentence: str) -> int:
+    print(f"mailframe: {sentence}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mailframe", description="Look after a mailframe server. Start one with: twistd -n mailframe")
+    parser.add_argument("--version", action="version", version=f"mailframe {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_user(commands.add_parser("user", help="accounts of the accounts file"))
+    _add_queue(commands.add_parser("queue", help="messages that wait to be handed on"))
+    check = commands.add_parser("check", help="check a configuration file without starting anything")
+    check.add_argument("config", type=Path, metavar="CONFIG")
+    check.set_defaults(run=_check)
+    config = commands.add_parser("config", help="print a complete commented configuration to start from")
+    config.set_defaults(run=lambda _: print(reference.example(), end=""))
+    plugins = commands.add_parser("plugins", help="list what can be plugged in, with where it comes from")
+    plugins.set_defaults(run=_plugins)
+    return parser
+
+
+def _place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--config", type=Path, help="the server's configuration file")
+    parser.add_argument("-d", "--data", type=Path, help="the server's data folder, where there is no configuration file")
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    if arguments.config:
+        return load(arguments.config)
+    return Config(development=True, data=(arguments.data or Path("mailframe-data")).absolute())
+
+
+def _add_user(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    for name, run, words in (
+        ("add", _user_add, "add an account; the password is asked for, or read from standard input"),
+        ("passwd", _user_passwd, "give an account a new password"),
+        ("remove", _user_remove, "remove an account (its mail stays)"),
+        ("list", _user_list, "list the accounts"),
+    ):
+        action = actions.add_parser(name, help=words, description=words)
+        _place(action)
+        action.add_argument("--accounts", type=Path, help="the accounts file (default: the configuration's)")
+        if name != "list":
+            action.add_argument("name", metavar="NAME@DOMAIN")
+        action.set_defaults(run=run)
+
+
+def _accounts(arguments: argparse.Namespace) -> Path:
+    if arguments.accounts:
+        return Path(arguments.accounts)
+    return accounts_path(_config(arguments))
+
+
+def _user_add(arguments: argparse.Namespace) -> None:
+    path = _accounts(arguments)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = accountedit.add(path, arguments.name, hash_password(_new_password()))
+    print(f"Added {name} to {path}.")
+
+
+def _user_passwd(arguments: argparse.Namespace) -> None:
+    path = _accounts(arguments)
+    if arguments.name.lower() not in (name.lower() for name in accountedit.names(path)):
+        raise Refused(f"{path} has no account {arguments.name}.")
+    accountedit.set_password(path, arguments.name, hash_password(_new_password()))
+    print(f"Changed the password of {arguments.name}.")
+
+
+def _user_remove(arguments: argparse.Namespace) -> None:
+    path = _accounts(arguments)
+    accountedit.remove(path, arguments.name)
+    print(f"Removed {arguments.name} from {path}; its mail stays in the store.")
+
+
+def _user_list(arguments: argparse.Namespace) -> None:
+    for name in accountedit.names(_accounts(arguments)):
+        print(name)
+
+
+def _new_password() -> str:
+    """Asked for twice without echo on a terminal, else the first line of standard input."""
+    if not sys.stdin.isatty():
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = getpass.getpass("Password: ")
+        if getpass.getpass("Once more: ") != password:
+            raise Refused("The two passwords differ; nothing was changed.")
+    if not password:
+        raise Refused("The password is empty; nothing was changed.")
+    return password
+
+
+def _add_queue(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    for name, words in queuectl.ACTIONS.items():
+        action = actions.add_parser(name, help=words, description=words)
+        _place(action)
+        if name != "list":
+            action.add_argument("ids", nargs="+", metavar="ID", help='a message\'s id, or "all"')
+        action.set_defaults(run=lambda arguments, name=name: queuectl.run(
+            name, _config(arguments).data, getattr(arguments, "ids", [])))
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    for line in reference.check(load(arguments.config)):
+        print(line)
+
+
+def _plugins(_: argparse.Namespace) -> None:
+    for kind in KINDS:
+        for name, found in sorted(PLUGINS.names(kind).items()):
+            print(f"{kind:<10} {name:<12} {found.source:<18} {found.help()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""The configuration as one frozen value: from TOML, from short options, or made in Python by who embeds us."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mailframe.app.endpoints import endpoint_string, is_loopback
+from mailframe.app.toml import ConfigError, Document, Key, PluginSpec, read
+from mailframe.imap.settings import ImapSettings
+from mailframe.model.domain import canonical_domain
+from mailframe.pipeline.settings import PipelineSettings
+from mailframe.pop3.settings import Pop3Settings
+from mailframe.queue.schedule import RetrySettings
+from mailframe.relay.settings import RelaySettings
+from mailframe.smtp.settings import SmtpSettings
+
+Role = Literal["smtp", "submission", "imap", "pop3"]
+Security = Literal["starttls", "implicit", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One port with its protocol."""
+
+    role: Role                             # smtp: mail from other servers; submission: mail from our users; imap; pop3
+    endpoint: str                          # "25", "127.0.0.1:2525" or a Twisted endpoint string "tcp:25:interface=192.0.2.1"
+    tls: Security = "starttls"             # implicit: TLS from the first octet (465, 993, 995); none: never TLS
+    plaintext_login: Literal["tls", "loopback", "always"] = "tls"  # who may send a password without TLS
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """PEM files; both are read again when they change."""
+
+    certificate: Path                      # the server's certificate and then its chain
+    key: Path                              # its private key, readable by the server alone
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """Certificates. Without any, a self-signed one is made in the data folder, which mail programs will ask about."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    also: tuple[Certificate, ...] = ()     # more of them, chosen by the name the client asks for (SNI)
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together, and one of them is missing")
+
+    def pairs(self) -> tuple[tuple[Path, Path], ...]:
+        """All (certificate, key), the default first."""
+        first = ((self.certificate, self.key),) if self.certificate and self.key else ()
+        return (*first, *((item.certificate, item.key) for item in self.also))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All there is to say. Every field has a default but for what makes a server one's own."""
+
+    hostname: str = ""                     # the server's own name in banners, Received and DSNs; "": this machine's
+    data: Path = Path("mailframe-data")    # everything the server keeps, mode 0700
+    domains: tuple[str, ...] = ()          # mail for these is ours
+    postmaster: str | None = None          # the account that reads postmaster@ every domain; None: the first account
+    listeners: Mapping[str, Listener] = field(default_factory=dict)
+    tls: TlsConfig = TlsConfig()
+    storage: PluginSpec = PluginSpec("sqlite")
+    delivery: PluginSpec = PluginSpec("mailbox")         # what takes mail for our own accounts
+    auth: tuple[PluginSpec, ...] = (PluginSpec("file"),)  # asked in turn
+    directory: PluginSpec | None = None    # None: the first of auth that is one
+    filters: tuple[PluginSpec, ...] = ()   # asked together at each stage
+    pipeline: PipelineSettings = PipelineSettings()
+    relay: RelaySettings = RelaySettings()
+    queue: RetrySettings = RetrySettings()
+    smtp: SmtpSettings = SmtpSettings()
+    submission: SmtpSettings = SmtpSettings()
+    imap: ImapSettings = ImapSettings()
+    pop3: Pop3Settings = Pop3Settings()
+    development: bool = False
+    parts: Mapping[str, Any] = field(default_factory=dict)  # ready-made parts by kind, for who embeds (see docs/embedding.md)
+    base: Path = Path()                    # what relative paths of plugins start from
+
+    def __post_init__(self) -> None:
+        if not self.listeners:
+            object.__setattr__(self, "listeners", DEVELOPMENT_LISTENERS if self.development else SERVER_LISTENERS)
+        object.__setattr__(self, "submission", dataclasses.replace(self.submission, role="submission", require_login=True))
+        object.__setattr__(self, "hostname", self.hostname or _own_name(self.development))
+        try:
+            object.__setattr__(self, "domains", tuple(dict.fromkeys(canonical_domain(d) for d in self.domains)))
+        except ValueError as error:
+            raise ConfigError(f"domains: {error}.") from None
+        listeners = {name: _checked(name, item, self.development) for name, item in self.listeners.items()}
+        object.__setattr__(self, "listeners", listeners)
+        if not self.development and not self.domains and "directory" not in self.parts and self.directory is None:
+            raise ConfigError('No domain is configured: name those whose mail is yours (domains = ["example.org"], or --domain).')
+
+
+#: Set by the build from other places, so not settings of their tables.
+FIXED: Mapping[Key, Sequence[str]] = {
+    (): ("development", "parts", "base"),
+    ("smtp",): ("role", "hostname", "plaintext_login"), ("submission",): ("role", "hostname", "plaintext_login"),
+    ("imap",): ("plaintext_login", "hostname"), ("pop3",): ("plaintext_login", "hostname"),
+}
+
+DEVELOPMENT_LISTENERS = {
+    "smtp": Listener("smtp", "1025"),
+    "submission": Listener("submission", "1587", plaintext_login="loopback"),
+    "submissions": Listener("submission", "1465", "implicit"),
+    "imap": Listener("imap", "1143", plaintext_login="loopback"),
+    "imaps": Listener("imap", "1993", "implicit"),
+    "pop3": Listener("pop3", "1110", plaintext_login="loopback"),
+    "pop3s": Listener("pop3", "1995", "implicit"),
+}
+SERVER_LISTENERS = {
+    "smtp": Listener("smtp", "25"),
+    "submission": Listener("submission", "587"),
+    "submissions": Listener("submission", "465", "implicit"),
+    "imap": Listener("imap", "143"),
+    "imaps": Listener("imap", "993", "implicit"),
+    "pop3": Listener("pop3", "110"),
+    "pop3s": Listener("pop3", "995", "implicit"),
+}
+
+
+def _own_name(development: bool) -> str:
+    return "localhost" if development else socket.getfqdn()
+
+
+def _checked(name: str, listener: Listener, development: bool) -> Listener:
+    endpoint = endpoint_string(listener.endpoint, loopback=development)
+    if development and not is_loopback(endpoint):
+        raise ConfigError(f"The listener {name!r} ({endpoint}) is not on loopback. Development mode accepts mail for any address "
+                          "and speaks to this machine alone; configure a real server with --config, or --domain and --auth.")
+    if listener.tls == "none" and listener.plaintext_login == "tls" and listener.role != "smtp":
+        raise ConfigError(f'The listener {name!r} has tls = "none" and plaintext_login = "tls": nobody could log in there.')
+    return dataclasses.replace(listener, endpoint=endpoint)
+
+
+def load(path: Path) -> Config:
+    """Read a TOML file; paths in it are relative to its folder. Raises ConfigError."""
+    config = read(Document.load(path), Config, FIXED)
+    return relative_to(config, path.parent.absolute())
+
+
+def relative_to(config: Config, base: Path) -> Config:
+    """`config` with its paths made absolute; plugins resolve theirs with `IBuildContext.path`."""
+    tls = TlsConfig(
+        base / config.tls.certificate if config.tls.certificate else None, base / config.tls.key if config.tls.key else None,
+        tuple(Certificate(base / item.certificate, base / item.key) for item in config.tls.also),
+    )
+    return dataclasses.replace(config, data=base / config.data, tls=tls, base=base)

@@ -1,0 +1,48 @@
+"""Where a listener listens: Twisted endpoint strings, or a bare port or address for short."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from mailframe.app.toml import ConfigError
+
+
+def endpoint_string(text: str, *, loopback: bool = False) -> str:
+    """`text` as an endpoint string: ``1025`` and ``127.0.0.1:1025`` become ``tcp:...``; with `loopback` a bare port
+    means the loopback interface. Raises ConfigError."""
+    text = text.strip()
+    if text.isdigit():
+        return f"tcp:{_port(text, text)}" + (":interface=127.0.0.1" if loopback else "")
+    if match := re.fullmatch(r"([0-9.]+):(\d+)|\[([0-9a-fA-F:]+)\]:(\d+)", text):
+        if match[1]:
+            return f"tcp:{_port(match[2], text)}:interface={match[1]}"
+        return f"tcp6:{_port(match[4], text)}:interface=" + match[3].replace(":", "\\:")
+    kind, _, rest = text.partition(":")
+    if kind in ("tcp", "tcp6") and loopback and rest.isdigit():
+        return f"{text}:interface=" + ("127.0.0.1" if kind == "tcp" else "\\:\\:1")
+    if not rest:
+        raise ConfigError(f"{text!r} is no endpoint; write a port (2525), an address (127.0.0.1:2525) "
+                          "or a Twisted endpoint string (tcp:2525:interface=127.0.0.1).")
+    return text
+
+
+def _port(digits: str, text: str) -> int:
+    port = int(digits)
+    if port > 65535:
+        raise ConfigError(f"{text!r} is no endpoint: ports end at 65535.")
+    return port
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether nobody but this machine can reach it."""
+    if endpoint.startswith("unix:"):
+        return True
+    if not endpoint.startswith(("tcp:", "tcp6:")):
+        return False
+    settings: dict[str, str] = dict(part.split("=", 1) for part in re.split(r"(?<!\\):", endpoint) if "=" in part)
+    interface = settings.get("interface", "").replace("\\:", ":")
+    try:
+        return ipaddress.ip_address(interface).is_loopback
+    except ValueError:
+        return interface == "localhost"

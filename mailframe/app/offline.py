@@ -1,0 +1,27 @@
+"""The queue without a server: opened for one command, in the data folder that nobody else uses meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from mailframe.app.build import open_spool
+from mailframe.app.control import ControlError
+from mailframe.app.tap import run_with_reactor
+from mailframe.queue.spool import Spool
+
+
+def with_spool(data: Path, act: Callable[[Spool], Awaitable[Any]]) -> Any:
+    """What `act` returns. Raises ControlError when there is no queue to open."""
+    if not data.is_dir():
+        raise ControlError(f"There is no data folder {data}; name it with --config or --data.")
+
+    async def main(reactor: Any) -> Any:
+        spool, close = await open_spool(data, reactor)
+        try:
+            return await act(spool)
+        finally:
+            await close()
+
+    return run_with_reactor(main)

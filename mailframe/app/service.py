@@ -1,0 +1,155 @@
+"""The mail server as a Twisted service: the order in which ports, stores and threads come to life and go."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+
+from mailframe.app.build import Parts, build
+from mailframe.app.config import Config, Listener
+from mailframe.app.toml import ConfigError
+
+_log = Logger()
+
+#: How long sessions may take to finish what they are in the middle of when the server stops.
+STOP_PATIENCE_S = 10.0
+
+
+class StartError(Exception):
+    """One sentence about why the server does not start."""
+
+
+class MailService(Service):
+    """SMTP, submission, relay, POP3 and IMAP as `config` says, on `reactor`.
+
+    ``MailService(config, reactor).setServiceParent(application)``. Ports are bound in `privilegedStartService` (as root
+    where there is one) and accept only when `started` has fired: with None, or with a Failure whose text is one sentence.
+    """
+
+    name = "mailframe"
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        self.config = config
+        self.reactor = reactor
+        self.started: Deferred[None] = Deferred()
+        self._parts: Parts | None = None
+        self._ports: dict[str, IListeningPort] = {}
+
+    @property
+    def parts(self) -> Parts:
+        """What the server is made of; there from `privilegedStartService` on."""
+        if self._parts is None:
+            raise RuntimeError("the service has not been started")
+        return self._parts
+
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        """(host, port) that each listener really has; (path, 0) for a Unix socket."""
+        return {name: _address(port) for name, port in self._ports.items()}
+
+    def privilegedStartService(self) -> None:
+        self._parts = build(self.config, self.reactor)
+        try:
+            for name, listener in self.config.listeners.items():
+                self._ports[name] = self._bind(name, listener)
+        except BaseException:
+            self._unbind()
+            raise
+
+    def startService(self) -> None:
+        super().startService()  # type: ignore[no-untyped-call]
+        if self._parts is None:
+            self.privilegedStartService()
+        Deferred.fromCoroutine(self._start()).addErrback(self._failed).chainDeferred(self.started)
+        self.started.addErrback(self._log_failure)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _start(self) -> None:
+        await self.parts.start()
+        for port in self._ports.values():
+            _accept(port, True)
+        _log.info("mailframe is ready: {listeners}", listeners=", ".join(
+            f"{name} {host}:{port}" for name, (host, port) in self.addresses().items()))
+
+    def _failed(self, failure: Failure) -> Failure:
+        self._unbind()
+        return failure
+
+    def _log_failure(self, failure: Failure) -> Failure:
+        _log.error("mailframe cannot start: {why}", why=self.explain(failure.value))
+        return failure
+
+    async def _stop(self) -> None:
+        await DeferredList([maybeDeferred(port.stopListening) for port in self._ports.values()], consumeErrors=True)
+        self._ports.clear()
+        if self._parts is not None:
+            await self._parts.stop(STOP_PATIENCE_S)
+
+    def _unbind(self) -> None:
+        for port in self._ports.values():
+            maybeDeferred(port.stopListening).addErrback(lambda _: None)
+        self._ports.clear()
+
+    def _bind(self, name: str, listener: Listener) -> IListeningPort:
+        """Bind now, accept later: a client that comes early waits in the kernel's queue."""
+        factory = self.parts.factories[name]
+        if listener.tls == "implicit":
+            factory = TLSMemoryBIOFactory(self.parts.tls, False, factory, clock=self.reactor)
+        try:
+            listening = serverFromString(self.reactor, listener.endpoint).listen(factory)  # type: ignore[no-untyped-call]
+        except (ValueError, TypeError, LookupError) as error:
+            raise ConfigError(f"The listener {name!r} has no usable endpoint {listener.endpoint!r}: {error}.") from None
+        outcome: list[Any] = []
+        listening.addBoth(outcome.append)
+        if not outcome:
+            raise ConfigError(f"The listener {name!r}: {listener.endpoint!r} does not listen at once, which mailframe needs.")
+        if isinstance(outcome[0], Failure):
+            raise StartError(_why_not(name, listener, outcome[0].value))
+        port: IListeningPort = outcome[0]
+        _accept(port, False)
+        return port
+
+    @staticmethod
+    def explain(error: BaseException | None) -> str:
+        """A sentence for a person."""
+        if isinstance(error, OSError) and error.strerror:
+            where = f" ({error.filename})" if error.filename else ""
+            return f"{error.strerror}{where}."
+        return str(error) or type(error).__name__
+
+
+def _accept(port: Any, now: bool) -> None:
+    step = getattr(port, "startReading" if now else "stopReading", None)
+    if step is not None:
+        step()
+
+
+def _address(port: IListeningPort) -> tuple[str, int]:
+    address: Any = port.getHost()
+    if hasattr(address, "port"):
+        return address.host, address.port
+    return str(getattr(address, "name", address)), 0
+
+
+def _why_not(name: str, listener: Listener, error: BaseException | None) -> str:
+    cause = error.socketError if isinstance(error, CannotListenError) else error
+    number = getattr(cause, "errno", None)
+    place = f"Cannot listen on {listener.endpoint} for {name}"
+    if number == errno.EADDRINUSE:
+        return f"{place}: another program has this port; stop it, or choose another port."
+    if number == errno.EACCES:
+        return f"{place}: ports below 1024 are for root; start as root with twistd's --uid and --gid, or choose another port."
+    if number == errno.EADDRNOTAVAIL:
+        return f"{place}: this machine has no such address."
+    return f"{place}: {getattr(cause, 'strerror', None) or cause}."

@@ -1,0 +1,101 @@
+"""A configuration that cannot be used says where and why, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from mailframe.app.toml import ConfigError, Document, PluginSpec, read
+
+
+@dataclass(frozen=True)
+class Port:
+    role: Literal["smtp", "imap"]
+    number: int = 25
+    limit_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class House:
+    name: str = "house"
+    folder: Path | None = None
+    open: bool = False
+    domains: tuple[str, ...] = ()
+    ports: Mapping[str, Port] = field(default_factory=dict)
+    storage: PluginSpec = PluginSpec("sqlite")
+    filters: tuple[PluginSpec, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.name == "bad":
+            raise ValueError("it has a bad name")
+
+
+def make(text: str) -> House:
+    return read(Document.parse(text, "house.toml"), House, {(): ("open",)})
+
+
+def test_every_kind_of_value() -> None:
+    house = make("""
+name = "x"
+folder = "/tmp"
+domains = ["a", "b"]
+storage = "json:here"
+[ports.one]
+role = "smtp"
+limit_s = 3
+[[filters]]
+plugin = "package.module:Thing"
+level = 4
+""")
+    assert house == House("x", Path("/tmp"), False, ("a", "b"), {"one": Port("smtp", 25, 3.0)}, PluginSpec("json", {}, "here"),
+                          (PluginSpec("package.module:Thing", {"level": 4}),))
+
+
+def test_one_word_stands_for_a_list_of_one() -> None:
+    assert make('domains = "a"').domains == ("a",)
+
+
+@pytest.mark.parametrize(("text", "line", "words"), [
+    ('\nnmae = "x"', 2, "did you mean 'name'?"),
+    ("name = 5", 1, "expected a text in quotes"),
+    ("name = true", 1, "expected a text in quotes"),
+    ("[ports.one]\nrole = 'smtp'\nnumber = true", 3, "ports.one.number is True, expected a whole number"),
+    ("[ports.one]\nrole = 'pop'", 2, "expected one of 'smtp', 'imap'"),
+    ("[ports.one]\nnumber = 3", 1, "ports.one.role is missing"),
+    ("[ports.one]\nrole = 'imap'\nlimit_s = 'x'", 3, "expected a number"),
+    ("ports = 3", 1, "expected a table"),
+    ("domains = 3", 1, "expected a list"),
+    ("domains = ['a', 3]", 1, "domains[2] is 3"),
+    ("[[filters]]\nplugin='a'\n[[filters]]\nlevel = 3", 3, "plugin"),
+    ("open = true", 1, "open is not a setting"),
+    ('name = "bad"', None, "it has a bad name"),
+])
+def test_a_wrong_one_names_line_key_and_what_was_expected(text: str, line: int | None, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        make(text)
+    assert words in str(error.value)
+    assert str(error.value).startswith(f"house.toml, line {line}: " if line else "house.toml: ")
+
+
+def test_what_is_no_toml_says_where() -> None:
+    with pytest.raises(ConfigError, match=r"house.toml is not TOML: .*line 2"):
+        make("a = 1\nb = = 2\n")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Cannot read the configuration .*nothing.toml: No such file"):
+        Document.load(tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize(("text", "spec"), [
+    ("sqlite", PluginSpec("sqlite")),
+    ("json:/a:b", PluginSpec("json", {}, "/a:b")),
+    ("acme.store:Store", PluginSpec("acme.store:Store")),
+    ("acme.store:Store:/a/b", PluginSpec("acme.store:Store", {}, "/a/b")),
+])
+def test_short_plugin_names(text: str, spec: PluginSpec) -> None:
+    assert PluginSpec.short(text) == spec

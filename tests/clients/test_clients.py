@@ -1,0 +1,250 @@
+"""The mail programs people have: each sends or reads against a server as they would start it."""
+
+from __future__ import annotations
+
+import imaplib
+import os
+import poplib
+import shutil
+import smtplib
+import ssl
+import subprocess
+from collections.abc import Iterator
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from support.servers import ANY_PORTS, PATIENCE_S, MailServer
+
+USER = "dev@localhost"
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
+    server = MailServer(tmp_path_factory.mktemp("server"), *ANY_PORTS)
+    yield server
+    assert server.stop() == 0, server.output
+    assert "Traceback" not in server.output
+
+
+@pytest.fixture(autouse=True)
+def empty(server: MailServer) -> None:
+    """Each test begins with no mail."""
+    client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
+    client.login(USER, server.password)
+    for name in ("INBOX", "Captured", "Sent"):
+        if client.select(name)[1] != [b"0"]:        # "*" in an empty mailbox is BAD (RFC 3501 section 9)
+            client.store("1:*", "+FLAGS.SILENT", "(\\Deleted)")
+        client.close()
+    client.logout()
+
+
+def run(*command: str, text: str = "", env: dict[str, str] | None = None, ok: tuple[int, ...] = (0,)) -> str:
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+                          env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
+    assert done.returncode in ok, (command, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def inbox(server: MailServer, folder: str = "INBOX") -> list[str]:
+    """The subjects in a folder."""
+    client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
+    client.login(USER, server.password)
+    count = int(client.select(folder, readonly=True)[1][0] or b"0")
+    parts = client.fetch("1:*", "(BODY.PEEK[])")[1] if count else []
+    client.logout()
+    return [str(message_from_bytes(part[1])["Subject"]) for part in parts if isinstance(part, tuple)]
+
+
+def deliver(server: MailServer, *subjects: str, body: str = "Hello.\r\n") -> None:
+    with smtplib.SMTP("127.0.0.1", server.ports["smtp"], timeout=PATIENCE_S) as client:
+        for subject in subjects:
+            client.sendmail("a@example.org", [USER], f"From: a@example.org\r\nTo: {USER}\r\nSubject: {subject}\r\n\r\n{body}")
+
+
+def anybody() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def test_smtplib_submits_over_starttls_and_tls(server: MailServer) -> None:
+    with smtplib.SMTP("127.0.0.1", server.ports["submission"], timeout=PATIENCE_S) as client:
+        client.starttls(context=anybody())
+        client.login(USER, server.password)
+        client.sendmail(USER, [USER], "Subject: starttls\r\n\r\nHello\r\n")
+    with smtplib.SMTP_SSL("127.0.0.1", server.ports["submissions"], timeout=PATIENCE_S, context=anybody()) as client:
+        client.login(USER, server.password)
+        client.sendmail(USER, [USER], "Subject: tls\r\n\r\nHello\r\n")
+    assert inbox(server) == ["starttls", "tls"]
+
+
+def test_submission_adds_what_is_missing(server: MailServer) -> None:
+    with smtplib.SMTP("127.0.0.1", server.ports["submission"], timeout=PATIENCE_S) as client:
+        client.login(USER, server.password)
+        client.sendmail(USER, [USER], "Subject: bare\r\n\r\nHello\r\n")
+    pop = poplib.POP3("127.0.0.1", server.ports["pop3"], timeout=PATIENCE_S)
+    pop.user(USER)
+    pop.pass_(server.password)
+    message = message_from_bytes(b"\r\n".join(pop.retr(1)[1]))
+    pop.quit()
+    assert message["Date"] and message["Message-ID"].endswith("@localhost>")
+    assert "with ESMTPA" in message["Received"]
+
+
+def test_imaplib_and_poplib_over_tls(server: MailServer) -> None:
+    deliver(server, "one", "two")
+    imap = imaplib.IMAP4_SSL("127.0.0.1", server.ports["imaps"], ssl_context=anybody(), timeout=PATIENCE_S)
+    imap.login(USER, server.password)
+    assert imap.select("INBOX") == ("OK", [b"2"])
+    assert imap.search(None, "SUBJECT", "two") == ("OK", [b"2"])
+    imap.logout()
+    pop = poplib.POP3_SSL("127.0.0.1", server.ports["pop3s"], context=anybody(), timeout=PATIENCE_S)
+    pop.user(USER)
+    pop.pass_(server.password)
+    assert len(pop.list()[1]) == 2
+    pop.quit()
+    pop = poplib.POP3("127.0.0.1", server.ports["pop3"], timeout=PATIENCE_S)
+    pop.stls(anybody())
+    pop.user(USER)
+    pop.pass_(server.password)
+    for number in (1, 2):
+        pop.dele(number)
+    pop.quit()
+    assert inbox(server) == []
+
+
+@needs("curl")
+def test_curl_sends_reads_searches_appends_and_deletes(server: MailServer, tmp_path: Path) -> None:
+    login = f"{USER}:{server.password}"
+    letter = tmp_path / "letter"
+    letter.write_bytes(b"From: a@example.org\r\nSubject: by curl\r\n\r\nHello from curl\r\n")
+    run("curl", "-sS", f"smtp://127.0.0.1:{server.ports['submission']}", "--ssl-reqd", "-k", "-u", login, "--mail-from", USER,
+        "--mail-rcpt", USER, "-T", str(letter))
+    url = f"imap://127.0.0.1:{server.ports['imap']}"
+    assert "Hello from curl" in run("curl", "-sS", f"{url}/INBOX;MAILINDEX=1", "-u", login)
+    assert "* SEARCH 1" in run("curl", "-sS", f"{url}/INBOX?SUBJECT%20curl", "-u", login)
+    run("curl", "-sS", "-k", "--ssl-reqd", f"{url}/Sent", "-u", login, "-T", str(letter))
+    assert inbox(server, "Sent") == ["by curl"]
+    assert "Drafts" in run("curl", "-sS", f"{url}/", "-u", login)
+    pop = f"pop3://127.0.0.1:{server.ports['pop3']}"
+    assert run("curl", "-sS", pop, "-u", login).startswith("1 ")
+    assert "Hello from curl" in run("curl", "-sS", f"{pop}/1", "-u", login)
+    assert "Hello" in run("curl", "-sS", "-k", f"pop3s://127.0.0.1:{server.ports['pop3s']}/1", "-u", login)
+    run("curl", "-sS", f"{pop}/1", "-X", "DELE", "-l", "-u", login)
+    assert inbox(server) == []
+
+
+@needs("swaks")
+def test_swaks_with_and_without_tls_and_login(server: MailServer) -> None:
+    common = ("swaks", "--to", USER, "--from", "a@example.org", "--helo", "client.example.org")
+    run(*common, "--server", f"127.0.0.1:{server.ports['smtp']}", "--header", "Subject: plain")
+    for mechanism in ("PLAIN", "LOGIN"):
+        run("swaks", "--to", USER, "--from", USER, "--server", f"127.0.0.1:{server.ports['submission']}", "--auth", mechanism,
+            "--auth-user", USER, "--auth-password", server.password, "--header", f"Subject: auth {mechanism}")
+    assert inbox(server) == ["plain", "auth PLAIN", "auth LOGIN"]
+
+
+@needs("msmtp")
+def test_msmtp_submits(server: MailServer, tmp_path: Path) -> None:
+    run("msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={server.ports['submissions']}", "--tls=on", "--tls-starttls=off",
+        "--tls-certcheck=off", "--auth=on", f"--user={USER}", f"--passwordeval=echo {server.password}", f"--from={USER}", USER,
+        text=f"From: {USER}\nTo: {USER}\nSubject: by msmtp\n\nHello\n")
+    assert inbox(server) == ["by msmtp"]
+
+
+@needs("fetchmail")
+@pytest.mark.parametrize("protocol", ["IMAP", "POP3"])
+def test_fetchmail_collects(server: MailServer, tmp_path: Path, protocol: str) -> None:
+    deliver(server, "one", "two")
+    rc = tmp_path / "fetchmailrc"
+    rc.write_text(f'poll 127.0.0.1 protocol {protocol} port {server.ports[protocol.lower()]} auth password\n'
+                  f'  user "{USER}" password "{server.password}" sslproto "" no keep mda "cat >> {tmp_path}/got"\n')
+    rc.chmod(0o600)
+    run("fetchmail", "-f", str(rc), "--pidfile", str(tmp_path / "pid"), "-i", str(tmp_path / "ids"), "--nosyslog",
+        env={"HOME": str(tmp_path), "FETCHMAILHOME": str(tmp_path)})
+    got = (tmp_path / "got").read_text()
+    assert "Subject: one" in got and "Subject: two" in got
+    assert inbox(server) == [], "collected and deleted"
+
+
+@needs("mbsync")
+def test_mbsync_goes_both_ways(server: MailServer, tmp_path: Path) -> None:
+    deliver(server, "one", "two")
+    maildir = tmp_path / "mail"
+    maildir.mkdir()
+    rc = tmp_path / "mbsyncrc"
+    rc.write_text(f"""
+IMAPStore far
+Host 127.0.0.1
+Port {server.ports['imap']}
+User {USER}
+Pass {server.password}
+SSLType None
+AuthMechs LOGIN
+
+MaildirStore near
+Path {maildir}/
+Inbox {maildir}/INBOX
+SubFolders Verbatim
+
+Channel mail
+Far :far:
+Near :near:
+Patterns INBOX Sent
+Create Both
+Expunge Both
+SyncState *
+""")
+    sync = ("mbsync", "-c", str(rc), "mail")
+    run(*sync, env={"HOME": str(tmp_path)})
+    files = [path for path in (maildir / "INBOX").rglob("*") if path.is_file() and path.parent.name in ("cur", "new")]
+    assert len(files) == 2
+    seen = files[0].with_name(files[0].name.split(":")[0] + ":2,S")
+    target = maildir / "INBOX" / "cur" / seen.name
+    files[0].rename(target)                         # read here ...
+    files[1].unlink()                               # ... and deleted here
+    (maildir / "Sent" / "cur").mkdir(parents=True, exist_ok=True)
+    (maildir / "Sent" / "cur" / "1.a.b:2,S").write_text("From: dev@localhost\nSubject: sent here\n\nHello\n")
+    run(*sync, env={"HOME": str(tmp_path)})
+    client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
+    client.login(USER, server.password)
+    assert client.select("INBOX")[1] == [b"1"]
+    assert client.search(None, "SEEN")[1] == [b"1"], "... is read and deleted there"
+    client.logout()
+    assert inbox(server, "Sent") == ["sent here"]
+
+
+@needs("mutt")
+def test_mutt_reads_flags_and_saves(server: MailServer, tmp_path: Path) -> None:
+    deliver(server, "for mutt")
+    rc = tmp_path / "muttrc"
+    rc.write_text(f"""
+set imap_user="{USER}"
+set imap_pass="{server.password}"
+set folder="imap://127.0.0.1:{server.ports['imap']}/"
+set spoolfile="imap://127.0.0.1:{server.ports['imap']}/INBOX"
+set ssl_starttls=no
+set ssl_force_tls=no
+set imap_check_subscribed=yes
+set header_cache=""
+set confirmappend=no
+set delete=yes
+set quit=yes
+set mark_old=no
+set wait_key=no
+set imap_authenticators="login"
+push "<tag-pattern>all<enter><tag-prefix><set-flag>!<tag-prefix><copy-message>=Archive<enter><sync-mailbox><quit>"
+""")
+    run("script", "-qec", f"mutt -n -F {rc}", "/dev/null", env={"HOME": str(tmp_path), "TERM": "xterm"})
+    client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
+    client.login(USER, server.password)
+    client.select("INBOX")
+    assert client.search(None, "FLAGGED")[1] == [b"1"]
+    assert client.select("Archive")[1] == [b"1"]
+    client.logout()
