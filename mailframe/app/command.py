@@ -44,7 +44,8 @@ def _complain(sentence: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mailframe", description="Look after a mailframe server. Start one with: twistd -n mailframe")
+    words = "Look after a mailframe server. Start one with: twistd -n mailframe"
+    parser = argparse.ArgumentParser(prog="mailframe", description=words)
     parser.add_argument("--version", action="version", version=f"mailframe {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_user(commands.add_parser("user", help="accounts of the accounts file"))

@@ -113,6 +113,7 @@ def _short(path: Path) -> Iterator[str]:
     """`path` by way of its open folder: a Unix socket's name ends at 107 octets, a data folder's may be longer."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{folder}/{path.name}" if len(os.fsencode(path)) > 100 and os.path.isdir("/proc/self/fd") else str(path)
+        long = len(os.fsencode(path)) > 100 and os.path.isdir("/proc/self/fd")
+        yield f"/proc/self/fd/{folder}/{path.name}" if long else str(path)
     finally:
         os.close(folder)

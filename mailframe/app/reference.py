@@ -127,7 +127,8 @@ def markdown() -> str:
         ]
         heading = f"## `[{title}]`" if title else "## At the top"
         intro = (inspect.getdoc(cls) or "").partition("\n")[0]
-        parts.append("\n".join([heading, "", intro, "", "| setting | kind | default | what it is for |", "|---|---|---|---|", *rows]))
+        columns = ["| setting | kind | default | what it is for |", "|---|---|---|---|"]
+        parts.append("\n".join([heading, "", intro, "", *columns, *rows]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -230,7 +231,7 @@ def check(config: Config) -> Iterator[str]:
     rehearse(config)
     yield f"mailframe as {config.hostname} for {', '.join(config.domains)}, data in {config.data}"
     for name, listener in config.listeners.items():
-        yield f"  {name}: {listener.role} on {listener.endpoint}, TLS {listener.tls}, passwords in the clear: {listener.plaintext_login}"
+        yield f"  {name}: {listener.role} on {listener.endpoint}, TLS {listener.tls}, plain login {listener.plaintext_login}"
     auth = ", ".join(spec.plugin for spec in config.auth)
     yield f"  storage: {config.storage.plugin}; delivery: {config.delivery.plugin}; auth: {auth}"
     yield "The configuration is good."

@@ -53,17 +53,26 @@ def shown(header: Fields, name: bytes) -> str:
     return _person(header, name)[1]
 
 
-def base_subject(subject: str) -> str:
+def base_subject(words: str) -> str:
     """The subject without "Re:", "[list]", "(fwd)" and the like (RFC 5256 section 2.1)."""
-    text = _SPACE.sub(" ", subject[:MAX_SUBJECT])
+    return reduced(words)[0]
+
+
+def reduced(words: str) -> tuple[str, bool]:
+    """(the base subject, whether "Re:", "Fwd:" or "(fwd)" had to go)."""
+    text, replies = _SPACE.sub(" ", words[:MAX_SUBJECT]), False
     while True:
         while found := _TRAILER.search(text):
-            text = text[:found.start()]
-        while found := _LEADER.match(text) or _BLOB.match(text):
-            text = text[found.end():]
+            text, replies = text[:found.start()], replies or found.group() != " "
+        while True:
+            leader = _LEADER.match(text)
+            found = leader or _BLOB.match(text)
+            if found is None:
+                break
+            text, replies = text[found.end():], replies or (leader is not None and leader.group() != " ")
         if text[:5].lower() != "[fwd:" or text[-1:] != "]":
-            return text
-        text = text[5:-1]
+            return text, replies
+        text, replies = text[5:-1], True
 
 
 def _person(header: Fields, field: bytes) -> tuple[str, str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import TypeVar
 
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IMailbox
 from mailframe.model.mailbox import Field, Rows, UidRanges
+
+T = TypeVar("T")
 
 SLICE_S = 0.005     # I2: what one command may keep the reactor busy with before others have their turn
 
@@ -62,3 +65,13 @@ class Breath:
         if self._seconds() - self._since >= SLICE_S:
             await self._turn()
             self._since = self._seconds()
+
+    async def through(self, steps: Generator[None, None, T]) -> T:
+        """What pure work that is cut into `steps` comes to."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                value: T = stop.value
+                return value
+            await self.take()

@@ -42,6 +42,9 @@ class _Transcripts:
     async def test_sort(self) -> None:
         await self.play("sort.txt")
 
+    async def test_thread(self) -> None:
+        await self.play("thread.txt")
+
     async def test_labels_of_sections(self) -> None:
         await self.play("fetch-sections.txt")
 
