@@ -158,7 +158,9 @@ def build(config: Config, reactor: Any) -> Parts:
     filters = [*config.parts.get("filters", ()), *(PLUGINS.build("filter", spec, context) for spec in config.filters)]
     spool = Spool(engine, content, reactor)
     queue = QueueAgent(spool)
-    pipeline = Pipeline(directory, local, queue, filters, config.pipeline, clock=reactor, hostname=config.hostname)
+    route = config.pipeline.route
+    habits = replace(config.pipeline, route=replace(route, postmaster=config.postmaster or route.postmaster))
+    pipeline = Pipeline(directory, local, queue, filters, habits, clock=reactor, hostname=config.hostname)
     relay = None if config.development else RelayAgent(
         Resolver(reactor, nameservers=config.relay.resolvers()), config.relay, reactor=reactor, hostname=config.hostname)
     runner = Runner(spool, relay, local, pipeline, config.queue, reactor, hostname=config.hostname)
@@ -198,13 +200,14 @@ def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks) 
     factory: Any
     if listener.role in ("smtp", "submission"):
         table = config.smtp if listener.role == "smtp" else config.submission
-        settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login)
+        most = min(table.max_message_octets or config.pipeline.max_octets, config.pipeline.max_octets)
+        settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login, max_message_octets=most)
         portal = parts.portal if listener.role == "submission" else None
         factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name)
     elif listener.role == "imap":
         factory = ImapServerFactory(
-            parts.portal, replace(config.imap, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls,
-            content=parts.store if IContent.providedBy(parts.store) else None)
+            parts.portal, replace(config.imap, hostname=config.hostname, plaintext_login=listener.plaintext_login),
+            clock=reactor, tls=tls, content=parts.store if IContent.providedBy(parts.store) else None)
     else:
         factory = Pop3ServerFactory(
             parts.portal, replace(config.pop3, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls, locks=locks)

@@ -27,10 +27,10 @@ Security = Literal["starttls", "implicit", "none"]
 class Listener:
     """One port with its protocol."""
 
-    role: Role                             # smtp: mail from other servers; submission: mail from our users; imap; pop3
+    role: Role                             # smtp: mail from other servers; submission: mail from our users; imap and pop3: reading
     endpoint: str                          # "25", "127.0.0.1:2525" or a Twisted endpoint string "tcp:25:interface=192.0.2.1"
-    tls: Security = "starttls"             # implicit: TLS from the first octet (465, 993, 995); none: never TLS
-    plaintext_login: Literal["tls", "loopback", "always"] = "tls"  # who may send a password without TLS
+    tls: Security = "starttls"             # starttls: when the client asks for it; implicit: from the first octet; none: never
+    plaintext_login: Literal["tls", "loopback", "always"] = "tls"  # a password without TLS: from nobody, this machine, anybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Certificate:
 class TlsConfig:
     """Certificates. Without any, a self-signed one is made in the data folder, which mail programs will ask about."""
 
-    certificate: Path | None = None
-    key: Path | None = None
+    certificate: Path | None = None        # PEM: the server's certificate, then its chain; read again when it changes
+    key: Path | None = None                # PEM: its private key, readable by the server's user alone
     also: tuple[Certificate, ...] = ()     # more of them, chosen by the name the client asks for (SNI)
 
     def __post_init__(self) -> None:
@@ -61,19 +61,19 @@ class TlsConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All there is to say. Every field has a default but for what makes a server one's own."""
+    """The server itself. Only what makes it yours has no default."""
 
-    hostname: str = ""                     # the server's own name in banners, Received and DSNs; "": this machine's
-    data: Path = Path("mailframe-data")    # everything the server keeps, mode 0700
-    domains: tuple[str, ...] = ()          # mail for these is ours
-    postmaster: str | None = None          # the account that reads postmaster@ every domain; None: the first account
+    hostname: str = ""                     # the server's own name in greetings, Received and reports; "": this machine's
+    data: Path = Path("mailframe-data")    # the folder for everything the server keeps, mode 0700
+    domains: tuple[str, ...] = ()          # mail for these is ours; needed unless a directory plugin knows its domains itself
+    postmaster: str | None = None          # the account that reads postmaster@ every domain; none: the accounts file's first one
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     tls: TlsConfig = TlsConfig()
-    storage: PluginSpec = PluginSpec("sqlite")
+    storage: PluginSpec = PluginSpec("sqlite")           # where mailboxes rest
     delivery: PluginSpec = PluginSpec("mailbox")         # what takes mail for our own accounts
-    auth: tuple[PluginSpec, ...] = (PluginSpec("file"),)  # asked in turn
-    directory: PluginSpec | None = None    # None: the first of auth that is one
-    filters: tuple[PluginSpec, ...] = ()   # asked together at each stage
+    auth: tuple[PluginSpec, ...] = (PluginSpec("file"),)  # who may log in: asked in turn until one says yes
+    directory: PluginSpec | None = None    # who exists: answers at RCPT; none: the first of auth that is a directory, too
+    filters: tuple[PluginSpec, ...] = ()   # judges of incoming mail: asked together at each stage, refusals count most
     pipeline: PipelineSettings = PipelineSettings()
     relay: RelaySettings = RelaySettings()
     queue: RetrySettings = RetrySettings()
@@ -103,8 +103,9 @@ class Config:
 #: Set by the build from other places, so not settings of their tables.
 FIXED: Mapping[Key, Sequence[str]] = {
     (): ("development", "parts", "base"),
-    ("smtp",): ("role", "hostname", "plaintext_login"), ("submission",): ("role", "hostname", "plaintext_login"),
-    ("imap",): ("plaintext_login", "hostname"), ("pop3",): ("plaintext_login", "hostname"),
+    ("smtp",): ("role", "hostname", "plaintext_login", "require_login"),
+    ("submission",): ("role", "hostname", "plaintext_login", "require_login"),
+    ("imap",): ("plaintext_login", "hostname"), ("pop3",): ("plaintext_login",), ("pipeline", "route"): ("postmaster",),
 }
 
 DEVELOPMENT_LISTENERS = {

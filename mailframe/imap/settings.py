@@ -8,12 +8,12 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class ImapSettings:
-    """Everything an `ImapServerFactory` can be told; all have defaults that serve."""
+    """An IMAP listener's manners and limits."""
 
     hostname: str = "localhost"
     plaintext_login: Literal["tls", "loopback", "always"] = "loopback"  # LOGIN without TLS (RFC 3501 section 6.2.3)
-    idle_timeout_s: float = 1_800.0             # RFC 3501 section 5.4: at least 30 minutes once logged in
-    login_timeout_s: float = 120.0              # a client that wants to log in does so at once
+    idle_timeout_s: float = 1_800.0             # of silence once logged in; RFC 3501 section 5.4: at least 30 minutes
+    login_timeout_s: float = 120.0              # of silence before: a client that wants to log in does so at once
     command_timeout_s: float = 120.0            # a store that has not answered by then costs the command, not the session (I7)
     write_timeout_s: float = 300.0              # a client that takes nothing of its answer for so long is gone
     max_bad_before_login: int = 10              # whoever speaks something else (HTTP, a scanner) is soon sent away

@@ -36,7 +36,7 @@ class FilterSettings:
     """What a filter may cost."""
 
     deadline_s: float = 60.0       # per filter and stage: clients wait 5 minutes for an answer (RFC 5321 section 4.5.3.2)
-    pass_on_fault: bool = False    # True: mail goes on without a filter that fails or is late; False: it is asked to come again
+    pass_on_fault: bool = False    # true: mail passes a filter that fails or is late; false: it gets 451 and comes again
 
 
 class Filters:

@@ -10,15 +10,15 @@ from .route import RouteSettings
 
 @dataclass(frozen=True, slots=True)
 class PipelineSettings:
-    """Limits and habits of the pipeline."""
+    """What every message meets on its way in, from whichever port."""
 
-    max_octets: int = 50 * 1_048_576       # of one message; announced as SIZE, what large providers take
-    max_recipients: int = 1_000            # of one transaction: ten times what RFC 5321 section 4.5.3.1.8 demands
-    max_received: int = 50                 # Received fields: more is a loop (RFC 5321 section 6.3)
-    answer_vrfy: bool = False              # VRFY tells spammers who exists (RFC 5321 section 7.3)
+    max_octets: int = 50 * 1_048_576       # of one message, whichever way it comes; SIZE never announces more
+    max_recipients: int = 1_000            # of one message: ten times what RFC 5321 section 4.5.3.1.8 demands
+    max_received: int = 50                 # Received fields: more is taken for a loop (RFC 5321 section 6.3)
+    answer_vrfy: bool = False              # off: VRFY answers 252, for it tells spammers who exists (RFC 5321 section 7.3)
     hide_client: bool = False              # leave the address of who submits out of Received
     relay_networks: tuple[str, ...] = ()   # "192.0.2.0/24": who may send anywhere without a login
-    remember_s: float = 3_600.0            # half-delivered messages, so that a resend doubles nothing
+    remember_s: float = 3_600.0            # half-delivered messages are remembered so long, so that a resend doubles nothing
     remember_messages: int = 1_000         # of these at most, some 300 octets each
     deadline_s: float = 240.0              # for one answer of a directory or an agent: clients wait 5 minutes (RFC 5321 4.5.3.2)
     route: RouteSettings = field(default_factory=RouteSettings)

@@ -10,7 +10,7 @@ PlaintextLogin = Literal["tls", "loopback", "always"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pop3Settings:
-    """Of one listener. Wrong values raise ValueError with a sentence that names the key."""
+    """A POP3 listener's manners and limits. Wrong values raise ValueError with a sentence that names the key."""
 
     banner: str = "POP3 ready"                # says nothing about versions, and holds no <...>: that would offer APOP
     plaintext_login: PlaintextLogin = "tls"   # where USER/PASS, AUTH PLAIN and LOGIN may be used

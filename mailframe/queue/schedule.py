@@ -16,7 +16,7 @@ class RetrySettings:
     jitter: float = 0.2                     # part of each delay drawn by lot, so that a mended host is not met by all at once
     give_up_after_s: float = 5 * 86_400     # RFC 5321 section 4.5.4.1: at least 4-5 days
     bounce_give_up_after_s: float = 2 * 86_400   # reports that nobody takes: sooner
-    warn_after_s: float | None = None       # e.g. 4 * 3_600: tell senders once that mail is late
+    warn_after_s: float | None = None       # 14_400 would tell senders after 4 hours, once, that mail is late; none: never
     ask_warn_after_s: float = 4 * 3_600     # the same for those who asked with NOTIFY=DELAY
     deadline_s: float = 3 * 3_600           # one hand-over, whole: a next hop that dribbles is given up for now
     max_running: int = 50                   # hand-overs at once: sockets and memory (a few hundred KiB each)

@@ -15,7 +15,9 @@ TLS_MODES = ("none", "opportunistic", "starttls", "implicit")
 
 @dataclass(frozen=True, slots=True)
 class Smarthost:
-    """One host that is given all mail, or all of one domain. Raises ValueError for what cannot be meant.
+    """One host that is given all mail, or all of one domain, instead of the mail exchangers.
+
+    Raises ValueError for what cannot be meant.
 
     `tls`: "none"; "opportunistic" (if offered, unverified: against listeners, not liars); "starttls" and "implicit", where
     the certificate must be `host`'s. A password goes out with the last two, or where "none" says that the way is safe.
@@ -23,9 +25,9 @@ class Smarthost:
 
     host: str                       # a name or an address
     port: int = 587                 # RFC 6409; 465 goes with tls = "implicit" (RFC 8314)
-    tls: str = "starttls"
-    user: str | None = None
-    password: str = field(default="", repr=False)
+    tls: str = "starttls"           # or "implicit" (both verify its certificate), "opportunistic" (if offered, unverified), "none"
+    user: str | None = None         # to log in as; none: no login
+    password: str = field(default="", repr=False)   # goes out under verified TLS, or where tls = "none" says that the way is safe
 
     def __post_init__(self) -> None:
         if self.tls not in TLS_MODES:
@@ -60,8 +62,8 @@ class RelaySettings:
     smarthost: Smarthost | None = None
     routes: Mapping[str, Smarthost] = field(default_factory=dict)   # domains whose mail goes to a host of its own
     nameservers: tuple[str, ...] = ()       # "192.0.2.1" or "192.0.2.1:5353"; none: those of /etc/resolv.conf
-    port: int = 25                          # of mail exchangers; another is for tests, where loopback is not ourselves
-    tls: str = "opportunistic"              # with mail exchangers: or "none"; certificates mean nothing there without DANE
+    port: int = 25                          # of mail exchangers; another one is for tests on loopback
+    tls: str = "opportunistic"              # with mail exchangers, if offered; or "none". Unverified: plain DNS proves no name
     own_addresses: frozenset[str] = frozenset()     # mail is never handed to these (RFC 5321 section 5.1), nor to loopback
     per_destination: int = 10               # deliveries at once to one domain: what large receivers allow one sender
     max_hosts: int = 8                      # addresses tried for one message; more would only make it late

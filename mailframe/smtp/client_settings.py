@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """Times are seconds; those with a section number are the least that RFC 5321 section 4.5.3.2 asks for."""
+    """The patience of the client that hands mail on; section numbers are of RFC 5321, which asks for at least these times."""
 
     greeting_timeout_s: float = 300.0       # 4.5.3.2.1; a loaded server accepts before it can serve
     command_timeout_s: float = 300.0        # 4.5.3.2.2 and .3: MAIL and RCPT, and the like; RCPT may look up and call back

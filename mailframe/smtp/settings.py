@@ -13,7 +13,7 @@ BareNewlines = Literal["reject", "repair"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpSettings:
-    """Of one listener. Wrong values raise ValueError with a sentence that names the key."""
+    """An SMTP listener's manners and limits. Wrong values raise ValueError with a sentence that names the key."""
 
     hostname: str = "localhost"                # our name in the greeting, EHLO and the trace header
     role: Role = "exchange"                    # "exchange" takes mail from the world, "submission" from our users (RFC 6409)

@@ -1,0 +1,47 @@
+"""What a configuration says reaches the parts that it is about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.testing import MemoryReactorClock
+
+from mailframe.app.build import Parts, build
+from mailframe.app.config import FIXED, Config
+from mailframe.app.toml import ConfigError, Document, PluginSpec, read
+
+
+def parts(tmp_path: Path, **given: Any) -> Parts:
+    config = Config(hostname="mail.example.org", domains=("example.org",), data=tmp_path, base=tmp_path, **given)
+    return build(config, MemoryReactorClock())  # type: ignore[no-untyped-call]
+
+
+def configured(text: str) -> Config:
+    return read(Document.parse('domains = ["example.org"]\n' + text, "test.toml"), Config, FIXED)
+
+
+def test_every_greeting_has_the_servers_own_name(tmp_path: Path) -> None:
+    factories = parts(tmp_path).factories
+    assert {factories[name].settings.hostname for name in ("smtp", "submission", "imap")} == {"mail.example.org"}
+
+
+@pytest.mark.parametrize("announced", [0, 90_000_000])
+def test_no_listener_announces_more_than_the_pipeline_takes(tmp_path: Path, announced: int) -> None:
+    config = configured(f"[pipeline]\nmax_octets = 1_000_000\n[smtp]\nmax_message_octets = {announced}\n")
+    built = parts(tmp_path, pipeline=config.pipeline, smtp=config.smtp)
+    assert built.factories["smtp"].settings.max_message_octets == 1_000_000
+
+
+def test_postmaster_has_a_reader_whatever_the_directory(tmp_path: Path) -> None:
+    """RFC 5321 section 4.5.1"""
+    built = parts(tmp_path, postmaster="alice@example.org", directory=PluginSpec("everyone"))
+    assert built.pipeline._parts.settings.route.postmaster == "alice@example.org"
+
+
+@pytest.mark.parametrize("text", ["[smtp]\nrequire_login = true", "[submission]\nrequire_login = false",
+                                  '[pipeline.route]\npostmaster = "alice@example.org"'])
+def test_what_follows_from_other_settings_is_no_setting(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not a setting"):
+        configured(text)
