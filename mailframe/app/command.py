@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mailframe import __version__
-from mailframe.app import queuectl, reference
+from mailframe.app import example, queuectl, reference
 from mailframe.app.build import PLUGINS, accounts_path
 from mailframe.app.config import Config, load
 from mailframe.app.control import ControlError
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("config", type=Path, metavar="CONFIG")
     check.set_defaults(run=_check)
     config = commands.add_parser("config", help="print a complete commented configuration to start from")
-    config.set_defaults(run=lambda _: print(reference.example(), end=""))
+    config.set_defaults(run=lambda _: print(example.example(), end=""))
     plugins = commands.add_parser("plugins", help="list what can be plugged in, with where it comes from")
     plugins.set_defaults(run=_plugins)
     return parser

@@ -19,6 +19,9 @@ from mailframe.model.mailbox import FRESH_ACCOUNT, NewMailbox
 
 KINDS = ("storage", "delivery", "auth", "directory", "filter")
 
+#: Parameters of a plain factory that are given by the server and are no settings.
+CONTEXT = ("reactor", "data", "hostname", "domains", "postmaster", "store", "context")
+
 
 @implementer(IBuildContext)
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def call(factory: Callable[..., Any], settings: Mapping[str, Any], context: Buil
     for name in given:
         if name not in parameters and not takes_all:
             raise ConfigError(f"{name!r} is not one of its settings{did_you_mean(name, dict(parameters))}")
-    for name in ("reactor", "data", "hostname", "domains", "postmaster", "store", "context"):
+    for name in CONTEXT:
         if name in parameters and name not in given:
             given[name] = context if name == "context" else getattr(context, name)
     missing = [n for n, p in parameters.items() if p.default is p.empty and n not in given

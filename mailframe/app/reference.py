@@ -1,4 +1,4 @@
-"""The configuration's reference, made from the settings' own definitions: docs, the example file, and what `check` says."""
+"""The configuration's reference, made from the settings' own definitions: docs/configuration.md, and what `check` says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from mailframe.app.build import rehearse
+from mailframe.app.builtin import BUILT_IN
 from mailframe.app.config import FIXED, Certificate, Config, Listener, TlsConfig
+from mailframe.app.plugins import CONTEXT
 from mailframe.app.toml import Key, PluginSpec
 from mailframe.imap.settings import ImapSettings
 from mailframe.pipeline.filters import FilterSettings
@@ -25,25 +27,34 @@ from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.client_settings import ClientSettings
 from mailframe.smtp.settings import SmtpSettings
 
-#: The tables of the file, in the order in which people want to read about them.
-TABLES: tuple[tuple[Key, str, type], ...] = (
-    ((), "", Config),
-    (("listeners", "NAME"), "listeners.NAME", Listener),
-    (("tls",), "tls", TlsConfig),
-    (("tls", "also"), "tls.also (a list)", Certificate),
-    (("pipeline",), "pipeline", PipelineSettings),
-    (("pipeline", "route"), "pipeline.route", RouteSettings),
-    (("pipeline", "filters"), "pipeline.filters", FilterSettings),
-    (("relay",), "relay", RelaySettings),
-    (("relay", "smarthost"), "relay.smarthost", Smarthost),
-    (("relay", "routes", "NAME"), "relay.routes.DOMAIN", Smarthost),
-    (("relay", "client"), "relay.client", ClientSettings),
-    (("queue",), "queue", RetrySettings),
-    (("smtp",), "smtp", SmtpSettings),
-    (("submission",), "submission", SmtpSettings),
-    (("imap",), "imap", ImapSettings),
-    (("pop3",), "pop3", Pop3Settings),
+#: The tables of the file in groups, in the order in which people want to read about them.
+GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
+    ("The server", (
+        ((), "", Config),
+        (("listeners", "NAME"), "listeners.NAME", Listener),
+        (("tls",), "tls", TlsConfig),
+        (("tls", "also"), "[tls.also]", Certificate),
+    )),
+    ("Mail coming in", (
+        (("smtp",), "smtp", SmtpSettings),
+        (("submission",), "submission", SmtpSettings),
+        (("pipeline",), "pipeline", PipelineSettings),
+        (("pipeline", "route"), "pipeline.route", RouteSettings),
+        (("pipeline", "filters"), "pipeline.filters", FilterSettings),
+    )),
+    ("Mail going out", (
+        (("relay",), "relay", RelaySettings),
+        (("relay", "smarthost"), "relay.smarthost", Smarthost),
+        (("relay", "routes", "DOMAIN"), 'relay.routes."DOMAIN"', Smarthost),
+        (("relay", "client"), "relay.client", ClientSettings),
+        (("queue",), "queue", RetrySettings),
+    )),
+    ("Reading mail", (
+        (("imap",), "imap", ImapSettings),
+        (("pop3",), "pop3", Pop3Settings),
+    )),
 )
+TABLES = tuple(table for _, tables in GROUPS for table in tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +104,7 @@ def _kind(hint: Any) -> str:
         return _kind(next(a for a in arguments if a is not type(None)))
     if origin is Literal:
         return " or ".join(json.dumps(word) for word in arguments)
-    if origin is tuple:
+    if origin in (tuple, frozenset):
         return f"list of {_kind(arguments[0])}s"
     if origin is not None or (dataclasses.is_dataclass(hint) and hint not in _KINDS):
         return "table"
@@ -112,24 +123,44 @@ def shown(value: Any) -> str | None:
         return json.dumps(value) if isinstance(value, str) else f"{value:_}" if value >= 10_000 else str(value)
     if isinstance(value, float):
         return f"{value:_.0f}" if value.is_integer() else repr(value)
-    if isinstance(value, tuple) and all(isinstance(item, (str, PluginSpec)) for item in value):
+    if isinstance(value, (tuple, frozenset)) and all(isinstance(item, (str, PluginSpec)) for item in value):
         return "[" + ", ".join(str(shown(item)) for item in value) + "]"
     return None
 
 
 def markdown() -> str:
-    """docs/configuration.md's tables."""
-    parts = []
-    for table, title, cls in TABLES:
-        rows = [
-            f"| `{item.name}` | {item.kind} | {_cell(item.default)} | {item.reason.replace('|', chr(92) + '|')} |"
-            for item in settings(table, cls) if item.kind != "table"
-        ]
-        heading = f"## `[{title}]`" if title else "## At the top"
-        intro = (inspect.getdoc(cls) or "").partition("\n")[0]
-        columns = ["| setting | kind | default | what it is for |", "|---|---|---|---|"]
-        parts.append("\n".join([heading, "", intro, "", *columns, *rows]))
-    return "\n\n".join(parts) + "\n"
+    """All of docs/configuration.md; made anew with: ``python -m mailframe.app.reference > docs/configuration.md``."""
+    parts = [_INTRODUCTION]
+    shown_before: dict[type, str] = {}
+    for group, tables in GROUPS:
+        parts.append(f"## {group}")
+        for table, title, cls in tables:
+            heading = f"### `[{title}]`" if title else "### At the top of the file"
+            if cls in shown_before:
+                parts.append(f"{heading}\n\nThe same settings as in `[{shown_before[cls]}]`{_LIKE[table]}")
+                continue
+            shown_before[cls] = title
+            parts.append("\n".join([heading, "", _sentence(cls), "", *_rows(settings(table, cls))]))
+    return "\n\n".join([*parts, _plugins()]) + "\n"
+
+
+#: What tables are for that share their settings with another.
+_LIKE: dict[Key, str] = {
+    ("submission",): ", for the listeners with `role = \"submission\"`. A login is always asked for there.",
+    ("relay", "routes", "DOMAIN"): ", for the mail of this one domain: `[relay.routes.\"partner.example\"]`.",
+}
+
+
+def _sentence(cls: type) -> str:
+    """The first paragraph of what a class says of itself, without what is for programmers."""
+    first = (inspect.getdoc(cls) or "").partition("\n\n")[0].replace("\n", " ")
+    return first.partition(" Wrong values raise")[0]
+
+
+def _rows(items: list[Setting]) -> list[str]:
+    rows = [f"| `{item.name}` | {item.kind} | {_cell(item.default)} | {item.reason.replace('|', chr(92) + '|')} |"
+            for item in items if item.kind != "table"]
+    return ["| setting | kind | default | what it is for, and why so much |", "|---|---|---|---|", *rows]
 
 
 def _cell(default: Any) -> str:
@@ -139,91 +170,53 @@ def _cell(default: Any) -> str:
     return f"`{text}`" if text is not None else "none"
 
 
-_EXAMPLE_HEAD = """\
-# A complete mailframe configuration. It starts as it stands, on loopback and high ports:
-#
-#   twistd -n mailframe --config mailframe.toml
-#   mailframe user add alice@example.org --config mailframe.toml
-#   mailframe user add bob@example.org --config mailframe.toml
-#
-# Lines that begin with # show the defaults. Relative paths start from this file's folder. docs/configuration.md has all of it.
+def _plugins() -> str:
+    """The built-in plugins with their settings."""
+    rows = []
+    for kind, named in BUILT_IN.items():
+        for name, factory in named.items():
+            own = [p for p in inspect.signature(factory).parameters if p not in CONTEXT]
+            rows.append(f"| {kind} | `{name}` | {', '.join(f'`{each}`' for each in own) or 'none'} "
+                        f"| {(inspect.getdoc(factory) or '').partition(chr(10))[0]} |")
+    columns = ["| kind | name | settings | what it does |", "|---|---|---|---|"]
+    return "\n".join(["## Built-in plugins", "", _PLUGINS, "", *columns, *rows])
 
-hostname = "mail.example.org"       # the server's own name: in DNS, with a reverse entry that leads back to it
-data = "mailframe-data"             # mailboxes, queue, accounts; made with mode 0700
-domains = ["example.org"]           # mail for these is ours
-#postmaster = "alice@example.org"   # reads postmaster@ every domain; without it the first account does
 
-# Where the server listens. For the world: "25", "587", "465", "143", "993", "110", "995" (with "tcp6:25" for IPv6 and IPv4).
-# plaintext_login = "loopback" lets programs on this machine log in without TLS.
+_INTRODUCTION = """\
+# Configuration
 
-[listeners.smtp]                    # mail from other servers
-role = "smtp"
-endpoint = "127.0.0.1:2525"
+<!-- Made from the settings' definitions. Make it anew with: python -m mailframe.app.reference > docs/configuration.md -->
 
-[listeners.submission]              # mail from our users, STARTTLS
-role = "submission"
-endpoint = "127.0.0.1:2587"
-plaintext_login = "loopback"
+A server reads one TOML file: `twistd -n mailframe --config mailframe.toml`. `mailframe config` prints a complete commented one to
+start from (it is [examples/mailframe.toml](../examples/mailframe.toml)), and `mailframe check mailframe.toml` tells what it means
+without starting anything. A wrong key, type or value stops the server with one sentence that names the file, the line, the key,
+and what was perhaps meant.
 
-[listeners.submissions]             # the same with TLS from the first octet
-role = "submission"
-endpoint = "127.0.0.1:2465"
-tls = "implicit"
+Every setting has a default but `domains`. A table that is left out has its defaults. Relative paths start from the file's folder.
+Names end in their unit: `_s` is seconds, `_octets` is bytes. `none` as a default means that the setting is off until it is given;
+I1 to I9 in a reason are the invariants of [architecture.md](architecture.md#5-invariants).
 
-[listeners.imap]
-role = "imap"
-endpoint = "127.0.0.1:2143"
-plaintext_login = "loopback"
+The common settings are options of the command, too: `twistd mailframe --help` lists them. An option beats the file. Without
+`--config`, `--domain`, `--auth` and `--relay` the server runs in development mode: loopback only, mail for every address is
+accepted, nothing leaves the machine.
 
-[listeners.imaps]
-role = "imap"
-endpoint = "127.0.0.1:2993"
-tls = "implicit"
+Where a plugin is chosen, write its name, or a table with its settings:
 
-[listeners.pop3]
-role = "pop3"
-endpoint = "127.0.0.1:2110"
-plaintext_login = "loopback"
+```toml
+domains = ["example.org"]
+storage = "sqlite"
 
-[listeners.pop3s]
-role = "pop3"
-endpoint = "127.0.0.1:2995"
-tls = "implicit"
-
-# Without a certificate of your own a self-signed one is made in the data folder. Both files are read again when they change.
-#[tls]
-#certificate = "/etc/letsencrypt/live/mail.example.org/fullchain.pem"
-#key = "/etc/letsencrypt/live/mail.example.org/privkey.pem"
-
-# Mailboxes: "sqlite" in the data folder, or a plugin of your own, by name or as "package.module:Factory".
-[storage]
-plugin = "sqlite"
-
-# Accounts: one line each, NAME@DOMAIN:HASH, and aliases as ALIAS@DOMAIN -> NAME@DOMAIN. `mailframe user` keeps the file.
 [[auth]]
 plugin = "file"
-#path = "mailframe-data/accounts"
+path = "/etc/mailframe/accounts"
+```
 
-# Mail for other domains goes to their MX hosts, or all of it to a smarthost:
-#[relay.smarthost]
-#host = "smtp.provider.example"
-#tls = "starttls"
-#user = "alice"
-#password = "secret"
-"""
+A certificate and its key, the accounts file and aliases in it are read again when they change. All else is read at the start."""
 
-
-def example() -> str:
-    """A complete commented configuration: examples/mailframe.toml, and what `mailframe config` prints."""
-    parts = [_EXAMPLE_HEAD]
-    for table, title, cls in TABLES:
-        if table in ((), ("listeners", "NAME"), ("tls",), ("tls", "also"),
-                     ("relay", "smarthost"), ("relay", "routes", "NAME")):
-            continue
-        rows = [(f"#{item.name} = {shown(item.default)}", item.reason) for item in settings(table, cls)
-                if shown(item.default) is not None]
-        parts.append("\n".join([f"#[{title}]", *(f"{left:<40}  # {reason}" if reason else left for left, reason in rows)]) + "\n")
-    return "\n".join(parts)
+_PLUGINS = """\
+A plugin of another package is named like these once it is installed, or as `"package.module:Factory"`. `mailframe plugins` lists
+what is there. [plugin-authors.md](plugin-authors.md) tells how to write one. In short options the text behind the colon is the
+first setting: `--storage sqlite:mail.db`."""
 
 
 def check(config: Config) -> Iterator[str]:
@@ -235,3 +228,7 @@ def check(config: Config) -> Iterator[str]:
     auth = ", ".join(spec.plugin for spec in config.auth)
     yield f"  storage: {config.storage.plugin}; delivery: {config.delivery.plugin}; auth: {auth}"
     yield "The configuration is good."
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

@@ -20,7 +20,7 @@ class SmtpSettings:
     banner: str = "ESMTP"                      # after the host name in the greeting; says nothing about versions
     require_login: bool | None = None          # None: as the role has it; RFC 6409 section 4.3 wants it of a submission server
     plaintext_login: PlaintextLogin = "tls"    # where AUTH PLAIN and LOGIN may be used; a password in the clear is given away
-    max_message_octets: int = 50 * 1024 * 1024  # what the large mail providers take; 0: no limit
+    max_message_octets: int = 50 * 1024 * 1024  # what the large mail providers take; 0: none of its own
     max_recipients: int = 1_000                # RFC 5321 section 4.5.3.1.8 asks for 100; mailing lists send more at once
     bare_newlines: BareNewlines = "reject"     # a bare CR or LF in a message smuggles mail through others; "repair" makes it CRLF
     dsn: bool = True                           # announce DSN (RFC 3461): the delivery agent honours its parameters

@@ -1,0 +1,48 @@
+"""The configuration's documents say what the code does; each test tells how to make its document anew."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from mailframe.app.config import FIXED, Config
+from mailframe.app.example import example
+from mailframe.app.reference import TABLES, markdown, settings
+from mailframe.app.toml import Document, read
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "configuration.md").read_text() == markdown(), (
+        "make it anew: python -m mailframe.app.reference > docs/configuration.md")
+
+
+def test_the_example_is_up_to_date() -> None:
+    assert (ROOT / "examples" / "mailframe.toml").read_text() == example(), (
+        "make it anew: mailframe config > examples/mailframe.toml")
+
+
+@pytest.mark.parametrize(("title", "name", "reason"), [
+    (title, item.name, item.reason) for table, title, cls in TABLES for item in settings(table, cls) if item.kind != "table"])
+def test_every_setting_has_a_reason(title: str, name: str, reason: str) -> None:
+    assert len(reason.split()) > 1, f"[{title}] {name} wants a comment behind its definition"
+
+
+def test_what_the_example_shows_are_the_defaults() -> None:
+    """Every commented line, taken as it stands, changes nothing."""
+    text = example()
+    defaults = "\n".join(line.removeprefix("#") for line in text[text.index("#[smtp]"):].splitlines())
+    shown = read(Document.parse('domains = ["example.org"]\n' + defaults, "example"), Config, FIXED)
+    assert shown == Config(domains=("example.org",))
+
+
+def test_every_table_of_the_configuration_is_described() -> None:
+    described = {re.sub(r'\.?(NAME|"DOMAIN")$|[\[\]]', "", title) for _, title, _ in TABLES}
+    for item in dataclasses.fields(Config):
+        if item.name not in FIXED[()] and ("Settings" in str(item.type) or "TlsConfig" in str(item.type)):
+            assert item.name in described
+    assert "listeners" in described
