@@ -22,6 +22,7 @@ from mailframe.app.control import listen as listen_control
 from mailframe.app.plugins import BuildContext, Plugins
 from mailframe.app.queuecontrol import handlers
 from mailframe.app.toml import ConfigError
+from mailframe.auth.accounts import AccountsFile
 from mailframe.auth.development import FRESH_DEVELOPMENT, DevelopmentAuth
 from mailframe.auth.realm import portal as make_portal
 from mailframe.dns.resolver import Resolver
@@ -158,8 +159,9 @@ def build(config: Config, reactor: Any) -> Parts:
     filters = [*config.parts.get("filters", ()), *(PLUGINS.build("filter", spec, context) for spec in config.filters)]
     spool = Spool(engine, content, reactor)
     queue = QueueAgent(spool)
-    route = config.pipeline.route
-    habits = replace(config.pipeline, route=replace(route, postmaster=config.postmaster or route.postmaster))
+    habits = config.pipeline
+    if config.postmaster and not isinstance(directory, AccountsFile):       # which knows its postmaster itself
+        habits = replace(habits, route=replace(habits.route, postmaster=config.postmaster))
     pipeline = Pipeline(directory, local, queue, filters, habits, clock=reactor, hostname=config.hostname)
     relay = None if config.development else RelayAgent(
         Resolver(reactor, nameservers=config.relay.resolvers()), config.relay, reactor=reactor, hostname=config.hostname)

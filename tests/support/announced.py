@@ -1,0 +1,93 @@
+"""What a real server says it can do, asked over real sockets: before TLS, under TLS, logged in."""
+
+from __future__ import annotations
+
+import imaplib
+import poplib
+import smtplib
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+from support.servers import PATIENCE_S, MailServer
+
+USER, PASSWORD = "alice@example.org", "correct horse battery"
+
+_CONFIGURATION = """
+hostname = "mail.example.org"
+domains = ["example.org"]
+"""
+_LISTENER = '[listeners.{0}]\nrole = "{0}"\nendpoint = "127.0.0.1:0"\n'
+
+
+def real_server(folder: Path) -> MailServer:
+    """A server with one account, as one would run it for oneself (no development mode), on free ports."""
+    config = folder / "mailframe.toml"
+    config.write_text(_CONFIGURATION + "".join(_LISTENER.format(role) for role in ("smtp", "submission", "imap", "pop3")))
+    subprocess.run([sys.executable, "-m", "mailframe.app.command", "user", "add", USER, "--config", str(config)],
+                   input=PASSWORD + "\n", text=True, check=True, capture_output=True, timeout=PATIENCE_S)
+    return MailServer(folder, "--config", str(config))
+
+
+def anybody() -> ssl.SSLContext:
+    """Trusts a self-signed certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def announced(server: MailServer) -> dict[str, list[str]]:
+    """The words of EHLO, CAPABILITY and CAPA in their order, by situation."""
+    return {**_smtp(server), **_imap(server), **_pop3(server)}
+
+
+def _smtp(server: MailServer) -> dict[str, list[str]]:
+    found = {}
+    for role, title in (("smtp", "SMTP from other servers"), ("submission", "Submission")):
+        with smtplib.SMTP("127.0.0.1", server.ports[role], "client.example.org", timeout=PATIENCE_S) as client:
+            found[f"{title}, in the clear"] = _ehlo(client)
+            client.starttls(context=anybody())
+            found[f"{title}, under TLS"] = _ehlo(client)
+            if role == "submission":
+                client.login(USER, PASSWORD)
+                found[f"{title}, logged in"] = _ehlo(client)
+    return found
+
+
+def _ehlo(client: smtplib.SMTP) -> list[str]:
+    code, answer = client.ehlo()
+    assert code == 250
+    return answer.decode().splitlines()[1:]
+
+
+def _imap(server: MailServer) -> dict[str, list[str]]:
+    client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
+    found = {"IMAP, in the clear": _capability(client)}
+    client.starttls(anybody())
+    found["IMAP, under TLS"] = _capability(client)
+    client.login(USER, PASSWORD)
+    found["IMAP, logged in"] = _capability(client)
+    client.logout()
+    return found
+
+
+def _capability(client: imaplib.IMAP4) -> list[str]:
+    return str(client.capability()[1][0].decode()).split()
+
+
+def _pop3(server: MailServer) -> dict[str, list[str]]:
+    client = poplib.POP3("127.0.0.1", server.ports["pop3"], timeout=PATIENCE_S)
+    found = {"POP3, in the clear": _capa(client)}
+    client.stls(anybody())
+    found["POP3, under TLS"] = _capa(client)
+    client.user(USER)
+    client.pass_(PASSWORD)
+    found["POP3, logged in"] = _capa(client)
+    client.quit()
+    return found
+
+
+def _capa(client: poplib.POP3) -> list[str]:
+    return [" ".join((word, *arguments)) for word, arguments in client.capa().items()]
