@@ -58,7 +58,7 @@ class Document:
     def error(self, key: Key, problem: str) -> ConfigError:
         line = self.line(key)
         place = f"{self.name}, line {line}" if line else self.name
-        return ConfigError(f"{place}: {dotted(key)} {problem}.")
+        return ConfigError(f"{place}: {dotted(key)} {problem}" + ("" if problem.endswith("?") else "."))
 
 
 def dotted(key: Key) -> str:

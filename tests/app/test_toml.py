@@ -9,6 +9,7 @@ from typing import Literal
 
 import pytest
 
+from mailframe.app.config import FIXED, Config
 from mailframe.app.toml import ConfigError, Document, PluginSpec, read
 
 
@@ -99,3 +100,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 ])
 def test_short_plugin_names(text: str, spec: PluginSpec) -> None:
     assert PluginSpec.short(text) == spec
+
+
+def test_a_question_is_no_sentence_with_two_ends() -> None:
+    with pytest.raises(ConfigError, match=r"line 3: storrage is not a setting; did you mean 'storage'\?$"):
+        read(Document.parse('# mine\ndomains = ["example.org"]\nstorrage = "sqlite"\n', "mailframe.toml"), Config, FIXED)

@@ -200,6 +200,7 @@ def test_to_nobody_comes_back_as_a_bounce(world: World) -> None:
 
 
 def test_kill_after_250_and_before_the_hand_over_loses_nothing(world: World) -> None:
+    """I1"""
     one, two = world.start("one"), world.start("two")
     ids = [submit(one, ["bob@two.example"], f"Number {number}") for number in range(5)]
     one.kill()      # the relay host is not up yet: all five wait in the queue
