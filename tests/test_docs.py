@@ -5,24 +5,34 @@ from __future__ import annotations
 import configparser
 import imaplib
 import os
+import poplib
 import re
+import runpy
 import smtplib
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from smtplib import SMTP
+from typing import Any
 
 import pytest
+from support.announced import PASSWORD, USER, anybody, real_server
 from support.documents import DOCUMENTS, ROOT, any_port, blocks, write_files
-from support.servers import ANY_PORTS, PATIENCE_S, MailServer, twistd
+from support.servers import ANY_PORTS, PATIENCE_S, Child, MailServer, twistd
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
 
-from mailframe.app.config import FIXED, Config
+from mailframe.app.config import FIXED, Config, Listener
 from mailframe.app.plugins import KINDS
+from mailframe.app.service import MailService
 from mailframe.app.toml import Document, read
 
-AUTHORS = ROOT / "docs" / "plugin-authors.md"
+AUTHORS, EMBEDDING = ROOT / "docs" / "plugin-authors.md", ROOT / "docs" / "embedding.md"
 
 
 def run(*command: str, cwd: Path, text: str = "", code: int = 0) -> str:
@@ -58,7 +68,7 @@ def test_a_server_runs_with_the_pages_plugins(acme: Path) -> None:
     assert "good" in mailframe("check", "mailframe.toml", cwd=acme)
     server = MailServer(acme, "--config", "mailframe.toml")
     try:
-        with smtplib.SMTP("127.0.0.1", server.ports["smtp"], timeout=PATIENCE_S) as client:
+        with SMTP("127.0.0.1", server.ports["smtp"], timeout=PATIENCE_S) as client:
             client.sendmail("noreply@example.com", "ada.lovelace@example.org", "Subject: one\r\n\r\nHello\r\n")
             client.sendmail("a@example.com", "robot@example.org", "Subject: two\r\n\r\nHello\r\n")
             with pytest.raises(smtplib.SMTPRecipientsRefused):
@@ -82,7 +92,7 @@ def test_a_server_runs_with_the_pages_plugins(acme: Path) -> None:
 def test_a_server_delivers_into_the_pages_maildrop(acme: Path) -> None:
     server = MailServer(acme, "--data", "data", *ANY_PORTS, "--delivery", "acme.maildrop:Maildrop:out")
     try:
-        with smtplib.SMTP("127.0.0.1", server.ports["smtp"], timeout=PATIENCE_S) as client:
+        with SMTP("127.0.0.1", server.ports["smtp"], timeout=PATIENCE_S) as client:
             client.sendmail("a@example.com", "dev@localhost", "Subject: one\r\n\r\nHello\r\n")
     finally:
         assert server.stop() == 0, server.output
@@ -99,6 +109,117 @@ def test_the_pages_entry_points_name_what_is_there(acme: Path, monkeypatch: pyte
         for line in lines.strip().splitlines():
             module, _, attribute = line.partition("=")[2].strip().partition(":")
             assert callable(getattr(import_module(module), attribute))
+
+
+# docs/embedding.md
+
+
+@pytest.fixture
+def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_files(EMBEDDING, tmp_path)
+    for name in ("application.py", "own_parts.py"):
+        (tmp_path / name).write_text(any_port((tmp_path / name).read_text()))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+@contextmanager
+def application(folder: Path, name: str) -> Iterator[dict[str, int]]:
+    """`twistd --python NAME`; yields the port of each listener."""
+    child = Child(twistd("--nodaemon", "--pidfile=", "--python", name), folder)
+    try:
+        ready = child.wait_for(r"is ready: (.*)")[1]
+        yield {name: int(port) for name, port in re.findall(r"(\w+) [0-9.]+:(\d+)", ready)}
+    finally:
+        assert child.stop() == 0, child.output
+    assert "Traceback" not in child.output
+
+
+def test_an_application_with_mail_in_it_runs(embedded: Path) -> None:
+    with application(embedded, "application.py") as ports, SMTP("127.0.0.1", ports["smtp"], timeout=PATIENCE_S) as client:
+        assert client.sendmail("a@example.org", "dev@localhost", "Subject: one\r\n\r\nHello\r\n") == {}
+        assert "imap" in ports
+
+
+def test_an_application_with_its_own_users_runs(embedded: Path) -> None:
+    with application(embedded, "own_parts.py") as ports:
+        with SMTP("127.0.0.1", ports["smtp"], timeout=PATIENCE_S) as client:
+            with pytest.raises(smtplib.SMTPRecipientsRefused):
+                client.sendmail("a@example.com", "eve@example.org", "Subject: one\r\n\r\nHello\r\n")
+            client.sendmail("a@example.com", "ada@example.org", "Subject: one\r\n\r\nHello\r\n")
+        reader = imaplib.IMAP4("127.0.0.1", ports["imap"], timeout=PATIENCE_S)
+        reader.login("ada@example.org", "engine")
+        assert reader.select()[1] == [b"1"]
+        reader.logout()
+
+
+def test_a_real_mail_server_serves_the_tests_of_others(embedded: Path) -> None:
+    assert "1 passed" in run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_signup.py", cwd=embedded)
+
+
+class EmbeddingTests(TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        write_files(EMBEDDING, self.folder)
+
+    def shown(self, name: str) -> dict[str, Any]:
+        return runpy.run_path(str(self.folder / f"{name}.py"))
+
+    async def test_a_message_is_handed_in_without_smtp(self) -> None:
+        config = Config(development=True, data=(self.folder / "data").absolute(), listeners={"smtp": Listener("smtp", "0")})
+        mail = MailService(config, reactor)
+        mail.startService()
+        self.addCleanup(mail.stopService)
+        await mail.started
+        outcomes = await self.shown("handing_in")["hand_in"](
+            mail, "dev@localhost", ["dev@localhost", "other@example.com"], b"Subject: one\r\n\r\nHello\r\n")
+        assert [(str(one), problem) for one, problem in outcomes.items()] == [("dev@localhost", None), ("other@example.com", None)]
+
+    async def test_smtp_alone_prints_what_comes(self) -> None:
+        shown = self.shown("smtp_alone")
+        printed: list[str] = []
+        shown["Printer"].commit.__globals__["print"] = printed.append
+        port = await shown["listen"](0)
+        self.addCleanup(port.stopListening)
+
+        def send() -> None:
+            with SMTP("127.0.0.1", port.getHost().port, timeout=PATIENCE_S) as client:
+                client.sendmail("a@example.org", "printer@example.org", "Subject: ink\r\n\r\nHello\r\n")
+
+        await deferToThread(send)
+        assert "Subject: ink" in printed[0]
+
+
+# docs/operating.md
+
+
+def test_a_backup_brings_mail_and_accounts_back(tmp_path: Path) -> None:
+    (block,) = [block.text for block in blocks(ROOT / "docs" / "operating.md", "sh") if "VACUUM INTO" in block.text]
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    (there / "mailframe-data").mkdir(parents=True, mode=0o700)
+    server = real_server(here)
+    try:
+        with SMTP("127.0.0.1", server.ports["smtp"], timeout=PATIENCE_S) as client:
+            client.sendmail("a@example.com", USER, "Subject: kept\r\n\r\nHello\r\n")
+        script = block.replace("/opt/mailframe/bin/python", sys.executable).replace("/etc/mailframe", str(here))
+        for shown, real in (("/var/lib/mailframe", here / "mailframe-data"), ("/backup", there / "mailframe-data")):
+            script = script.replace(shown, str(real))
+        subprocess.run(["sh", "-euc", script], check=True, timeout=PATIENCE_S)
+    finally:
+        assert server.stop() == 0
+    (there / "mailframe-data" / "mailframe.toml").rename(there / "mailframe.toml")
+    assert (there / "mailframe-data" / "mailframe.db").stat().st_mode & 0o777 == 0o600
+    server = MailServer(there, "--config", "mailframe.toml")
+    try:
+        reader = poplib.POP3("127.0.0.1", server.ports["pop3"], timeout=PATIENCE_S)
+        reader.stls(anybody())
+        reader.user(USER)
+        reader.pass_(PASSWORD)
+        assert b"Subject: kept" in reader.retr(1)[1]
+        reader.quit()
+    finally:
+        assert server.stop() == 0, server.output
 
 
 # All of them

@@ -16,6 +16,8 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 
+from mailframe.interfaces.maybe import settled
+
 _log = Logger()
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[Any]]
@@ -70,14 +72,28 @@ class ControlFactory(ServerFactory):
         return _Control(self.handlers)
 
 
-def listen(reactor: Any, data: Path, factory: ControlFactory) -> IListeningPort:
+class ControlPort:
+    """The listening socket with the name it was bound by, which is wanted again when it is removed."""
+
+    def __init__(self, port: IListeningPort, name: contextlib.ExitStack) -> None:
+        self._port = port
+        self._name = name
+
+    async def stopListening(self) -> None:
+        """Stop, and remove the socket."""
+        with self._name:
+            await settled(self._port.stopListening())
+
+
+def listen(reactor: Any, data: Path, factory: ControlFactory) -> ControlPort:
     """Listen in the data folder, which is locked by us: a socket that lies there is a dead server's."""
     path = data / SOCKET_NAME
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
-    with _short(path) as name:
+    with contextlib.ExitStack() as stack:
+        name = stack.enter_context(_short(path))
         port: IListeningPort = reactor.listenUNIX(name, factory, mode=0o600, wantPID=False)
-    return port
+        return ControlPort(port, stack.pop_all())
 
 
 def ask(data: Path, request: Mapping[str, Any], timeout_s: float = 30.0) -> Any:

@@ -1,4 +1,4 @@
-"""No everyday question reads a whole mailbox: SQLite's plan of every statement is looked at."""
+"""No everyday question reads a whole mailbox (I2): SQLite's plan of every statement is looked at."""
 
 from __future__ import annotations
 
