@@ -15,7 +15,7 @@ Factory = Callable[..., object]
 Parameters = Mapping[str, inspect.Parameter]
 
 #: What a parameter of this name is given unless a setting of this name is there; `context` is all of it.
-LENT = ("reactor", "data", "hostname", "domains", "postmaster", "store", "context")
+CONTEXT = ("reactor", "data", "hostname", "domains", "postmaster", "store", "context")
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -40,7 +40,7 @@ def call(factory: Factory, settings: Mapping[str, Any], context: IBuildContext) 
             raise ValueError(f"its setting {name!r} is missing")
     checked = {name: _fitting(name, parameters[name].annotation, value, context) if name in parameters else value
                for name, value in given.items()}
-    lent = {name: context if name == "context" else getattr(context, name) for name in LENT if name in parameters}
+    lent = {name: context if name == "context" else getattr(context, name) for name in CONTEXT if name in parameters}
     return factory(**(lent | checked))
 
 
@@ -54,7 +54,7 @@ def parameters_of(factory: Factory) -> Parameters:
 
 def settings_of(parameters: Parameters, without: Iterable[str] = ()) -> Sequence[str]:
     """The names that the configuration may set, in order."""
-    return [name for name, each in parameters.items() if each.kind in _NAMED and name not in LENT and name not in without]
+    return [name for name, each in parameters.items() if each.kind in _NAMED and name not in CONTEXT and name not in without]
 
 
 def _from_text(name: str, kind: Any, text: str) -> Any:
