@@ -8,7 +8,6 @@ import random
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -81,15 +80,20 @@ class World:
         for user in ("editor1", "editor2", "box1", "box2", "drop", "writer"):
             add(folder / "data" / "accounts", f"{user}@{DOMAIN}", hashed)
 
-    def start(self) -> MailServer:
+    def configure(self) -> None:
+        """Each life has a name of its own, so that the next hop can tell them apart."""
         self.life += 1
         (self.folder / "mailframe.toml").write_text(CONFIG.format(life=self.life, sink=self.sink_port, dns=self.dns))
+
+    def start(self) -> MailServer:
+        self.configure()
         server = MailServer(self.folder, "--config", "mailframe.toml")
         self.stack.callback(server.stop)
         return server
 
     def start_and_kill(self) -> None:
         """Pull the plug while it starts: after its first word, at a moment drawn by lot."""
+        self.configure()
         server = Child(twistd("--nodaemon", "--pidfile=", "mailframe", "--config", "mailframe.toml"), self.folder)
         server.wait_for("twistd")
         threading.Event().wait(self.lot.random() * 0.3)

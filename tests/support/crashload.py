@@ -360,8 +360,8 @@ class Editor(Client):
         count = self.lot.choice((1, 1, 1, 3))
         messages = [(self.key(), frozenset(self.lot.sample(_FLAGS, self.lot.randint(0, 2)))) for _ in range(count)]
         uids = after[name].add(messages)
-        answer = self.change(after, imap, f'APPEND "{name}"' + "".join(f" ({' '.join(sorted(flags))}) {{}}" for _, flags in messages),
-                             *(content(key) for key, _ in messages))
+        flags = "".join(f" ({' '.join(sorted(each))}) {{}}" for _, each in messages)
+        answer = self.change(after, imap, f'APPEND "{name}"{flags}', *(content(key) for key, _ in messages))
         found = re.search(rb"APPENDUID (\d+) (\d+)(?::(\d+))?", answer)
         assert found is not None, answer
         assert (int(found[2]), int(found[3] or found[2])) == (uids[0], uids[-1]), (answer, uids)

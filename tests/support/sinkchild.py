@@ -1,6 +1,7 @@
 """The scripted SMTP sink in a process of its own: python -m support.sinkchild; prints its port, then what it takes.
 
-A line ``took KEY from NAME`` is written before the reply to it; NAME is what the latest client called itself. Recipients whose name begins with "nobody" are refused.
+A line ``took KEY from NAME`` is written before the reply to it; NAME is what the latest client called
+itself. Recipients whose name begins with "nobody" are refused.
 """
 
 from __future__ import annotations

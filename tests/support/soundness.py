@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-from support.coroutines import result_of
-from support.inline_engine import InlineEngine
 from twisted.internet.task import Clock
 
 from mailframe.sqlite.content import SqliteContent
 from mailframe.stores.sqlite.store import SqliteStore
+from support.coroutines import result_of
+from support.inline_engine import InlineEngine
 
 #: What must yield no row, by the sentence that says what is wrong otherwise.
 _NEVER = {
