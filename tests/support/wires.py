@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Sequence
+from typing import Self
 
 from support.servers import PATIENCE_S
 
@@ -31,7 +32,17 @@ class Wire:
     """A socket with lines."""
 
     def __init__(self, port: int, host: str = "127.0.0.1", *, tls: bool = False) -> None:
-        self.socket = socket.create_connection((host, port), timeout=PATIENCE_S)
+        self._begin(socket.create_connection((host, port), timeout=PATIENCE_S), tls)
+
+    @classmethod
+    def adopt(cls, connection: socket.socket, *, tls: bool = False) -> Self:
+        """A wire over a socket that is connected already."""
+        wire = cls.__new__(cls)
+        wire._begin(connection, tls)
+        return wire
+
+    def _begin(self, connection: socket.socket, tls: bool) -> None:
+        self.socket = connection
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.socket.makefile("rb")
         if tls:
@@ -84,7 +95,7 @@ class Wire:
         self._file.close()
         self.socket.close()
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
