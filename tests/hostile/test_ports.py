@@ -6,15 +6,49 @@ import re
 import resource
 import socket
 import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from support.hostile import DOMAIN, GOODBYE, KINDS, PASSWORD, Target, client_hello
-from support.servers import PATIENCE_S
+from support.hostile import CONFIG, DOMAIN, GOODBYE, KINDS, PASSWORD, USERS, Target, client_hello
+from support.servers import PATIENCE_S, Child, MailServer
 from support.wires import Imap, Pop3, Smtp, Wire
+
+from mailframe.auth.accountedit import add
+from mailframe.auth.hashing import hash_password
 
 LONG = b"x" * 100_000
 MEGABYTES = b"y" * 3_000_000
 GARBAGE = bytes(range(128, 256)) * 20
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "data").mkdir(mode=0o700)
+    hashed = hash_password(PASSWORD)
+    for user in USERS:
+        add(folder / "data" / "accounts", f"{user}@{DOMAIN}", hashed)
+    with ExitStack() as stack:
+        sink = Child([sys.executable, "-m", "support.sinkchild"], folder, {"PYTHONPATH": str(Path(__file__).parents[1])})
+        stack.callback(sink.stop)
+        (folder / "mailframe.toml").write_text(CONFIG.format(sink=sink.wait_for(r"sink on (\d+)")[1]))
+        child = MailServer(folder, "--config", "mailframe.toml")
+        stack.callback(child.stop)
+        target = Target(child, sink)
+        yield target
+        target.works()
+
+
+@pytest.fixture(autouse=True)
+def unharmed(server: Target) -> Iterator[None]:
+    """A session that was there before still works after, mail comes in, and the log holds no fault of ours."""
+    with server.bystander() as bystander:
+        yield
+        bystander.works()
+    server.assert_clean()
+
 
 #: (port, what, octets, what the answers to it must look like; a goodbye follows the octets, unless the answer is "closed").
 CASES = [
