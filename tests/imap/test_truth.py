@@ -1,4 +1,4 @@
-"""Several sessions on one mailbox at once: what each client can know from the octets alone is what is (I6, RFC 3501 section 7.4.1)."""
+"""Several sessions on one mailbox at once: what a client can know from the octets alone is what is (I6, RFC 3501 section 7.4.1)."""
 
 from __future__ import annotations
 
@@ -31,14 +31,16 @@ from mailframe.stores.sqlite import SqliteStore
 PLAIN = (
     "NOOP", "CHECK", "EXPUNGE", "CLOSE", "UNSELECT", "EXAMINE", "IDLE", "IDLE", "DELIVER", "DELIVER", "PIPE",
     "FETCH {n} (UID FLAGS)", "FETCH {n}:* (UID FLAGS INTERNALDATE)", "UID FETCH {u}:* (FLAGS RFC822.SIZE)", "FETCH {n} BODY[]",
-    "UID FETCH {u} (UID BODY[TEXT])", "FETCH {n} BODY.PEEK[HEADER]", "FETCH 1:* (ENVELOPE BODYSTRUCTURE)", "UID FETCH 4294967295:1 FLAGS",
+    "UID FETCH {u} (UID BODY[TEXT])", "FETCH {n} BODY.PEEK[HEADER]", "FETCH 1:* (ENVELOPE BODYSTRUCTURE)",
+    "UID FETCH 4294967295:1 FLAGS",
     "STORE {n} +FLAGS (\\Deleted)", "STORE {n} FLAGS (\\Seen $Odd)", "STORE {n} -FLAGS.SILENT (\\Seen)",
     "UID STORE {u} +FLAGS.SILENT (\\Flagged $Even)", "STORE 1:* +FLAGS.SILENT (\\Answered)", "UID STORE 1:* -FLAGS (\\Answered)",
     "STORE {n} FLAGS.SILENT (\\Deleted)", "UID STORE {u}:* +FLAGS (\\Deleted)",
     "SEARCH ALL", "SEARCH UNDELETED", "SEARCH SUBJECT 1", "UID SEARCH UID {u}:*", "SORT (REVERSE ARRIVAL) UTF-8 ALL",
     "THREAD REFERENCES UTF-8 ALL", "SEARCH RETURN (SAVE COUNT) UNSEEN", "UID FETCH $ FLAGS",
     "COPY {n} INBOX", "COPY {n}:* Archive", "UID COPY {u} Archive", "MOVE {n} Archive", "UID MOVE {u} INBOX", "MOVE {n} INBOX",
-    "UID EXPUNGE {u}", "UID EXPUNGE 1:*", "APPEND INBOX", "APPEND INBOX", "APPEND Archive", "STATUS INBOX (MESSAGES UIDNEXT UNSEEN)",
+    "UID EXPUNGE {u}", "UID EXPUNGE 1:*", "APPEND INBOX", "APPEND INBOX", "APPEND Archive",
+    "STATUS INBOX (MESSAGES UIDNEXT UNSEEN)",
 )
 CONDITIONAL = (
     *PLAIN, "STORE {n} (UNCHANGEDSINCE {q}) +FLAGS.SILENT (\\Draft)", "UID STORE {u} (UNCHANGEDSINCE {q}) FLAGS (\\Draft $Odd)",
@@ -76,6 +78,8 @@ class Peer:
             assert self.mirror.uidnext == status.uidnext and self.mirror.uidvalidity == status.uidvalidity
             assert len(self.mirror.messages) == status.messages
             assert not self.world.modseqs or self.mirror.highest_modseq == status.highest_modseq
+        if self.mirror.messages:
+            await self.say("FETCH 1:* (UID FLAGS)")
 
     async def do(self, operation: str, number: int) -> None:
         """One step of the story; what makes no sense in the present state is passed over."""
@@ -108,8 +112,8 @@ class Peer:
         command = operation.format(n=place + 1, u=uid, q=max(mirror.highest_modseq - number % 3, 1))
         if operation.startswith("APPEND"):
             self._appended = self.world.message()
-            command += " ($Even) {%d+}\r\n%s" % (len(self._appended), self._appended.decode())
-        if ".SILENT" in operation and not self.read_only and "UNCHANGEDSINCE" not in operation:
+            command += f" ($Even) {{{len(self._appended)}+}}\r\n{self._appended.decode()}"
+        if ".SILENT" in operation and not self.read_only:
             self._believe_stored(operation, command, place, uid)
         await self.say(command)
 
@@ -117,7 +121,9 @@ class Peer:
         found = re.search(r"([+-]?)FLAGS\.SILENT \((.*)\)", command)
         assert found is not None
         for number, known in enumerate(self.mirror.messages, 1):
-            if "1:*" in operation or (known.uid == uid if "{u}" in operation else number == place + 1):
+            if "UNCHANGEDSINCE" in operation:
+                known.flags = None              # until it is told, or asks
+            elif "1:*" in operation or (known.uid == uid if "{u}" in operation else number == place + 1):
                 self.mirror.stored(number, found[1], frozenset(found[2].encode().split()))
 
     async def _idle(self) -> None:
@@ -179,9 +185,9 @@ class Peer:
             self.mirror.begin(self._queue[0][1] if self._queue else "")
 
     def _exists_last(self, responses: list[Any]) -> list[Any]:
-        """A client that comes back applies VANISHED to what it kept before it takes EXISTS for the number of what it does not know."""
-        late = [response for response in responses if response.kind in (b"EXISTS", b"RECENT", b"FETCH") or response.tag not in b"*+"]
+        """A client that comes back applies VANISHED to what it kept, before EXISTS tells it how much it does not know."""
         order = {b"EXISTS": 0, b"RECENT": 1, b"FETCH": 2}
+        late = [response for response in responses if response.kind in order or response.tag not in b"*+"]
         first = [response for response in responses if response not in late]
         return first + sorted(late, key=lambda response: order.get(response.kind, 3))
 
@@ -269,7 +275,7 @@ class Truth:
         there = {uid: (flags, modseq) for uid, flags, modseq in await self.state()}
         for known in mirror.messages:
             if known.uid and known.uid not in there:
-                assert known.uid in changes.vanished, f"after {command!r} UID {known.uid} went before {promised}, and nobody said so"
+                assert known.uid in changes.vanished, f"after {command!r}: UID {known.uid} went before {promised}, untold"
             if known.uid in there and known.flags is not None:
                 flags, modseq = there[known.uid]
                 assert known.flags == flags or modseq > promised, (command, promised, known, flags, modseq)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from .imap_strict import Response
@@ -31,7 +32,7 @@ class Mirror:
     qresync: bool = False
     uidvalidity: int = 0
     uidnext: int = 0
-    highest_modseq: int = 0             # the last one told with a promise that all up to it is known
+    highest_modseq: int = 0             # all up to it is known, as far as the client may conclude (RFC 7162 section 3.2)
     searched: list[int] = field(default_factory=list)
     by_uid: bool = False
     codes: list[tuple[bytes, Any]] = field(default_factory=list)      # of the running command
@@ -110,8 +111,7 @@ class Mirror:
         if uid:
             assert known.uid in (0, uid), f"message {number} was UID {known.uid}, now {uid}, during {self.command!r}"
             known.uid = uid
-            uids = self.uids
-            assert all(low < high for low, high in zip(uids, uids[1:])), f"UIDs do not ascend: {uids}"
+            assert all(low < high for low, high in pairwise(self.uids)), f"UIDs do not ascend: {self.uids}"
         if b"FLAGS" in items:
             known.flags = frozenset(items[b"FLAGS"]) - {RECENT}
             if self.condstore and not self.command.startswith(("FETCH", "UID FETCH")):
@@ -119,6 +119,8 @@ class Mirror:
         modseq = items.get(b"MODSEQ", known.modseq)
         assert modseq >= known.modseq, f"MODSEQ of {known} falls to {modseq}"
         known.modseq = modseq
+        if self.qresync:
+            self.highest_modseq = max(self.highest_modseq, modseq)
 
     def _searched(self) -> None:
         if self.by_uid:
