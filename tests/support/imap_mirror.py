@@ -101,7 +101,7 @@ class Mirror:
         low = max((place + 1 for place, known in enumerate(self.messages) if 0 < known.uid < uid), default=0)
         high = min((place for place, known in enumerate(self.messages) if known.uid > uid), default=len(self.messages))
         assert low < high, f"VANISHED {uid}, which is not among {self.uids}"
-        del self.messages[low]
+        self.messages[low:high] = [Known() for _ in range(high - low - 1)]      # which of them it was cannot be known
 
     def _fetched(self, number: int, items: dict[bytes, Any]) -> None:
         assert number <= len(self.messages), f"FETCH of {number} where {len(self.messages)} exist, during {self.command!r}"

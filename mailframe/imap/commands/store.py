@@ -120,7 +120,7 @@ def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChan
     )
     view.told(stored)
     scene = Scene.of(selected.keywords, view.recent_ranges)
-    columns: list[Column] = [Uid()] if context.by_uid else []
+    columns: list[Column] = [Uid()] if context.by_uid or conditional.QRESYNC in context.enabled else []
     modseq: list[Column] = [Modseq()] if conditionally else []      # also of a .SILENT store (RFC 7162 section 3.1.3)
     _write(context, [*columns, Flags(), *modseq], stored, numbers, surprising, scene)
     if modseq:
