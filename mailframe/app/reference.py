@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from mailframe.app.build import rehearse
 from mailframe.app.builtin import BUILT_IN
 from mailframe.app.config import FIXED, Certificate, Config, Listener, TlsConfig
-from mailframe.app.plugins import CONTEXT
+from mailframe.app.factory import parameters_of, settings_of
 from mailframe.app.toml import Key, PluginSpec
 from mailframe.imap.settings import ImapSettings
 from mailframe.pipeline.filters import FilterSettings
@@ -175,8 +175,8 @@ def _plugins() -> str:
     rows = []
     for kind, named in BUILT_IN.items():
         for name, factory in named.items():
-            own = [p for p in inspect.signature(factory).parameters if p not in CONTEXT]
-            rows.append(f"| {kind} | `{name}` | {', '.join(f'`{each}`' for each in own) or 'none'} "
+            own = ", ".join(f"`{each}`" for each in settings_of(parameters_of(factory)))
+            rows.append(f"| {kind} | `{name}` | {own or 'none'} "
                         f"| {(inspect.getdoc(factory) or '').partition(chr(10))[0]} |")
     columns = ["| kind | name | settings | what it does |", "|---|---|---|---|"]
     return "\n".join(["## Built-in plugins", "", _PLUGINS, "", *columns, *rows])
