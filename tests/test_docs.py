@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import configparser
 import imaplib
+import io
 import os
 import poplib
 import re
 import runpy
+import shutil
 import smtplib
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from smtplib import SMTP
@@ -27,9 +30,11 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from mailframe.app import command as command_line
 from mailframe.app.config import FIXED, Config, Listener
 from mailframe.app.plugins import KINDS
 from mailframe.app.service import MailService
+from mailframe.app.tap import Options
 from mailframe.app.toml import Document, read
 
 AUTHORS, EMBEDDING = ROOT / "docs" / "plugin-authors.md", ROOT / "docs" / "embedding.md"
@@ -256,21 +261,85 @@ def shell_lines() -> Iterator[tuple[str, str]]:
                 yield f"{document.relative_to(ROOT)}:{block.line + number}", line
 
 
-def test_every_option_shown_exists(tmp_path: Path) -> None:
+@cache
+def explained(*command: str) -> str:
+    """What `mailframe COMMAND --help` says."""
+    said = io.StringIO()
+    with redirect_stdout(said), pytest.raises(SystemExit):
+        command_line.main([*command, "--help"])
+    return said.getvalue()
+
+
+def test_every_option_shown_exists() -> None:
     """Of twistd mailframe and of mailframe, in all shell blocks."""
-    known = set(re.findall(r"--[a-z0-9-]+", run(*twistd("mailframe", "--help"), cwd=tmp_path)))
-    helps: dict[tuple[str, ...], str] = {}
+    known = set(re.findall(r"--[a-z0-9-]+", Options().getUsage()))
+    shown = 0
     for place, line in shell_lines():
         for command in re.split(r"&&|;|\|", line.partition("  #")[0]):
             words = command.split()
             if "twistd" in words and "mailframe" in words[words.index("twistd"):]:
-                after = words[words.index("twistd"):]
-                options = {word.partition("=")[0] for word in after[after.index("mailframe") + 1:] if word.startswith("--")}
-                assert options <= known | {"--help"}, place
-            elif words[:1] == ["mailframe"] and len(words) > 1 and not words[1].startswith("-"):
+                options = " ".join(words).partition("twistd")[2].partition(" mailframe ")[2].split()
+                assert {word.partition("=")[0] for word in options if word.startswith("--")} <= known, place
+                shown += 1
+            elif words and words[0].endswith("mailframe") and len(words) > 1 and not words[1].startswith("-"):
                 depth = 3 if words[1] in ("user", "queue") else 2
-                key = tuple(words[1:depth])
-                if key not in helps:
-                    helps[key] = mailframe(*key, "--help", cwd=tmp_path)
-                for word in words[depth:]:
-                    assert not word.startswith("--") or word in helps[key], f"{place}: {word}"
+                assert all(not word.startswith("--") or word in explained(*words[1:depth]) for word in words[depth:]), place
+                shown += 1
+    assert shown > 15
+
+
+# README.md
+
+
+def readme(words: str) -> str:
+    """The one shell block that holds `words`."""
+    (text,) = [block.text for block in blocks(ROOT / "README.md", "sh") if words in block.text]
+    return text
+
+
+def shell(script: str, folder: Path, text: str = "") -> str:
+    """What it says, with the commands of the environment that runs the tests on the PATH."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    done = subprocess.run(["sh", "-euc", script], cwd=folder, input=text, text=True, capture_output=True, timeout=PATIENCE_S,
+                          check=False, env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, (script, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.skipif(not (shutil.which("swaks") and shutil.which("curl")), reason="swaks or curl is not installed")
+def test_the_readme_sends_and_reads(tmp_path: Path) -> None:
+    server = MailServer(tmp_path, *ANY_PORTS)
+    try:
+        script = readme("swaks").replace("PASSWORD", server.password)
+        for shown, name in (("1025", "smtp"), ("1143", "imap"), ("1110", "pop3")):
+            script = script.replace(f":{shown}", f":{server.ports[name]}")
+        assert shell(script, tmp_path).count("Subject: Hello") >= 2
+    finally:
+        assert server.stop() == 0, server.output
+
+
+def test_the_readme_makes_a_server_of_ones_own(tmp_path: Path) -> None:
+    *before, start = readme("mailframe config").strip().splitlines()
+    assert "The configuration is good." in shell("\n".join(before), tmp_path, "secret phrase\n")
+    config = tmp_path / "mailframe.toml"
+    config.write_text(any_port(config.read_text()))
+    server = MailServer(tmp_path, *start.partition(" mailframe ")[2].split())
+    try:
+        with SMTP("127.0.0.1", server.ports["submission"], timeout=PATIENCE_S) as client:
+            client.login("alice@example.org", "secret phrase")
+    finally:
+        assert server.stop() == 0, server.output
+
+
+def test_the_readme_embeds_what_the_example_embeds() -> None:
+    (block,) = blocks(ROOT / "README.md", "python")
+    compile(block.text, "README.md", "exec")
+    for line in block.text.splitlines():
+        if "import" in line:
+            exec(line, {})
+
+
+def test_ci_finds_the_readmes_two_blocks() -> None:
+    text = (ROOT / "README.md").read_text()
+    for heading in ("## Run it", "## Test it"):
+        assert re.search(rf"^{heading}$.*?^```sh\n(.+?)^```$", text, re.MULTILINE | re.DOTALL)

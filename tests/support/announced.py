@@ -6,10 +6,10 @@ import imaplib
 import poplib
 import smtplib
 import ssl
-import subprocess
-import sys
 from pathlib import Path
 
+from mailframe.auth.accountedit import add
+from mailframe.auth.hashing import hash_password
 from support.servers import PATIENCE_S, MailServer
 
 USER, PASSWORD = "alice@example.org", "correct horse battery"
@@ -25,8 +25,8 @@ def real_server(folder: Path) -> MailServer:
     """A server with one account, as one would run it for oneself (no development mode), on free ports."""
     config = folder / "mailframe.toml"
     config.write_text(_CONFIGURATION + "".join(_LISTENER.format(role) for role in ("smtp", "submission", "imap", "pop3")))
-    subprocess.run([sys.executable, "-m", "mailframe.app.command", "user", "add", USER, "--config", str(config)],
-                   input=PASSWORD + "\n", text=True, check=True, capture_output=True, timeout=PATIENCE_S)
+    (folder / "mailframe-data").mkdir(mode=0o700)
+    add(folder / "mailframe-data" / "accounts", USER, hash_password(PASSWORD))
     return MailServer(folder, "--config", str(config))
 
 
