@@ -105,6 +105,10 @@ def test_a_server_delivers_into_the_pages_maildrop(acme: Path) -> None:
     assert file.read_bytes().startswith(b"Received:") and file.read_bytes().endswith(b"Subject: one\r\n\r\nHello\r\n")
 
 
+def test_the_page_drops_a_plugin_in(acme: Path) -> None:
+    assert re.search(r"delivery +maildrop +twisted.plugins", mailframe("plugins", cwd=acme))
+
+
 def test_the_pages_entry_points_name_what_is_there(acme: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(acme))
     declared = configparser.ConfigParser()
@@ -114,6 +118,8 @@ def test_the_pages_entry_points_name_what_is_there(acme: Path, monkeypatch: pyte
         for line in lines.strip().splitlines():
             module, _, attribute = line.partition("=")[2].strip().partition(":")
             assert callable(getattr(import_module(module), attribute))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "acme"]:
+        monkeypatch.delitem(sys.modules, name)
 
 
 # docs/embedding.md
