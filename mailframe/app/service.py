@@ -6,7 +6,7 @@ import errno
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
@@ -14,14 +14,14 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from mailframe.app.build import Parts, build
+from mailframe.app.build import Parts, build, explained
 from mailframe.app.config import Config, Listener
 from mailframe.app.toml import ConfigError
 
 _log = Logger()
 
 #: How long sessions may take to finish what they are in the middle of when the server stops.
-STOP_PATIENCE_S = 10.0
+STOP_PATIENCE_S = 5.0
 
 
 class StartError(Exception):
@@ -41,6 +41,8 @@ class MailService(Service):
         self.config = config
         self.reactor = reactor
         self.started: Deferred[None] = Deferred()
+        self._starting: Deferred[None] | None = None
+        self._stopped: list[Deferred[None]] | None = None      # who waits for a stop under way
         self._parts: Parts | None = None
         self._ports: dict[str, IListeningPort] = {}
 
@@ -56,24 +58,47 @@ class MailService(Service):
         return {name: _address(port) for name, port in self._ports.items()}
 
     def privilegedStartService(self) -> None:
+        """Bind every port and read the keys; what fails leaves nothing behind."""
+        if self.started.called:              # it was stopped, and begins anew
+            self.started = Deferred()
         self._parts = build(self.config, self.reactor)
         try:
             for name, listener in self.config.listeners.items():
                 self._ports[name] = self._bind(name, listener)
         except BaseException:
             self._unbind()
+            self._parts = None
             raise
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
         if self._parts is None:
             self.privilegedStartService()
-        Deferred.fromCoroutine(self._start()).addErrback(self._failed).chainDeferred(self.started)
-        self.started.addErrback(self._log_failure)
+        started = self.started
+        self._starting = Deferred.fromCoroutine(self._start()).addErrback(self._failed)
+        self._starting.addBoth(self._begun, started)
 
     def stopService(self) -> Deferred[None]:
+        """Fires when all is closed; a start under way ends first. To be called again does no harm."""
         super().stopService()  # type: ignore[no-untyped-call]
-        return Deferred.fromCoroutine(self._stop())
+        waiting: Deferred[None] = Deferred()
+        if self._stopped is None:
+            self._stopped = [waiting]
+            Deferred.fromCoroutine(self._stop()).addBoth(self._ended)
+        else:
+            self._stopped.append(waiting)
+        return waiting
+
+    def _begun(self, outcome: Failure | None, started: Deferred[None]) -> None:
+        self._starting = None
+        if isinstance(outcome, Failure):
+            if not isinstance(outcome.value, CancelledError):
+                _log.error("mailframe cannot start: {why}", why=self.explain(outcome.value))
+            started.errback(outcome)
+            if isinstance(outcome.value, CancelledError):
+                started.addErrback(lambda _: None)
+        else:
+            started.callback(None)
 
     async def _start(self) -> None:
         await self.parts.start()
@@ -86,15 +111,23 @@ class MailService(Service):
         self._unbind()
         return failure
 
-    def _log_failure(self, failure: Failure) -> Failure:
-        _log.error("mailframe cannot start: {why}", why=self.explain(failure.value))
-        return failure
-
     async def _stop(self) -> None:
         await DeferredList([maybeDeferred(port.stopListening) for port in self._ports.values()], consumeErrors=True)
         self._ports.clear()
-        if self._parts is not None:
-            await self._parts.stop(STOP_PATIENCE_S)
+        starting = self._starting
+        if starting is not None:
+            starting.cancel()
+            await starting                   # its parts close what they opened
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await parts.stop(STOP_PATIENCE_S)
+
+    def _ended(self, outcome: Failure | None) -> None:
+        if isinstance(outcome, Failure):
+            _log.failure("stopping failed", outcome)
+        waiting, self._stopped = self._stopped or [], None
+        for each in waiting:
+            each.callback(None)
 
     def _unbind(self) -> None:
         for port in self._ports.values():
@@ -123,10 +156,7 @@ class MailService(Service):
     @staticmethod
     def explain(error: BaseException | None) -> str:
         """A sentence for a person."""
-        if isinstance(error, OSError) and error.strerror:
-            where = f" ({error.filename})" if error.filename else ""
-            return f"{error.strerror}{where}."
-        return str(error) or type(error).__name__
+        return explained(error)
 
 
 def _accept(port: Any, now: bool) -> None:
