@@ -28,7 +28,10 @@ from mailframe.relay.settings import RelaySettings, Smarthost
 SWITCH_INTERVAL_S = 0.0005
 
 #: Loaded while we may still be root: after that, Python's own folder may be closed to us.
-_CODECS = ("ascii", "latin-1", "utf-8", "idna", "punycode", "utf-16-be", "utf-7", "us-ascii", "windows-1252", "raw_unicode_escape")
+_CODECS = (
+    "ascii", "latin-1", "utf-8", "utf-8-sig", "idna", "punycode", "utf-16-be", "utf-7", "us-ascii", "windows-1252",
+    "raw_unicode_escape",
+)
 
 
 class Options(usage.Options):
