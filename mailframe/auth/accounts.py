@@ -53,7 +53,7 @@ class AccountsFile:
         `postmaster`: the address that gets the mail of every postmaster@ that the file does not name itself (RFC 5321
         section 4.5.1); None: its catch-all, or else its first account. Raises ValueError for a domain or address that is none.
         """
-        self._path = Path(path)
+        self.path = Path(path)
         self._domains = frozenset(canonical_domain(domain) for domain in domains)
         self._postmaster = Address.parse(postmaster) if postmaster else None
         self._clock = clock
@@ -68,13 +68,18 @@ class AccountsFile:
         """Read the file now, when the server starts. Raises ValueError in one sentence that names the file, and the line."""
         try:
             stamp = self._look()
-            self._accounts = _read(self._path, self._domains)
-            mode = self._path.stat().st_mode
+            self._accounts = _read(self.path, self._domains)
+            mode = self.path.stat().st_mode
         except OSError as error:
-            raise ValueError(f"the accounts file {self._path} cannot be read: {error.strerror}") from None
+            raise ValueError(f"the accounts file {self.path} cannot be read: {error.strerror}") from None
         self._stamp = stamp
         if mode & 0o077:
-            self._log.warn("{path} can be read by others: chmod 600 {path}", path=str(self._path))     # I9
+            self._log.warn("{path} can be read by others: chmod 600 {path}", path=str(self.path))     # I9
+
+    @property
+    def count(self) -> int:
+        """The accounts in force."""
+        return len(self._accounts.hashes) if self._accounts is not None else 0
 
     async def close(self) -> None:
         """End the hashing threads."""
@@ -175,14 +180,14 @@ class AccountsFile:
     async def _reread(self) -> None:
         self._waiting = []
         try:
-            self._accounts = await self._hashes.run(_read, self._path, self._domains)
+            self._accounts = await self._hashes.run(_read, self.path, self._domains)
         except (TryAgainLater, CancelledError):
             self._stamp = None               # not read after all
             raise
         except (OSError, ValueError) as error:
             self._log.error("the accounts file stays as it was read before: {error}", error=error)
         else:
-            self._log.info("read {path} again: {count} accounts", path=str(self._path), count=len(self._accounts.hashes))
+            self._log.info("read {path} again: {count} accounts", path=str(self.path), count=len(self._accounts.hashes))
         finally:
             waiting, self._waiting = self._waiting, None
             for turn in waiting:
@@ -190,7 +195,7 @@ class AccountsFile:
 
     def _look(self) -> Stamp:
         self._looked_at = self._clock.seconds()
-        status = os.stat(self._path)
+        status = os.stat(self.path)
         return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino    # ctime: who may read it has changed
 
 
