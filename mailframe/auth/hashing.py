@@ -113,6 +113,7 @@ class HashPool:
         self._room = self._workers + waiting
         self._pool: ThreadPool | None = None
         self._stop_trigger: object = None
+        self._closing = False
         self.pending = 0
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
@@ -121,7 +122,7 @@ class HashPool:
             raise TryAgainLater("Too many logins at once, please try again later", detail=f"{self.pending} hashes waiting")
         self.pending += 1
         try:
-            return await deferToThreadPool(self._reactor, self._started(), function, *arguments)
+            return await deferToThreadPool(self._reactor, self._started(), self._unless_closing, function, *arguments)
         finally:
             self.pending -= 1
 
@@ -129,8 +130,13 @@ class HashPool:
         """`verify` in a thread."""
         return await self.run(verify, stored, password)
 
+    def _unless_closing(self, function: Callable[..., T], *arguments: object) -> T:
+        if self._closing:
+            raise TryAgainLater(detail="the server stops")
+        return function(*arguments)
+
     def close(self) -> None:
-        """End the threads; waits for the hashes under way (tens of ms)."""
+        """End the threads; waits for the hashes under way (tens of ms), and gives up those that have not begun."""
         if self._pool is not None:
             self._reactor.removeSystemEventTrigger(self._stop_trigger)
             self._stop()
@@ -138,7 +144,9 @@ class HashPool:
     def _stop(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
+            self._closing = True
             pool.stop()
+            self._closing = False
 
     def _started(self) -> ThreadPool:
         if self._pool is None:

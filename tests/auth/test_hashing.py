@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import threading
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import ensureDeferred, gatherResults
+from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
 from twisted.trial.unittest import TestCase
 
 from mailframe.auth.hashing import HashPool, check_hash, hash_password, verify
@@ -81,6 +82,24 @@ class HashPoolTests(TestCase):
         self.addCleanup(pool.close)
         self.assertNotEqual(await pool.run(threading.get_ident), threading.get_ident())
         self.assertTrue(await pool.verify(hash_password("x"), "x"))
+
+    async def test_closing_gives_up_what_has_not_begun(self) -> None:
+        """A server that stops while many wait for their logins does not compute them all first."""
+        pool, begun = HashPool(reactor, workers=1), threading.Event()
+
+        def work() -> None:
+            begun.set()
+            while not pool._closing:
+                os.sched_yield()
+
+        first = Deferred.fromCoroutine(pool.run(work))
+        others = [Deferred.fromCoroutine(pool.run(self.fail, "it was computed")) for _ in range(20)]
+        self.assertTrue(begun.wait(10))
+        pool.close()
+        await first
+        for other in others:
+            with self.assertRaises(TryAgainLater):
+                await other
 
     def test_closing_an_unused_pool_is_nothing(self) -> None:
         HashPool(reactor).close()
