@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from mailframe.app.build import Parts, build, explained
 from mailframe.app.config import Config, Listener
+from mailframe.app.endpoints import with_backlog
 from mailframe.app.toml import ConfigError
 
 _log = Logger()
@@ -156,7 +157,7 @@ class MailService(Service):
         if listener.tls == "implicit":
             factory = TLSMemoryBIOFactory(self.parts.tls, False, factory, clock=self.reactor)
         try:
-            listening = serverFromString(self.reactor, listener.endpoint).listen(factory)  # type: ignore[no-untyped-call]
+            listening = serverFromString(self.reactor, with_backlog(listener.endpoint)).listen(factory)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, LookupError) as error:
             raise ConfigError(f"The listener {name!r} has no usable endpoint {listener.endpoint!r}: {error}.") from None
         outcome: list[Any] = []

@@ -180,7 +180,7 @@ class AccountsFile:
     async def _reread(self) -> None:
         self._waiting = []
         try:
-            self._accounts = await self._hashes.run(_read, self.path, self._domains)
+            self._accounts = await self._hashes.run_however_many_wait(_read, self.path, self._domains)
         except (TryAgainLater, CancelledError):
             self._stamp = None               # not read after all
             raise

@@ -120,6 +120,10 @@ class HashPool:
         """`function(*arguments)` in a thread. Raises TryAgainLater when too many wait."""
         if self.pending >= self._room:
             raise TryAgainLater("Too many logins at once, please try again later", detail=f"{self.pending} hashes waiting")
+        return await self.run_however_many_wait(function, *arguments)
+
+    async def run_however_many_wait(self, function: Callable[..., T], *arguments: object) -> T:
+        """As `run`, for what guessers must not be able to keep from being done."""
         self.pending += 1
         try:
             return await deferToThreadPool(self._reactor, self._started(), self._unless_closing, function, *arguments)
