@@ -7,15 +7,20 @@ from dataclasses import replace
 from functools import reduce
 from operator import or_
 
+from twisted.logger import Logger
+
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IMailbox, IRecent
 from mailframe.model.flags import FIRST_KEYWORD_BIT, MAX_KEYWORDS
 from mailframe.model.mailbox import MAX_UID, Changes, Field, MailboxInfo, MailboxStatus, Rows
+from mailframe.model.refusal import Refusal
 
 from . import writer
 from .registry import Selected
 from .view import NONE_RECENT, Telling, View
 from .writer import Writer
+
+_log = Logger()
 
 SLICE = 2_000           # changes taken in without a pause
 BATCH = 10_000          # messages listed at once: a few milliseconds of work
@@ -52,11 +57,17 @@ async def opened(mailbox: IMailbox, info: MailboxInfo, read_only: bool, breathe:
 
 
 async def _claim(mailbox: IMailbox, read_only: bool) -> int:
-    """EXAMINE takes \\Recent from nobody (RFC 3501 section 6.3.2)."""
+    """EXAMINE takes \\Recent from nobody (RFC 3501 section 6.3.2); a store that cannot write just now still lets people read."""
     if read_only or not IRecent.providedBy(mailbox):
         return NONE_RECENT
     recent: IRecent = mailbox
-    return await settled(recent.claim_recent())
+    try:
+        return await settled(recent.claim_recent())
+    except Refusal as refusal:
+        if not refusal.temporary:
+            raise
+        _log.warn("messages stay recent for another session: {detail}", detail=refusal.detail or refusal.public)
+        return NONE_RECENT
 
 
 async def catch_up(selected: Selected, breathe: Breathe) -> None:
