@@ -163,6 +163,10 @@ class SmtpSession(Wire):
         expected = self._expected
         line = self.framer.line(AUTH_LIMIT if expected is not None else 0)
         if line is None:
+            if self.server.stopping:        # it may be long before the client goes on; what it has not sent, it sends again
+                self.reset()
+                self.say(_STOPPING)
+                self.close()
             return False
         self.touch()
         self._expected = None
