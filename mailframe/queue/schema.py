@@ -33,7 +33,7 @@ def insert(
 ) -> int:
     """Keep a message (envelope, head, size, created) and its recipients (recipient, domain, head, next_try); returns its id."""
     if isinstance(octets, bytes):
-        content_id = content.insert(con, octets, 1)
+        content_id = content.keep(con, octets)
     else:
         content_id = int(octets)
         content.reference(con, content_id)
