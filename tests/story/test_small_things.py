@@ -14,7 +14,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
-from support.servers import PATIENCE_S, MailServer
+from support.servers import ANY_PORTS, PATIENCE_S, MailServer
 from support.smtptalk import Talk
 
 from mailframe.auth.accountedit import add
@@ -349,6 +349,17 @@ def test_one_id_runs_from_mail_to_the_next_hops_answer(house: House) -> None:
     house.server.wait_for(rf"accepted id={number} from=<alice@one.example> to=2")
     house.server.wait_for(rf"{number} .*x@far\.example.* deferred")
     house.take("bob@one.example")
+
+
+def test_a_server_that_stops_says_so_to_who_waits_in_a_transaction(tmp_path: Path) -> None:
+    """RFC 5321 section 3.8: another server that keeps its connection, with a transaction that came to nothing, holds nobody up."""
+    server = MailServer(tmp_path, *ANY_PORTS)
+    talk = Talk("127.0.0.1", server.ports["smtp"])
+    assert codes(talk, "MAIL FROM:<a@far.example>", "RCPT TO:<>") == ["250 2.1.0", "501 5.1.3"]
+    server.process.terminate()
+    assert talk.reply().startswith("421 4.3.2")
+    talk.close()
+    assert server.stop() == 0
 
 
 def test_a_closed_connection_delivers_nothing(house: House) -> None:

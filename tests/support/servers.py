@@ -87,8 +87,8 @@ def twistd(*arguments: str) -> list[str]:
 class MailServer(Child):
     """`twistd -n mailframe ...`, ready when made; `ports` by listener."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        super().__init__(twistd("--nodaemon", "--pidfile=", "mailframe", *arguments), folder)
+    def __init__(self, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+        super().__init__(twistd("--nodaemon", "--pidfile=", "mailframe", *arguments), folder, env)
         self.ports: dict[str, int] = {}
         try:
             ready = self.wait_for(r"is ready: (.*)")
