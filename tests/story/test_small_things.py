@@ -196,6 +196,38 @@ def test_a_message_too_big_is_refused_and_the_connection_lives_on(house: House) 
     assert len(house.take("bob@one.example")) == 1
 
 
+def test_a_client_with_a_strange_name_is_served(house: House) -> None:
+    """RFC 5321 section 4.1.4: no refusal for a name alone; Windows machines have names in any script and with spaces."""
+    with house.smtp(None) as talk:
+        assert codes(talk, "EHLO jürgens-pc", "EHLO (strange)<name>", "HELO laptop of mine") == ["250"] * 3
+        assert codes(talk, "EHLO", "EHLO " + "x" * 300) == ["501 5.5.4"] * 2
+        talk.say("EHLO jürgens-pc")
+        assert talk.mail("", ["bob@one.example"], TEXT).startswith("250")
+    assert house.one("bob@one.example")["Received"].startswith("from [127.0.0.")
+
+
+def test_who_guesses_names_is_sent_away(house: House) -> None:
+    with house.smtp() as talk:
+        talk.say("MAIL FROM:<>")
+        talk.send(b"".join(b"RCPT TO:<guess%d@one.example>\r\n" % number for number in range(200)))
+        answers = []
+        while answer := talk.reply():
+            answers.append(answer)
+    assert {answer[:9] for answer in answers[:-1]} == {"550 5.1.1"} and len(answers) == 101
+    assert answers[-1].startswith("421 4.7.0")
+
+
+def test_help_tells_only_what_can_be_done_here_and_now(house: House) -> None:
+    with house.smtp() as talk:
+        said = talk.say("HELP")
+        assert "STARTTLS" in said and "AUTH" not in said
+        talk.start_tls()
+        talk.say("EHLO x")
+        assert "STARTTLS" not in talk.say("HELP")
+    with Talk(IP, house.server.ports["submission"]) as talk:
+        assert codes(talk, "VRFY alice@one.example") == ["530 5.7.0"]
+
+
 # -- what arrives
 
 
