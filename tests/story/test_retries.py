@@ -88,6 +88,8 @@ class World:
             "far.example": {"MX": ["10 dead.far.example.", "20 mx.far.example."]},
             "dead.far.example": {"A": [DEAD]}, "mx.far.example": {"A": [FAR]},
             "loop.example": {"MX": ["10 back.loop.example."]}, "back.loop.example": {"A": [ONE]},
+            "one.example": {"MX": ["10 mail.one.example."]}, "mail.one.example": {"A": [ONE]},
+            "two.example": {"MX": ["10 mail.two.example."]},
             "null.example": {"MX": ["0 ."]}, "mail.two.example": {"A": [TWO]},
         }
         (folder / "records.json").write_text(json.dumps(records))
@@ -212,6 +214,20 @@ def test_reports_that_were_asked_for(world: World) -> None:
         assert f"Final-Recipient: rfc822; {address}\nAction: failed\nStatus: {code}" in status
     assert "bob@far.example" not in status and "Who is that?" in status
     until(lambda: len(world.far.envelopes) == 2)
+
+
+def test_a_next_hop_with_dsn_reports_the_delivery_itself(world: World) -> None:
+    """RFC 3461 section 5.2.2: one report, and it is theirs."""
+    world.start(domain="two.example", ip=TWO, user="bob")
+    one = world.start()
+    submit(one, "bob@two.example", mail=" RET=HDRS ENVID=our+2Bid", rcpt=" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;bob@two.example")
+    [message] = inbox(one)
+    fields = report(message)
+    assert (fields["Action"], fields["Original-Recipient"]) == ("delivered", "rfc822;bob@two.example")
+    text = str(message.get_payload(1))
+    assert "Reporting-MTA: dns; mail.two.example" in text and "Original-Envelope-Id: our+id" in text
+    submit(one, "alice@one.example")
+    assert len(inbox(one, count=2)) == 2
 
 
 def test_a_smarthost_with_a_verified_certificate_and_a_login(world: World) -> None:

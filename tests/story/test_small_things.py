@@ -357,6 +357,46 @@ def test_login_as_mail_programs_do_it(house: House) -> None:
             assert found == answers, lines
 
 
+def test_a_guesser_is_shut_out_of_all_protocols_and_nobody_else_is(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "mailframe.toml").write_text(CONFIG + """
+[listeners.pop3]
+role = "pop3"
+endpoint = "127.0.0.21:0"
+plaintext_login = "loopback"
+[login]
+max_loopback_failures = 2
+[submission]
+auth_failure_delay_s = 0.0
+[imap]
+login_failure_delay_s = 0.0
+[pop3]
+auth_failure_delay_s = 0.0
+""", encoding="utf-8")
+    add(tmp_path / "data" / "accounts", "alice@one.example", HASH)
+    server = MailServer(tmp_path, "--config", "mailframe.toml")
+
+    def log_in(source: str, *passwords: str) -> list[str]:
+        with Talk(IP, server.ports["submission"], source=source) as talk:
+            talk.start_tls()
+            talk.say("EHLO laptop.example")
+            return [talk.log_in("alice@one.example", word)[:9] for word in passwords]
+
+    try:
+        assert log_in("127.0.0.51", "one", "two", PASSWORD) == ["535 5.7.8", "535 5.7.8", "454 4.7.0"]
+        commands = {"imap": f'a LOGIN alice@one.example "{PASSWORD}"', "pop3": f"USER alice@one.example\r\nPASS {PASSWORD}"}
+        answers = {"127.0.0.51": ("a NO [UNAVAILABLE]", "-ERR [SYS/TEMP]"), "127.0.0.52": ("a OK", "+OK Maildrop")}
+        for protocol, line in commands.items():
+            for source, answer in answers.items():
+                with socket.create_connection((IP, server.ports[protocol]), PATIENCE_S, (source, 0)) as client:
+                    client.sendall(line.encode() + b"\r\n")
+                    lines = client.makefile("r")
+                    assert any(said.startswith(answer) for said in lines), (protocol, source)
+        assert log_in("127.0.0.52", PASSWORD) == ["235 2.7.0"]
+    finally:
+        server.stop()
+
+
 def test_starttls_forgets_and_is_not_offered_twice(house: House) -> None:
     """RFC 3207 section 4.2, and nothing may follow it in the clear (I5)."""
     with house.smtp() as talk:

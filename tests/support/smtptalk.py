@@ -13,8 +13,8 @@ from support.servers import PATIENCE_S
 class Talk:
     """A connection that has read its greeting; `say` gives the reply's lines as one text, joined with LF."""
 
-    def __init__(self, host: str, port: int, hello: str | None = "EHLO client.example") -> None:
-        self.socket: socket.socket = socket.create_connection((host, port), PATIENCE_S)
+    def __init__(self, host: str, port: int, hello: str | None = "EHLO client.example", source: str = "") -> None:
+        self.socket: socket.socket = socket.create_connection((host, port), PATIENCE_S, (source, 0) if source else None)
         self._file = self.socket.makefile("rb")
         self.greeting = self.reply()
         if hello is not None:
