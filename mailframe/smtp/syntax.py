@@ -29,6 +29,7 @@ _XTEXT = re.compile(r"(?:[!-*,-<>-~\u0080-\U0010ffff]|\+[0-9A-F]{2})*")
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 _UNITEXT = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 _NOT_HELLO = re.compile(r'[^!#-\'*-;=?-\[\]-~]')   # unprintable or one of " ( ) < > \: it is shown in logs and headers
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _MAX_HELLO = 255
 
 Parameters = list[tuple[str, str | None]]
@@ -96,8 +97,11 @@ def parse_hello(args: bytes) -> str:
 
     A strange name is no reason to refuse (RFC 5321 section 4.1.4): machines are called by their owners' taste.
     """
-    name = args.split(b" ", 1)[0].decode("ascii", "replace")
-    if not 0 < len(name) <= _MAX_HELLO:
+    try:
+        name = args.split(b" ", 1)[0].decode("utf-8")
+    except UnicodeDecodeError:
+        name = ""
+    if not 0 < len(name) <= _MAX_HELLO or _CONTROL.search(args):
         raise SyntaxFault("Say your host name")
     return _NOT_HELLO.sub("?", name)
 
