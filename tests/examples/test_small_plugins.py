@@ -42,7 +42,7 @@ plaintext_login = "loopback"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    folder = tmp_path_factory.mktemp("server")
+    folder = tmp_path_factory.mktemp("small_plugins")
     plugins = folder / "path" / "twisted" / "plugins"
     plugins.mkdir(parents=True)
     (plugins / "small_dropin.py").write_text(
@@ -63,7 +63,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
 @pytest.fixture
 def incoming(server: MailServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the delivery agent, emptied."""
-    folder = next(tmp_path_factory.getbasetemp().glob("server*")) / "incoming"
+    folder = next(tmp_path_factory.getbasetemp().glob("small_plugins*")) / "incoming"
     for file in folder.glob("*"):
         file.unlink()
     return folder
