@@ -206,6 +206,8 @@ class ClientTests(TestCase):
         peer_data = []
 
         def interrupt(line: str) -> str:
+            for peer in self.sink.open:
+                peer.transport.pauseProducing()
             reactor.callLater(0.02, lambda: [peer.say(b"552 5.3.4 enough\r\n") for peer in self.sink.open])
             peer_data.append(line)
             return "354 go"
@@ -213,8 +215,6 @@ class ClientTests(TestCase):
         self.sink.answers["DATA"] = interrupt
         self.sink.keywords = ()
         client = await self.ready(ClientSettings())
-        for peer in self.sink.open:
-            reactor.callLater(0.01, peer.transport.pauseProducing)
         outcome = (await client.send(ENVELOPE, [BOB], source))[BOB]
         self.assertEqual((outcome.reply.code, outcome.stage), (552, Stage.END))
         self.assertLess(source.reads, 200)
