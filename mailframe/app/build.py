@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as DeadlineMissed
@@ -20,7 +19,7 @@ from mailframe.app.builtin import ACCOUNTS, BUILT_IN, DATABASE
 from mailframe.app.config import Config, Listener
 from mailframe.app.control import ControlFactory
 from mailframe.app.control import listen as listen_control
-from mailframe.app.plugins import BuildContext, Plugins
+from mailframe.app.plugins import BuildContext, Plugins, kept_promise
 from mailframe.app.queuecontrol import handlers
 from mailframe.app.toml import ConfigError, PluginSpec
 from mailframe.auth.development import FRESH_DEVELOPMENT, DevelopmentAuth
@@ -52,6 +51,9 @@ _log = Logger()
 #: How long one part may take to close after a start that failed.
 CLOSE_PATIENCE_S = 10.0
 
+#: How long a store may: it writes back what a busy day has left in its log.
+STORE_PATIENCE_S = 60.0
+
 #: How often a server that runs on looks whether its self-signed certificate ends soon.
 RENEWAL_S = 86_400.0
 
@@ -82,10 +84,8 @@ class Parts:
             _prepare(self.config.data)
             self.tls.load(self.config.data, self.reactor.seconds())
             await self.spool.start()
-            await self._begin(self.store)
-            for part in self.others:
-                if ILifecycle.providedBy(part):
-                    await self._begin(part)
+            for part in (self.store, *self._others()):
+                await self._begin(part)
             if self.development is not None:
                 _ = self.development.password
             self.control = listen_control(self.reactor, self.config.data, ControlFactory(handlers(self.spool, self.runner.wake)))
@@ -99,13 +99,16 @@ class Parts:
             await settled(part.start())
         except (ConfigError, CancelledError):
             raise
-        except Exception as error:
+        except (ValueError, OSError) as error:       # sentences
             raise ConfigError(f"{self.title(part)} cannot start: {explained(error)}") from error
+        except Exception as error:                   # I7
+            _log.failure("{part} failed to start", part=self.title(part))
+            raise ConfigError(f"{self.title(part)} cannot start: {type(error).__name__}: {explained(error)}") from error
 
     async def stop(self, patience_s: float) -> None:
         """End sessions gracefully, let running hand-overs finish, close the stores; to be called again does nothing.
 
-        Takes at most about `patience_s` for the sessions and as long again for each part that does not close.
+        Takes at most about `patience_s` for the sessions and as long again for each part that does not close; a store has longer.
         """
         await DeferredList(
             [*(Deferred.fromCoroutine(_stopped(factory, patience_s, self.reactor)) for factory in self.factories.values()),
@@ -136,10 +139,14 @@ class Parts:
         if self.control is not None:
             await self._last("the control socket", self.control.stopListening, patience_s)
             self.control = None
-        for part in (*reversed(self.others), self.store, self.spool):
-            close = getattr(part, "close", None)
-            if close is not None:
-                await self._last(self.title(part), close, patience_s)
+        for part in reversed(self._others()):
+            await self._last(self.title(part), part.close, patience_s)
+        for part in (self.store, self.spool):
+            await self._last(self.title(part), part.close, STORE_PATIENCE_S)
+
+    def _others(self) -> list[Any]:
+        """Those to be started and closed, each once, though it may play several parts."""
+        return [part for part in {id(part): part for part in self.others}.values() if ILifecycle.providedBy(part)]
 
     async def _last(self, title: str, step: Callable[[], Any], patience_s: float) -> None:
         closing = Deferred.fromCoroutine(_called(step))
@@ -236,11 +243,11 @@ def build(config: Config, reactor: Any) -> Parts:
         reactor, config.data, config.hostname, config.domains, config.postmaster, base=config.base, engine=engine, content=content,
         fresh=FRESH_DEVELOPMENT if config.development else FRESH_ACCOUNT,
     )
-    store = config.parts.get("storage") or PLUGINS.build("storage", config.storage, context)
+    store = _part("storage", config, config.storage, context)
     context = replace(context, store=store)
     development, checkers, directory = _identity(config, context)
-    local = config.parts.get("delivery") or PLUGINS.build("delivery", config.delivery, context)
-    filters = [*config.parts.get("filters", ()), *(PLUGINS.build("filter", spec, context) for spec in config.filters)]
+    local = _part("delivery", config, config.delivery, context)
+    filters = _parts("filter", "filters", config, config.filters, context)
     spool = Spool(engine, content, reactor)
     queue = QueueAgent(spool)
     pipeline = Pipeline(directory, local, queue, filters, config.pipeline, clock=reactor, hostname=config.hostname)
@@ -263,34 +270,42 @@ def _titles(
     config: Config, store: object, local: object, checkers: Sequence[object], directory: object, filters: Sequence[object],
 ) -> dict[int, str]:
     """What the configuration calls each plugin's part; ready-made ones and development's own go by their class."""
-    named: list[tuple[str, object, PluginSpec | None]] = [
-        (kind, part, spec) for kind, part, spec in (
-            ("directory", directory, config.directory), ("storage", store, config.storage), ("delivery", local, config.delivery))
-        if kind not in config.parts]
-    for kind, parts, specs in (("auth", checkers, config.auth), ("filter", filters, config.filters)):
-        if not config.development or kind == "filter":
-            named += [(kind, part, spec) for part, spec in zip(parts[len(parts) - len(specs):], specs)]    # ours come last
-    return {id(part): f"The {kind} plugin {spec.plugin!r}" for kind, part, spec in named if spec is not None}
+    auth = () if config.development or "portal" in config.parts else config.auth
+    named = [
+        (kind, part, spec) for kind, key, parts, specs in (
+            ("directory", "directory", [directory], [config.directory]), ("storage", "storage", [store], [config.storage]),
+            ("delivery", "delivery", [local], [config.delivery]), ("auth", "auth", checkers, auth),
+            ("filter", "filters", filters, config.filters))
+        if key not in config.parts for part, spec in zip(parts, specs) if spec is not None]
+    return {id(part): f"The {kind} plugin {spec.plugin!r}" for kind, part, spec in named}
+
+
+def _part(kind: str, config: Config, spec: PluginSpec, context: BuildContext) -> Any:
+    """The one of this kind: ready made, or built."""
+    if kind in config.parts:
+        return kept_promise(kind, f"parts[{kind!r}]", config.parts[kind])
+    return PLUGINS.build(kind, spec, context)
+
+
+def _parts(kind: str, name: str, config: Config, specs: Sequence[PluginSpec], context: BuildContext) -> list[Any]:
+    """Those of this kind: ready made, or built."""
+    if name in config.parts:
+        return [kept_promise(kind, f"parts[{name!r}]", each) for each in config.parts[name]]
+    return [PLUGINS.build(kind, spec, context) for spec in specs]
 
 
 def _identity(config: Config, context: BuildContext) -> tuple[DevelopmentAuth | None, list[Any], Any]:
     """(development's own, checkers, directory)."""
-    if config.development:
-        development = DevelopmentAuth(config.data, random.SystemRandom())
-        return development, [development], development
-    checkers = [*config.parts.get("auth", ()), *(PLUGINS.build("auth", spec, context) for spec in config.auth)]
-    for checker, spec in zip(checkers, config.auth):
-        if not ICredentialsChecker.providedBy(checker):
-            raise ConfigError(f"The auth plugin {spec.plugin!r} made something that is no ICredentialsChecker.")
-    if "directory" in config.parts:
-        return None, checkers, config.parts["directory"]
-    if config.directory is not None:
-        return None, checkers, PLUGINS.build("directory", config.directory, context)
+    development = DevelopmentAuth(config.data, random.SystemRandom()) if config.development else None
+    own = () if development is not None or "portal" in config.parts else config.auth
+    checkers = [*([development] if development else []), *_parts("auth", "auth", config, own, context)]
+    if "directory" in config.parts or config.directory is not None:
+        return development, checkers, _part("directory", config, config.directory or PluginSpec(""), context)
     for checker in checkers:
         if IDirectory.providedBy(checker):
-            return None, checkers, checker
+            return development, checkers, checker
     raise ConfigError("None of the auth plugins knows who exists: name a directory plugin as well "
-                      "(directory = \"everyone\" takes every name at our domains for an account).")
+                      '(--directory everyone, or directory = "everyone", takes every name at our domains for an account).')
 
 
 def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks) -> IProtocolFactory:

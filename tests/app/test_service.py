@@ -20,19 +20,25 @@ from mailframe.app.build import LateContexts
 from mailframe.app.config import Config, Listener
 from mailframe.app.service import MailService, StartError
 from mailframe.app.toml import ConfigError
+from mailframe.interfaces.filter import IConnectionFilter
 from mailframe.interfaces.plugin import ILifecycle
+from mailframe.model.envelope import Peer
+from mailframe.model.verdict import Pass, Verdict
 from mailframe.stores.memory import MemoryStore
 
 DAY = 86_400.0
 
 
-@implementer(ILifecycle)
+@implementer(ILifecycle, IConnectionFilter)
 class Part:
     """A part whose life is watched."""
 
     def __init__(self, start: Any = None, close: Any = None) -> None:
         self.events: list[str] = []
         self._start, self._close = start, close
+
+    def connection(self, peer: Peer) -> Verdict:
+        return Pass()
 
     def start(self) -> Any:
         self.events.append("start")
@@ -103,7 +109,7 @@ class ServiceTests(CleanTestCase):
         part, after = Part(start=Deferred), Part()
         service = self.make(part, after)
         service.startService()
-        while part.events != ["start"]:          # the database is opened in its own thread before
+        while not part.events and not service.started.called:          # the database is opened in its own thread before
             turn: Deferred[None] = Deferred()
             reactor.callLater(0, turn.callback, None)  # type: ignore[attr-defined]
             await turn
@@ -119,8 +125,9 @@ class ServiceTests(CleanTestCase):
         first, second = Part(), Part(start=broken)
         service = self.make(first, second)
         service.startService()
-        with self.assertRaisesRegex(ConfigError, "^Part cannot start: out of order.$"):
+        with self.assertRaisesRegex(ConfigError, "^Part cannot start: RuntimeError: out of order.$"):
             await service.started
+        self.assertTrue(self.flushLoggedErrors(RuntimeError))
         self.assertEqual((first.events, second.events), (["start", "close"], ["start", "close"]))
         self.assertEqual(service.addresses(), {})
 
@@ -146,7 +153,7 @@ class ServiceTests(CleanTestCase):
         taken = other.addresses()["pop3"][1]
         service = self.make(smtp=Listener("smtp", "0"), pop3=Listener("pop3", str(taken)))
         with self.assertRaisesRegex(StartError, f"{taken}.*another program has this port"):
-            service.privilegedStartService()
+            service.prepare()
         self.assertEqual(service.addresses(), {})
 
     async def test_it_joins_and_leaves_a_parent_that_runs(self) -> None:

@@ -82,17 +82,17 @@ class Child:
         return 0 if self.process.returncode == -signal.SIGTERM else self.process.returncode     # twistd passes the signal on
 
 
-def twistd(*arguments: str) -> list[str]:
-    """The command line of `twistd` in the environment that runs the tests."""
-    return [str(Path(sys.executable).with_name("twistd")), *arguments]
+def twistd(*arguments: str, programs: Path | None = None) -> list[str]:
+    """The command line of `twistd` in the environment that runs the tests, or in that of the folder `programs`."""
+    return [str((programs or Path(sys.executable).parent) / "twistd"), *arguments]
 
 
 class MailServer(Child):
     """`twistd -n mailframe ...`, ready when made; `ports` by listener (0: a Unix socket)."""
 
-    def __init__(self, folder: Path, *arguments: str, before: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *arguments: str, before: Sequence[str] = (), programs: Path | None = None) -> None:
         """`before`: twistd's own options."""
-        super().__init__(twistd("--nodaemon", "--pidfile=", *before, "mailframe", *arguments), folder)
+        super().__init__(twistd("--nodaemon", "--pidfile=", *before, "mailframe", *arguments, programs=programs), folder)
         self.ports: dict[str, int] = {}
         try:
             ready = self.wait_for(r"is ready: (.*)")
