@@ -84,7 +84,8 @@ class Parts:
             _prepare(self.config.data)
             self.tls.load(self.config.data, self.reactor.seconds())
             await self.spool.start()
-            for part in (self.store, *self._others()):
+            await self._begin(self.store)
+            for part in self._others():
                 await self._begin(part)
             if self.development is not None:
                 _ = self.development.password
@@ -99,16 +100,13 @@ class Parts:
             await settled(part.start())
         except (ConfigError, CancelledError):
             raise
-        except (ValueError, OSError) as error:       # sentences
+        except Exception as error:
             raise ConfigError(f"{self.title(part)} cannot start: {explained(error)}") from error
-        except Exception as error:                   # I7
-            _log.failure("{part} failed to start", part=self.title(part))
-            raise ConfigError(f"{self.title(part)} cannot start: {type(error).__name__}: {explained(error)}") from error
 
     async def stop(self, patience_s: float) -> None:
         """End sessions gracefully, let running hand-overs finish, close the stores; to be called again does nothing.
 
-        Takes at most about `patience_s` for the sessions and as long again for each part that does not close; a store has longer.
+        Takes at most about `patience_s` for the sessions and as long again for each part that does not close.
         """
         await DeferredList(
             [*(Deferred.fromCoroutine(_stopped(factory, patience_s, self.reactor)) for factory in self.factories.values()),
@@ -270,14 +268,16 @@ def _titles(
     config: Config, store: object, local: object, checkers: Sequence[object], directory: object, filters: Sequence[object],
 ) -> dict[int, str]:
     """What the configuration calls each plugin's part; ready-made ones and development's own go by their class."""
-    auth = () if config.development or "portal" in config.parts else config.auth
-    named = [
-        (kind, part, spec) for kind, key, parts, specs in (
-            ("directory", "directory", [directory], [config.directory]), ("storage", "storage", [store], [config.storage]),
-            ("delivery", "delivery", [local], [config.delivery]), ("auth", "auth", checkers, auth),
-            ("filter", "filters", filters, config.filters))
-        if key not in config.parts for part, spec in zip(parts, specs) if spec is not None]
-    return {id(part): f"The {kind} plugin {spec.plugin!r}" for kind, part, spec in named}
+    named: list[tuple[str, object, PluginSpec | None]] = [
+        (kind, part, spec) for kind, part, spec in (
+            ("directory", directory, config.directory), ("storage", store, config.storage), ("delivery", local, config.delivery))
+        if kind not in config.parts]
+    own = not config.development and "portal" not in config.parts
+    kinds = (("auth", "auth", checkers, config.auth if own else ()), ("filter", "filters", filters, config.filters))
+    for kind, name, parts, specs in kinds:
+        if name not in config.parts:
+            named += [(kind, part, spec) for part, spec in zip(parts, specs)]
+    return {id(part): f"The {kind} plugin {spec.plugin!r}" for kind, part, spec in named if spec is not None}
 
 
 def _part(kind: str, config: Config, spec: PluginSpec, context: BuildContext) -> Any:

@@ -48,11 +48,11 @@ class MailService(Service):
         self._parts: Parts | None = None
         self._ports: dict[str, IListeningPort] = {}
         self._closing: list[Deferred[Any]] = []
-        self._failure: Failure | None = None
+        self._failure: Failure | None = None       # of `privilegedStartService`, until the start tells of it
 
     @property
     def parts(self) -> Parts:
-        """What the server is made of; there while it runs, from `privilegedStartService` on."""
+        """What the server is made of; there from `privilegedStartService` on."""
         if self._parts is None:
             raise RuntimeError("the service has not been started")
         return self._parts
@@ -61,18 +61,6 @@ class MailService(Service):
         """(host, port) that each listener really has; (path, 0) for a Unix socket."""
         return {name: _address(port) for name, port in self._ports.items()}
 
-    def prepare(self) -> None:
-        """Build all parts and bind all ports. Raises ConfigError and StartError, with nothing left open."""
-        self._parts = build(self.config, self.reactor)
-        try:
-            for name, listener in self.config.listeners.items():
-                self._ports[name] = self._bind(name, listener)
-        except BaseException:
-            self._parts = None
-            self._closing = [maybeDeferred(port.stopListening) for port in self._ports.values()]
-            self._ports.clear()
-            raise
-
     def privilegedStartService(self) -> None:
         """As `prepare`; what went wrong is told by `started`, for an exception would keep other services from starting."""
         try:
@@ -80,17 +68,30 @@ class MailService(Service):
         except Exception:
             self._failure = Failure()  # type: ignore[no-untyped-call]
 
+    def prepare(self) -> None:
+        """Bind every port and read the keys; what fails leaves nothing behind. Raises ConfigError, StartError."""
+        if self.started.called:              # it was stopped, and begins anew
+            self.started = Deferred()
+        self._parts = build(self.config, self.reactor)
+        try:
+            for name, listener in self.config.listeners.items():
+                self._ports[name] = self._bind(name, listener)
+        except BaseException:
+            self._unbind()
+            self._parts = None
+            raise
+
     def startService(self) -> None:
         """Open stores and queue, then accept; `started` tells when."""
         super().startService()  # type: ignore[no-untyped-call]
-        if self.started.called:              # of a start before, which failed
-            self.started = Deferred()
-        self._starting = Deferred.fromCoroutine(self._start())
-        self._starting.addErrback(lambda failure: Deferred.fromCoroutine(self._failed(failure)))
-        self._starting.addBoth(self._begun, self.started)
+        if self._parts is None and self._failure is None:
+            self.privilegedStartService()
+        started = self.started
+        self._starting = Deferred.fromCoroutine(self._start()).addErrback(self._failed)
+        self._starting.addBoth(self._begun, started)
 
     def stopService(self) -> Deferred[None]:
-        """Fires when sessions have ended and all is closed; a start under way is given up. To be called again does no harm."""
+        """Fires when all is closed; a start under way ends first. To be called again does no harm."""
         super().stopService()  # type: ignore[no-untyped-call]
         waiting: Deferred[None] = Deferred()
         if self._stopped is None:
@@ -100,39 +101,40 @@ class MailService(Service):
             self._stopped.append(waiting)
         return waiting
 
+    def _begun(self, outcome: Failure | None, started: Deferred[None]) -> None:
+        self._starting = None
+        if isinstance(outcome, Failure):
+            if not isinstance(outcome.value, CancelledError):
+                _log.error("mailframe cannot start: {why}", why=self.explain(outcome.value))
+            started.errback(outcome)
+            if isinstance(outcome.value, CancelledError):
+                started.addErrback(lambda _: None)
+        else:
+            started.callback(None)
+
     async def _start(self) -> None:
-        if self._parts is None and self._failure is None:
-            self.privilegedStartService()
-        if self._failure is not None:
-            self._failure.raiseException()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            failure.raiseException()
         await self.parts.start()
         for port in self._ports.values():
             _accept(port, True)
         _log.info("mailframe is ready: {listeners}", listeners=", ".join(
             f"{name} {host}:{port}" for name, (host, port) in self.addresses().items()))
 
-    async def _failed(self, failure: Failure) -> None:
-        self._parts = self._failure = None
-        await self._unbind()
-        failure.raiseException()
-
-    def _begun(self, outcome: Failure | None, started: Deferred[None]) -> None:
-        self._starting = None
-        if not isinstance(outcome, Failure):
-            started.callback(None)
-            return
-        if not isinstance(outcome.value, CancelledError):
-            _log.error("mailframe cannot start: {why}", why=self.explain(outcome.value))
-        started.errback(outcome)
+    def _failed(self, failure: Failure) -> Deferred[Any]:
+        self._unbind()
+        closing, self._closing = self._closing, []
+        return DeferredList(closing, consumeErrors=True).addCallback(lambda _: failure)
 
     async def _stop(self) -> None:
+        self._unbind()
+        closing, self._closing = self._closing, []
+        await DeferredList(closing, consumeErrors=True)
         starting = self._starting
         if starting is not None:
             starting.cancel()
-            await starting                       # its parts close what they opened
-        started, self.started = self.started, Deferred()
-        started.addErrback(lambda _: None)       # it was logged; who stops us has no more to learn
-        await self._unbind()
+            await starting                   # its parts close what they opened
         parts, self._parts = self._parts, None
         if parts is not None:
             await parts.stop(STOP_PATIENCE_S)
@@ -144,12 +146,10 @@ class MailService(Service):
         for each in waiting:
             each.callback(None)
 
-    async def _unbind(self) -> None:
-        """Close all ports; returns when the system has them back."""
+    def _unbind(self) -> None:
+        """Close all ports; the system has them back when `_closing` has fired."""
         self._closing += [maybeDeferred(port.stopListening) for port in self._ports.values()]
         self._ports.clear()
-        closing, self._closing = self._closing, []
-        await DeferredList(closing, consumeErrors=True)
 
     def _bind(self, name: str, listener: Listener) -> IListeningPort:
         """Bind now, accept later: a client that comes early waits in the kernel's queue."""

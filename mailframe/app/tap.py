@@ -41,7 +41,8 @@ class Options(usage.Options):
     longdesc = (
         "Without --config, --domain, --auth and --relay this is development mode: it listens on loopback only, accepts mail "
         "for every address, lets nothing leave the machine, and prints an account to try. An ENDPOINT is a port (2525), an "
-        "address (127.0.0.1:2525), a Twisted endpoint string (tcp:2525:interface=127.0.0.1), or \"off\"."
+        "address (127.0.0.1:2525), a Twisted endpoint string (tcp:2525:interface=127.0.0.1), or \"off\". "
+        "A NAME is a plugin's, as \"mailframe plugins\" lists them, or package.module:Factory; ARGUMENT is its first setting."
     )
     optParameters: ClassVar = [
         ["config", "c", None, "Read this TOML file."],

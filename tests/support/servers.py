@@ -91,7 +91,7 @@ class MailServer(Child):
     """`twistd -n mailframe ...`, ready when made; `ports` by listener (0: a Unix socket)."""
 
     def __init__(self, folder: Path, *arguments: str, before: Sequence[str] = (), programs: Path | None = None) -> None:
-        """`before`: twistd's own options."""
+        """`before`: twistd's own options; `programs`: the folder of the one to run, if not the tests' own."""
         super().__init__(twistd("--nodaemon", "--pidfile=", *before, "mailframe", *arguments, programs=programs), folder)
         self.ports: dict[str, int] = {}
         try:
