@@ -54,6 +54,9 @@ _log = Logger()
 #: How long one part may take to close after a start that failed.
 CLOSE_PATIENCE_S = 10.0
 
+#: How long a store may: it writes back what a busy day has left in its log.
+STORE_PATIENCE_S = 60.0
+
 #: How often a server that runs on looks whether its self-signed certificate ends soon.
 RENEWAL_S = 86_400.0
 
@@ -137,8 +140,10 @@ class Parts:
         if self.control is not None:
             await self._last("the control socket", self.control.stopListening, patience_s)
             self.control = None
-        for part in (*reversed(self._others()), self.store, self.spool):
+        for part in reversed(self._others()):
             await self._last(self.title(part), part.close, patience_s)
+        for part in (self.store, self.spool):
+            await self._last(self.title(part), part.close, STORE_PATIENCE_S)
 
     def _others(self) -> list[Any]:
         """Those to be started and closed, each once, though it may play several parts."""
