@@ -19,11 +19,12 @@ from mailframe.app.builtin import ACCOUNTS, BUILT_IN, DATABASE
 from mailframe.app.config import Config, Listener
 from mailframe.app.control import ControlFactory
 from mailframe.app.control import listen as listen_control
+from mailframe.app.ownaddress import own_address
 from mailframe.app.plugins import BuildContext, Plugins, kept_promise
 from mailframe.app.queuecontrol import handlers
 from mailframe.app.toml import ConfigError, PluginSpec
-from mailframe.auth.accounts import AccountsFile
 from mailframe.auth.development import FRESH_DEVELOPMENT, DevelopmentAuth
+from mailframe.auth.limiter import LoginLimiter
 from mailframe.auth.realm import portal as make_portal
 from mailframe.dns.resolver import Resolver
 from mailframe.imap.server import ImapServerFactory
@@ -33,6 +34,7 @@ from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.plugin import ILifecycle
 from mailframe.model.mailbox import FRESH_ACCOUNT
 from mailframe.pipeline.dispatch import Pipeline
+from mailframe.pipeline.settings import PipelineSettings
 from mailframe.pop3.locks import MaildropLocks
 from mailframe.pop3.server import Pop3ServerFactory
 from mailframe.queue.agent import QueueAgent
@@ -51,6 +53,9 @@ _log = Logger()
 
 #: How long one part may take to close after a start that failed.
 CLOSE_PATIENCE_S = 10.0
+
+#: How long a store may: it writes back what a busy day has left in its log.
+STORE_PATIENCE_S = 60.0
 
 #: How often a server that runs on looks whether its self-signed certificate ends soon.
 RENEWAL_S = 86_400.0
@@ -135,8 +140,10 @@ class Parts:
         if self.control is not None:
             await self._last("the control socket", self.control.stopListening, patience_s)
             self.control = None
-        for part in (*reversed(self._others()), self.store, self.spool):
+        for part in reversed(self._others()):
             await self._last(self.title(part), part.close, patience_s)
+        for part in (self.store, self.spool):
+            await self._last(self.title(part), part.close, STORE_PATIENCE_S)
 
     def _others(self) -> list[Any]:
         """Those to be started and closed, each once, though it may play several parts."""
@@ -244,15 +251,12 @@ def build(config: Config, reactor: Any) -> Parts:
     filters = _parts("filter", "filters", config, config.filters, context)
     spool = Spool(engine, content, reactor)
     queue = QueueAgent(spool)
-    habits = config.pipeline
-    if config.postmaster and not isinstance(directory, AccountsFile):       # which knows its postmaster itself
-        habits = replace(habits, route=replace(habits.route, postmaster=config.postmaster))
-    pipeline = Pipeline(directory, local, queue, filters, habits, clock=reactor, hostname=config.hostname)
-    relay = None if config.development else RelayAgent(
-        Resolver(reactor, nameservers=config.relay.resolvers()), config.relay, reactor=reactor, hostname=config.hostname)
+    pipeline = Pipeline(directory, local, queue, filters, _pipeline_settings(config), clock=reactor, hostname=config.hostname)
+    relay = None if config.development else _relay(config, reactor)
     runner = Runner(spool, relay, local, pipeline, config.queue, reactor, hostname=config.hostname)
     tls = LateContexts(config.tls.pairs(), reactor)
-    portal = config.parts.get("portal") or make_portal(store, checkers, context.fresh)
+    portal = config.parts.get("portal") or make_portal(
+        store, checkers, context.fresh, LoginLimiter(reactor.seconds, config.login))
     others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
     parts = Parts(
         config, reactor, store, directory, portal, pipeline, spool, runner, tls, development, others,
@@ -277,6 +281,22 @@ def _titles(
         if name not in config.parts:
             named += [(kind, part, spec) for part, spec in zip(parts, specs)]
     return {id(part): f"The {kind} plugin {spec.plugin!r}" for kind, part, spec in named if spec is not None}
+
+
+def _relay(config: Config, reactor: Any) -> RelayAgent:
+    return RelayAgent(
+        Resolver(reactor, nameservers=config.relay.resolvers()), config.relay, reactor=reactor, hostname=config.hostname,
+        own_names=config.relay.own_names,
+        own_address=own_address([each.endpoint for each in config.listeners.values()], config.relay.port))
+
+
+def _pipeline_settings(config: Config) -> PipelineSettings:
+    """The configured ones, and whose a postmaster is that the directory does not know."""
+    settings, domains = config.pipeline, config.domains
+    route = replace(
+        settings.route, own_domain=domains[0] if domains else config.hostname,
+        postmaster=settings.route.postmaster or config.postmaster)
+    return replace(settings, route=route)
 
 
 def _part(kind: str, config: Config, spec: PluginSpec, context: BuildContext) -> Any:
@@ -313,8 +333,8 @@ def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks) 
     factory: Any
     if listener.role in ("smtp", "submission"):
         table = config.smtp if listener.role == "smtp" else config.submission
-        most = min(table.max_message_octets or config.pipeline.max_octets, config.pipeline.max_octets)
-        settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login, max_message_octets=most)
+        settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login,
+                           max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
         portal = parts.portal if listener.role == "submission" else None
         factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name)
     elif listener.role == "imap":
@@ -326,6 +346,11 @@ def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks) 
             parts.portal, replace(config.pop3, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls, locks=locks)
     made: IProtocolFactory = factory
     return made
+
+
+def _least(announced: int, taken: int) -> int:
+    """What SIZE may promise: no more than the pipeline takes; 0 is no limit."""
+    return min(announced or taken, taken)
 
 
 def rehearse(config: Config) -> None:

@@ -17,6 +17,7 @@ from mailframe.app.builtin import BUILT_IN
 from mailframe.app.config import FIXED, Certificate, Config, Listener, TlsConfig
 from mailframe.app.factory import parameters_of, settings_of
 from mailframe.app.toml import Key, PluginSpec
+from mailframe.auth.limiter import LoginLimits
 from mailframe.imap.settings import ImapSettings
 from mailframe.pipeline.filters import FilterSettings
 from mailframe.pipeline.route import RouteSettings
@@ -49,9 +50,10 @@ GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
         (("relay", "client"), "relay.client", ClientSettings),
         (("queue",), "queue", RetrySettings),
     )),
-    ("Reading mail", (
+    ("Reading mail, and logging in", (
         (("imap",), "imap", ImapSettings),
         (("pop3",), "pop3", Pop3Settings),
+        (("login",), "login", LoginLimits),
     )),
 )
 TABLES = tuple(table for _, tables in GROUPS for table in tables)

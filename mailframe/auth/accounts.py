@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -20,7 +19,6 @@ from zope.interface import implementer
 from mailframe.interfaces.directory import IDirectory
 from mailframe.model.address import Address
 from mailframe.model.domain import canonical_domain
-from mailframe.model.refusal import TryAgainLater
 from mailframe.model.route import Account, Remote, Resolution, Rewrite, Unknown
 
 from .accountlines import Accounts, parse_accounts
@@ -150,18 +148,12 @@ class AccountsFile:
         if self._accounts is None:
             self.load()
             assert self._accounts is not None
-        elif now:
+        elif now or not 0 <= self._clock.seconds() - self._looked_at < _LOOK_AGAIN_S:
             await self.reload()
-        elif not 0 <= self._clock.seconds() - self._looked_at < _LOOK_AGAIN_S:      # the clock may be set back
-            with suppress(TryAgainLater):    # mail does not wait for those who guess passwords
-                await self.reload()
         return self._accounts
 
     async def reload(self) -> None:
-        """Look at the file now, and read it again if it has changed; what is wrong with it is logged, once.
-
-        Raises TryAgainLater when the threads are busy with logins; the next call looks again.
-        """
+        """Look at the file now, and read it again if it has changed; what is wrong with it is logged, once."""
         while self._waiting is not None:     # somebody reads it: what he reads is for us, too
             turn: Deferred[None] = Deferred()
             self._waiting.append(turn)
@@ -181,11 +173,11 @@ class AccountsFile:
         self._waiting = []
         try:
             self._accounts = await self._hashes.run_however_many_wait(_read, self.path, self._domains)
-        except (TryAgainLater, CancelledError):
-            self._stamp = None               # not read after all
-            raise
         except (OSError, ValueError) as error:
             self._log.error("the accounts file stays as it was read before: {error}", error=error)
+        except BaseException:
+            self._stamp = None               # who waited was cut off, and the next one has to read it
+            raise
         else:
             self._log.info("read {path} again: {count} accounts", path=str(self.path), count=len(self._accounts.hashes))
         finally:

@@ -7,8 +7,11 @@ import binascii
 import hashlib
 import hmac
 import os
+import sys
+import threading
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from argon2 import PasswordHasher, extract_parameters
@@ -25,6 +28,8 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 MAX_PASSWORD_OCTETS = 4096       # nobody types more; keeps what is hashed and remembered small
 _SCRYPT_MAX_MEMORY = 256 << 20   # a hash in the file that wants more is refused, not obeyed
+
+_NICENESS = 10                   # a tenth of a core's share beside the reactor, all of it when nobody else wants it
 
 #: A hash of nothing in particular: verified for users that do not exist, so that they take the same time.
 DUMMY_HASH = _HASHER.hash(os.urandom(16))
@@ -99,6 +104,13 @@ def _unpadded(text: str) -> bytes:
     return base64.b64decode(text.replace(".", "+") + "=" * (-len(text) % 4), validate=True)
 
 
+def _give_way() -> None:
+    """The reactor is not to wait for a core that a hash keeps busy (I2); only Linux has priorities of single threads."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
 class HashPool:
     """Runs hashing off the reactor's thread: at most `workers` at once, at most `waiting` behind them.
 
@@ -113,7 +125,6 @@ class HashPool:
         self._room = self._workers + waiting
         self._pool: ThreadPool | None = None
         self._stop_trigger: object = None
-        self._closing = False
         self.pending = 0
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
@@ -126,18 +137,25 @@ class HashPool:
         """As `run`, for what guessers must not be able to keep from being done."""
         self.pending += 1
         try:
-            return await deferToThreadPool(self._reactor, self._started(), self._unless_closing, function, *arguments)
+            return await deferToThreadPool(self._reactor, self._started(), self._unless_closed, function, *arguments)
         finally:
             self.pending -= 1
+
+    def _unless_closed(self, function: Callable[..., T], *arguments: object) -> T:
+        """In a thread. A pool that ends does what its queue holds: some hundred hashes, for which the reactor would wait."""
+        if not self.open:
+            raise TryAgainLater(detail="the hashing threads end")
+        _give_way()
+        return function(*arguments)
+
+    @property
+    def open(self) -> bool:
+        """Whether its threads are there."""
+        return self._pool is not None
 
     async def verify(self, stored: str, password: str) -> bool:
         """`verify` in a thread."""
         return await self.run(verify, stored, password)
-
-    def _unless_closing(self, function: Callable[..., T], *arguments: object) -> T:
-        if self._closing:
-            raise TryAgainLater(detail="the server stops")
-        return function(*arguments)
 
     def close(self) -> None:
         """End the threads; waits for the hashes under way (tens of ms), and gives up those that have not begun."""
@@ -148,9 +166,7 @@ class HashPool:
     def _stop(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            self._closing = True
             pool.stop()
-            self._closing = False
 
     def _started(self) -> ThreadPool:
         if self._pool is None:

@@ -18,6 +18,8 @@ from mailframe.model.mailbox import FRESH_ACCOUNT, NewMailbox
 from mailframe.model.refusal import InternalError, Refusal
 
 from .anyof import AnyOf
+from .limited import LimitedPortal
+from .limiter import LoginLimiter
 from .names import check_account_name
 
 _log = Logger()
@@ -81,9 +83,16 @@ def _no_logout() -> None:
     """A session keeps nothing in the realm."""
 
 
-def portal(store: IMailStore, checkers: Iterable[ICredentialsChecker], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT) -> Portal:
-    """A portal over `store`. Of several checkers for one kind of credentials each is asked in turn until one says yes."""
-    made = Portal(MailRealm(store, fresh))
+def portal(
+    store: IMailStore, checkers: Iterable[ICredentialsChecker], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
+    limiter: LoginLimiter | None = None,
+) -> Portal:
+    """A portal over `store`. Of several checkers for one kind of credentials each is asked in turn until one says yes.
+
+    With a `limiter`, addresses from which too many passwords were guessed are refused for a while.
+    """
+    realm = MailRealm(store, fresh)
+    made = Portal(realm) if limiter is None else LimitedPortal(realm, limiter)
     every = tuple(checkers)
     kinds = {kind: None for checker in every for kind in checker.credentialInterfaces}
     for kind in kinds:

@@ -90,9 +90,12 @@ def twistd(*arguments: str, programs: Path | None = None) -> list[str]:
 class MailServer(Child):
     """`twistd -n mailframe ...`, ready when made; `ports` by listener (0: a Unix socket)."""
 
-    def __init__(self, folder: Path, *arguments: str, before: Sequence[str] = (), programs: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, before: Sequence[str] = (), programs: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
         """`before`: twistd's own options; `programs`: the folder of the one to run, if not the tests' own."""
-        super().__init__(twistd("--nodaemon", "--pidfile=", *before, "mailframe", *arguments, programs=programs), folder)
+        super().__init__(twistd("--nodaemon", "--pidfile=", *before, "mailframe", *arguments, programs=programs), folder, env)
         self.ports: dict[str, int] = {}
         try:
             ready = self.wait_for(r"is ready: (.*)")
