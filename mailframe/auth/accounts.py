@@ -151,8 +151,11 @@ class AccountsFile:
                 return
             self._stamp = stamp     # nobody else need read it
             self._accounts = await self._hashes.run_however_many_wait(_read, self._path, self._domains)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             self._log.error("the accounts file stays as it was read before: {error}", error=error)
+        except OSError as error:
+            self._stamp = before    # perhaps there was no file descriptor to be had: try again
+            self._log.error("the accounts file stays as it was read before, for now: {error}", error=error)
         except BaseException:
             self._stamp = before    # who waited was cut off, and the next one has to read it
             raise
