@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import gc
 import os
+import resource
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -171,6 +172,15 @@ def _put(fd: int | None, text: str) -> None:
             data = data[os.write(fd, data):]
 
 
+def _allow_files() -> None:
+    """As many file descriptors as we may have. The 1,024 of a login shell are gone, a connection each,
+    long before our own limits on connections are met."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class NotStarted(Exception):
     """What a daemon tells the process that waits for it."""
 
@@ -189,6 +199,7 @@ class TwistdMailService(MailService):
 
     def startService(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        _allow_files()
         self._or_exit(self._start_now)
         gc.collect()
         gc.freeze()     # what is there now stays: the collector's walks over it would make the reactor wait (I2)
