@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from mailframe.app.plugins import BuildContext
 from mailframe.auth.accounts import AccountsFile
+from mailframe.auth.localnames import LocalNames
 from mailframe.interfaces.directory import IDirectory
 from mailframe.interfaces.plugin import ILifecycle
 from mailframe.mime.attributes import VERSION
@@ -59,7 +60,6 @@ class Accounts(AccountsFile):
 
     def __init__(self, path: Path, *, create: bool, **arguments: Any) -> None:
         super().__init__(path, **arguments)
-        self.path = path
         self._create = create
 
     async def start(self) -> None:
@@ -73,8 +73,7 @@ class Accounts(AccountsFile):
 
 def strcred(context: BuildContext, description: str) -> ICredentialsChecker:
     """Any credentials checker that Twisted knows, as twistd's own --auth spells it: strcred:unix, strcred:file:PATH."""
-    checker: ICredentialsChecker = makeChecker(description)  # type: ignore[no-untyped-call]
-    return checker
+    return LocalNames(makeChecker(description), context.domains)  # type: ignore[no-untyped-call]
 
 
 @implementer(IDirectory)

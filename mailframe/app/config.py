@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from mailframe.app.endpoints import endpoint_string, is_loopback
 from mailframe.app.toml import ConfigError, Document, Key, PluginSpec, did_you_mean, read
+from mailframe.auth.limiter import LoginLimits
 from mailframe.imap.settings import ImapSettings
 from mailframe.model.domain import canonical_domain
 from mailframe.pipeline.settings import PipelineSettings
@@ -79,6 +80,7 @@ class Config:
     queue: RetrySettings = RetrySettings()
     smtp: SmtpSettings = SmtpSettings()
     submission: SmtpSettings = SmtpSettings()
+    login: LoginLimits = LoginLimits()
     imap: ImapSettings = ImapSettings()
     pop3: Pop3Settings = Pop3Settings()
     development: bool = False
@@ -108,6 +110,7 @@ READY = ("storage", "delivery", "auth", "directory", "filters", "portal")
 #: Set by the build from other places, so not settings of their tables.
 FIXED: Mapping[Key, Sequence[str]] = {
     (): ("development", "parts", "base"),
+    ("pipeline", "route"): ("own_domain",),
     ("smtp",): ("role", "hostname", "plaintext_login"), ("submission",): ("role", "hostname", "plaintext_login"),
     ("imap",): ("plaintext_login", "hostname"), ("pop3",): ("plaintext_login", "hostname"),
 }

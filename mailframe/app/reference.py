@@ -15,6 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from mailframe.app.build import rehearse
 from mailframe.app.config import FIXED, Certificate, Config, Listener, TlsConfig
 from mailframe.app.toml import Key, PluginSpec
+from mailframe.auth.limiter import LoginLimits
 from mailframe.imap.settings import ImapSettings
 from mailframe.pipeline.filters import FilterSettings
 from mailframe.pipeline.route import RouteSettings
@@ -41,6 +42,7 @@ TABLES: tuple[tuple[Key, str, type], ...] = (
     (("queue",), "queue", RetrySettings),
     (("smtp",), "smtp", SmtpSettings),
     (("submission",), "submission", SmtpSettings),
+    (("login",), "login", LoginLimits),
     (("imap",), "imap", ImapSettings),
     (("pop3",), "pop3", Pop3Settings),
 )

@@ -7,8 +7,11 @@ import binascii
 import hashlib
 import hmac
 import os
+import sys
+import threading
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from argon2 import PasswordHasher, extract_parameters
@@ -25,6 +28,8 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 MAX_PASSWORD_OCTETS = 4096       # nobody types more; keeps what is hashed and remembered small
 _SCRYPT_MAX_MEMORY = 256 << 20   # a hash in the file that wants more is refused, not obeyed
+
+_NICENESS = 10                   # a tenth of a core's share beside the reactor, all of it when nobody else wants it
 
 #: A hash of nothing in particular: verified for users that do not exist, so that they take the same time.
 DUMMY_HASH = _HASHER.hash(os.urandom(16))
@@ -99,6 +104,13 @@ def _unpadded(text: str) -> bytes:
     return base64.b64decode(text.replace(".", "+") + "=" * (-len(text) % 4), validate=True)
 
 
+def _give_way() -> None:
+    """The reactor is not to wait for a core that a hash keeps busy (I2); only Linux has priorities of single threads."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
 class HashPool:
     """Runs hashing off the reactor's thread: at most `workers` at once, at most `waiting` behind them.
 
@@ -133,6 +145,7 @@ class HashPool:
         """In a thread. A pool that ends does what its queue holds: some hundred hashes, for which the reactor would wait."""
         if not self.open:
             raise TryAgainLater(detail="the hashing threads end")
+        _give_way()
         return function(*arguments)
 
     @property
@@ -145,7 +158,7 @@ class HashPool:
         return await self.run(verify, stored, password)
 
     def close(self) -> None:
-        """End the threads; waits for the hashes under way (tens of ms)."""
+        """End the threads; waits for the hashes under way (tens of ms), and gives up those that have not begun."""
         if self._pool is not None:
             self._reactor.removeSystemEventTrigger(self._stop_trigger)
             self._stop()

@@ -14,6 +14,7 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.model.client import Client
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.model.refusal import NoSuchMailbox, Refusal
 from mailframe.sasl.exchange import Mechanism
@@ -181,7 +182,7 @@ class SessionContext:
 
     async def log_in(self, user: str, password: str) -> None:
         try:
-            self._user = await login.log_in(self._shared.portal, user, password)
+            self._user = await login.log_in(self._shared.portal, user, password, Client(self.remote, "imap"))
         except Refusal as refusal:
             _log.info(
                 "IMAP login of {user} from {remote} failed: {reason}", user=user[:100], remote=self.remote, reason=refusal.public)

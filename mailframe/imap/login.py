@@ -19,6 +19,7 @@ from mailframe.interfaces.auth import IMailUser
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount
+from mailframe.model.client import Client
 from mailframe.model.mailbox import INBOX
 from mailframe.model.refusal import LoginFailed, Refusal, TryAgainLater
 
@@ -52,11 +53,11 @@ def is_loopback(remote: str) -> bool:
         return False
 
 
-async def log_in(portal: Portal, user: str, password: str) -> User:
+async def log_in(portal: Portal, user: str, password: str, client: Client) -> User:
     """Raises LoginFailed for any reason of the user's, TryAgainLater when we could not look (the reason is logged)."""
     credentials = UsernamePassword(user.encode(), password.encode())
     try:
-        found: Any = await portal.login(credentials, None, IMailUser)
+        found: Any = await portal.login(credentials, client, IMailUser)
         _, avatar, logout = found
         account: IAccount = await settled(avatar.open_account())
         return User(avatar.name, account, await _parts(account), logout)

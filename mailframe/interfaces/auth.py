@@ -8,7 +8,7 @@ from .store import IAccount
 
 
 class IMailUser(Interface):
-    """The avatar of a logged-in user: ``portal.login(credentials, None, IMailUser)``."""
+    """The avatar of a logged-in user: ``portal.login(credentials, client, IMailUser)`` with a `mailframe.model.client.Client`."""
 
     name = Attribute("the account's name (str)")
 

@@ -58,16 +58,16 @@ class ISpool(Interface):
         """`Item`s, oldest first."""
 
     async def retry(ids: Sequence[int]) -> int:
-        """Make these messages due now; returns how many recipients that were waiting. No ids: all."""
+        """Make these messages due now; returns how many recipients that were waiting, and not on hold. No ids: all."""
 
     async def hold(ids: Sequence[int]) -> int:
-        """Keep these messages without trying; returns how many recipients."""
+        """Keep these messages without trying; returns how many recipients. A try under way is finished, and counts."""
 
     async def release(ids: Sequence[int]) -> int:
-        """End `hold`; they are due now."""
+        """End `hold`; they are due now. What was not on hold keeps its time."""
 
     async def remove(ids: Sequence[int]) -> int:
-        """Drop these messages without telling anybody; returns how many recipients."""
+        """Drop these messages without telling anybody; returns how many recipients. A try under way is finished."""
 
     def subscribe(listener: Callable[[Sequence[int]], None]) -> Callable[[], None]:
         """Call `listener(message ids)` in the reactor's thread after messages were added or made due; returns what ends that."""

@@ -15,6 +15,7 @@ from .words import decode_words
 __all__ = [
     "Address", "Parameters", "chosen_fields", "content_type", "decode_words", "disposition", "fields", "filter_fields", "has_field",
     "parse_addresses", "parse_date", "split_header", "strip_comments", "unfold",
+    "without_field",
 ]
 
 # A field with its folding; consecutive matches touch, so that nothing is searched octet by octet.
@@ -63,6 +64,11 @@ def has_field(block: bytes, name: bytes) -> bool:
     """Whether a field `name` (any case) stands in `block`."""
     pattern = rb"(?:\A|\n)" + re.escape(name) + rb"[ \t]*:"
     return re.search(pattern, block, re.IGNORECASE) is not None
+
+
+def without_field(block: bytes, name: bytes) -> bytes:
+    """`block` without the fields `name` (lower case); all else stays as it is."""
+    return _FIELD.sub(lambda match: b"" if match[1].lower() == name else match.group(), block)
 
 
 def filter_fields(block: bytes, names: frozenset[bytes], keep: bool) -> bytes:

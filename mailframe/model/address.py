@@ -10,7 +10,7 @@ from .domain import canonical_domain
 
 _DOT_STRING = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+)*")
 _QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e\u0080-\U0010ffff]|\\[\x20-\x7e])*)"')
-_MAX_LOCAL_OCTETS = 64  # RFC 5321 section 4.5.3.1.1
+_MAX_LOCAL_OCTETS = 255  # RFC 5321 section 4.5.3.1.1 asks for 64 at least; lists and forwarders write longer return paths
 
 
 @dataclass(frozen=True, slots=True)

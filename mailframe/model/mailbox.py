@@ -123,6 +123,12 @@ class Attributes:
     index: bytes
 
 
+class SharedOctets(bytes):
+    """A message's octets that several parts of one job keep: the first of them notes in `kept` where, for the others."""
+
+    kept: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class New:
     """A message to be appended: `head` then `content` is what readers see.

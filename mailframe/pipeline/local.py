@@ -8,9 +8,10 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
-from mailframe.interfaces.content import IContent
+from mailframe.interfaces.content import IContent, IReadableContent
 from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IJoinedDelivery
 from mailframe.interfaces.store import IAccount, IJoinedStore, IMailStore
+from mailframe.mime.header import has_field, without_field
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, New, NewMailbox
 from mailframe.model.refusal import InternalError, Refusal, UnknownRecipient
@@ -21,6 +22,8 @@ from . import trace
 from .contain import contained
 
 Outcomes = Mapping[Recipient, Refusal | None]
+_RETURN_PATH = b"return-path"
+_PIECE = 262_144
 
 
 @implementer(IDeliveryAgent)
@@ -76,7 +79,7 @@ class LocalDelivery:
 
     async def commit(self, head: bytes = b"", heads: Mapping[Recipient, bytes] = {}) -> Outcomes:
         """See `IDelivery`: all mailboxes at once; a failure of one is no failure of another."""
-        await self._intake.seal()
+        await self._seal()
         messages = self._messages(head, heads)
         if len(messages) == 1:
             outcomes = [await self._deliver(*messages[0])]
@@ -87,6 +90,19 @@ class LocalDelivery:
     def abort(self) -> None:
         """See `IDelivery`."""
         self._intake.abort()
+
+    async def _seal(self) -> None:
+        """The message is whole. Return-Path is ours to write: the last hop removes another's (RFC 5321 section 4.4)."""
+        intake = self._intake
+        await intake.seal()
+        header = intake.header()
+        if not has_field(header, _RETURN_PATH) or not (intake.in_memory or IReadableContent.providedBy(intake.content)):
+            return
+        own = self._intake = Intake(self.content, max_octets=self._agent.max_octets)
+        await own.write(without_field(header, _RETURN_PATH))
+        for offset in range(len(header), intake.size(), _PIECE):
+            await own.write(await intake.read(offset, _PIECE))
+        await own.seal()
 
     def _messages(self, head: bytes, heads: Mapping[Recipient, bytes]) -> list[tuple[Recipient, New]]:
         """What to append for each; recipients with the same head share one rendering of it."""
@@ -137,7 +153,7 @@ class JoinedLocalDelivery(LocalDelivery):
         self, head: bytes, heads: Mapping[Recipient, bytes],
     ) -> tuple[Callable[[Any], Outcomes], Callable[[], None]]:
         """See `IJoinedDelivery`. Raises Refusal when the store cannot begin."""
-        await self._intake.seal()
+        await self._seal()
         recipients = tuple(self._recipients)
         targets = [(each.account or "", each.folder, message) for each, message in self._messages(head, heads)]
         append, after = self._store.append_unit(targets, self._agent.fresh)

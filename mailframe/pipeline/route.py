@@ -23,6 +23,7 @@ log = Logger()
 class RouteSettings:
     """How addresses are followed."""
 
+    own_domain: str = ""               # whose postmaster a postmaster without a domain is
     postmaster: str | None = None      # account that gets postmaster's mail where the directory has no such name (RFC 5321 4.5.1)
     subaddress: str = ""               # "+": user+tag is user when user+tag itself is unknown (RFC 5233)
     subaddress_folder: bool = False    # and goes into the folder "tag" if there is one; off: strangers would choose folders
@@ -95,7 +96,7 @@ async def _resolve(
     directory: IDirectory, addresses: Sequence[Address], settings: RouteSettings, limit: Limit | None,
 ) -> list[Resolution]:
     """The directory's answers, with postmaster and subaddresses seen to."""
-    asked = [address for address in addresses if address.domain]
+    asked = [whole for address in addresses if (whole := _whole(address, settings)).domain]
     answers = await _ask(directory, asked, limit) if asked else []
     known = dict(zip(asked, answers))
     if settings.subaddress:
@@ -107,14 +108,21 @@ async def _resolve(
         if bases:
             for (address, base), answer in zip(bases.items(), await _ask(directory, list(bases.values()), limit)):
                 known[address] = _subaddressed(address, base, answer, settings)
-    return [_or_postmaster(address, known.get(address, Unknown()), settings) for address in addresses]
+    return [_or_postmaster(address, known.get(_whole(address, settings), Unknown()), settings) for address in addresses]
+
+
+def _whole(address: Address, settings: RouteSettings) -> Address:
+    """A bare postmaster is our first domain's."""
+    return address if address.domain else replace(address, domain=settings.own_domain)
 
 
 async def _ask(directory: IDirectory, addresses: list[Address], limit: Limit | None) -> Sequence[Resolution]:
     answers = await contained(directory, directory.resolve, addresses, limit=limit)
     sound = isinstance(answers, Sequence) and all(isinstance(each, Resolution) for each in answers)
     if not sound or len(answers) != len(addresses):
-        raise InternalError(detail=f"{type(directory).__qualname__}.resolve gave {answers!r:.200} for {len(addresses)} addresses")
+        what = f"{type(directory).__qualname__}.resolve gave {answers!r:.200} for {len(addresses)} addresses"
+        log.error("{what}", what=what)
+        raise InternalError(detail=what)
     return answers
 
 
@@ -127,6 +135,9 @@ def _subaddressed(address: Address, base: Address, answer: Resolution, settings:
 
 def _or_postmaster(address: Address, answer: Resolution, settings: RouteSettings) -> Resolution:
     """Mail to postmaster is always taken, at every own domain and without one (RFC 5321 section 4.5.1)."""
-    if settings.postmaster is not None and isinstance(answer, Unknown) and address.local.lower() == "postmaster":
+    if address.local.lower() != "postmaster":
+        return answer
+    unknown = isinstance(answer, Unknown) or (isinstance(answer, Remote) and not address.domain)
+    if unknown and settings.postmaster is not None:
         return Account(settings.postmaster)
-    return answer
+    return Unknown() if unknown else answer

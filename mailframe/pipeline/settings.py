@@ -14,7 +14,7 @@ class PipelineSettings:
 
     max_octets: int = 50 * 1_048_576       # of one message; announced as SIZE, what large providers take
     max_recipients: int = 1_000            # of one transaction: ten times what RFC 5321 section 4.5.3.1.8 demands
-    max_received: int = 50                 # Received fields: more is a loop (RFC 5321 section 6.3)
+    max_received: int = 100                # Received fields: more is a loop (RFC 5321 section 6.3 asks for no fewer)
     answer_vrfy: bool = False              # VRFY tells spammers who exists (RFC 5321 section 7.3)
     hide_client: bool = False              # leave the address of who submits out of Received
     relay_networks: tuple[str, ...] = ()   # "192.0.2.0/24": who may send anywhere without a login

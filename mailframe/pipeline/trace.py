@@ -80,5 +80,5 @@ def _client(peer: Peer) -> str:
 
 
 def _mailbox(address: Address) -> str:
-    """As `str(address)`; its local part has at most 64 octets already, so nothing is cut."""
+    """As `str(address)`; its local part has at most 255 octets already, so nothing is cut."""
     return _UNSAFE.sub("?", str(address))

@@ -203,12 +203,15 @@ class PipelineDelivery:
     async def _joined(self, head: bytes, heads: Mapping[Recipient, bytes]) -> tuple[Callable[[Any], Outcomes], Callable[[], None]]:
         assert self._intake is not None
         units = []
+        shared = self._intake.share() if len(self._sinks()) > 1 else None
         for sink in self._sinks():
             await sink.feed(self._intake)
             units.append(await sink.unit(head, heads))
 
         def run(connection: Any) -> Outcomes:
             outcomes: Outcomes = {}
+            if shared is not None:
+                shared.kept = None
             for unit, _ in units:
                 outcomes.update(unit(connection))
             return outcomes
@@ -221,7 +224,7 @@ class PipelineDelivery:
 
     def _weight(self) -> int:
         """Octets that the engine's job will write, about."""
-        return 2 * self._intake.size() if self._intake is not None and self._intake.in_memory else 0
+        return self._intake.size() if self._intake is not None and self._intake.in_memory else 0
 
     async def _hand_on(self, outcomes: Outcomes, head: bytes, heads: Mapping[Recipient, bytes]) -> None:
         """Give the queue what is for others, and what a mailbox refused for now (or for good, while others took it).

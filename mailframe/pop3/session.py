@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from mailframe.interfaces.maybe import settled
+from mailframe.model.client import Client
 from mailframe.model.refusal import InternalError, LoginFailed, Refusal, TryAgainLater
 from mailframe.sasl.exchange import Mechanism
 
@@ -208,7 +209,8 @@ class Session:
         return await self._login_failed(LoginFailed(detail="cannot be a name or password"), "")
 
     async def _open(self, user: str, password: str, authzid: str) -> Maildrop:
-        avatar, self._logout = await authenticate(self._portal, user, password, authzid)
+        avatar, self._logout = await authenticate(
+            self._portal, user, password, authzid, Client(self.ip, "pop3"))
         self._connection.check()
         if not self._locks.take(avatar.name):
             raise MaildropInUse(detail=avatar.name)

@@ -33,7 +33,7 @@ def insert(
 ) -> int:
     """Keep a message (envelope, head, size, created) and its recipients (recipient, domain, head, next_try); returns its id."""
     if isinstance(octets, bytes):
-        content_id = content.insert(con, octets, 1)
+        content_id = content.keep(con, octets)
     else:
         content_id = int(octets)
         content.reference(con, content_id)
@@ -75,14 +75,15 @@ def end_if_empty(con: apsw.Connection, content: SqliteContent, message_id: int) 
         content.release(con, content_id)
 
 
-def alter(con: apsw.Connection, assignment: str, ids: Sequence[int], parameters: Sequence[object] = ()) -> int:
-    """Change all recipients of these messages, of all messages if `ids` is empty; returns how many."""
+def alter(con: apsw.Connection, assignment: str, ids: Sequence[int], held: bool | None = None) -> int:
+    """Change all recipients of these messages, of all messages if `ids` is empty; only those held, or not; returns how many."""
+    where = "" if held is None else f" AND held = {int(held)}"
     if not ids:
-        con.execute(f"UPDATE queue_recipient SET {assignment}", tuple(parameters))
+        con.execute(f"UPDATE queue_recipient SET {assignment} WHERE 1{where}")
         return con.changes()
     changed = 0
     for message_id in ids:
-        con.execute(f"UPDATE queue_recipient SET {assignment} WHERE message = ?", (*parameters, message_id))
+        con.execute(f"UPDATE queue_recipient SET {assignment} WHERE message = ?{where}", (message_id,))
         changed += con.changes()
     return changed
 

@@ -145,15 +145,15 @@ class Spool:
 
     async def retry(self, ids: Sequence[int] = ()) -> int:
         """See `ISpool`."""
-        return await self._alter("next_try = 0", ids)
+        return await self._alter("next_try = 0", ids, held=False)
 
     async def hold(self, ids: Sequence[int] = ()) -> int:
         """See `ISpool`."""
-        return await self._alter("held = 1", ids)
+        return await self._alter("held = 1", ids, held=False)
 
     async def release(self, ids: Sequence[int] = ()) -> int:
         """See `ISpool`."""
-        return await self._alter("held = 0, next_try = 0", ids)
+        return await self._alter("held = 0, next_try = 0", ids, held=True)
 
     async def remove(self, ids: Sequence[int]) -> int:
         """See `ISpool`."""
@@ -179,8 +179,8 @@ class Spool:
         self.engine.submit(partial(schema.alter, assignment="held = 1", ids=(message_id,))).addErrback(
             lambda failure: log.failure("it could not be held", failure))
 
-    async def _alter(self, assignment: str, ids: Sequence[int]) -> int:
-        changed = await self.engine.submit(partial(schema.alter, assignment=assignment, ids=tuple(ids)))
+    async def _alter(self, assignment: str, ids: Sequence[int], held: bool) -> int:
+        changed = await self.engine.submit(partial(schema.alter, assignment=assignment, ids=tuple(ids), held=held))
         self._tell(ids)
         return changed
 

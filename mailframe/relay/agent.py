@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random as _random
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
@@ -31,21 +31,21 @@ class RelayAgent:
     """Hands messages to the mail exchangers of their recipients' domains, or all to a smarthost.
 
     `resolver` is a `mailframe.dns.resolver.Resolver` or alike; `hostname` is what we call ourselves (A-labels);
-    `own_names` are other names of this server, to which nothing is ever handed.
+    `own_names` are other names of this server, `own_address` says whether an address is its own: nothing is ever handed there.
     """
 
     log = Logger()
 
     def __init__(
         self, resolver: Any, settings: RelaySettings, *, reactor: Any, hostname: str, own_names: Collection[str] = (),
-        tls: ClientTls | None = None, random: Any = None,
+        own_address: Callable[[str], bool] = lambda address: False, tls: ClientTls | None = None, random: Any = None,
     ) -> None:
         self._settings = settings
         self._clock = reactor
         hostname = canonical_domain(hostname)
         names = frozenset((hostname, *(canonical_domain(name) for name in own_names)))
         self._random = random or _random.SystemRandom()
-        self._routes = Routes(resolver, settings, names, self._shuffle)
+        self._routes = Routes(resolver, settings, names, own_address, self._shuffle)
         self._pool = Pool(Connector(reactor, settings, hostname, tls or ClientTls()).connect, reactor, settings)
         self._gates = Gates(settings.per_destination)
 

@@ -20,11 +20,13 @@ class Routes:
     """Asks the resolver. `shuffle` orders hosts of equal preference, in place."""
 
     def __init__(
-        self, resolver: Any, settings: RelaySettings, own_names: Collection[str], shuffle: Callable[[list[MailExchange]], None],
+        self, resolver: Any, settings: RelaySettings, own_names: Collection[str], own_address: Callable[[str], bool],
+        shuffle: Callable[[list[MailExchange]], None],
     ) -> None:
         self._resolver = resolver
         self._settings = settings
         self._own_names = own_names
+        self._own_address = own_address
         self._shuffle = shuffle
 
     async def to(self, domain: str) -> Route:
@@ -58,7 +60,7 @@ class Routes:
         if smarthost is not None:
             return [Target(host, address, smarthost.port, smarthost.tls, smarthost) for address in addresses]
         port, own = self._settings.port, self._settings.own_addresses
-        if any(ourselves(address, own, port == SMTP_PORT) for address in addresses):
+        if any(ourselves(address, own, port == SMTP_PORT) or self._own_address(address) for address in addresses):
             raise LoopsBack(detail=f"{host} is this machine: {', '.join(addresses)}")
         return [Target(host, address, port, self._settings.tls) for address in addresses]
 

@@ -62,7 +62,9 @@ class RelaySettings:
     nameservers: tuple[str, ...] = ()       # "192.0.2.1" or "192.0.2.1:5353"; none: those of /etc/resolv.conf
     port: int = 25                          # of mail exchangers; another is for tests, where loopback is not ourselves
     tls: str = "opportunistic"              # with mail exchangers: or "none"; certificates mean nothing there without DANE
-    own_addresses: frozenset[str] = frozenset()     # mail is never handed to these (RFC 5321 section 5.1), nor to loopback
+    own_addresses: frozenset[str] = frozenset()     # mail is never handed to these (RFC 5321 section 5.1), to our listeners
+                                            # or to loopback; to be set where the world sees others: behind NAT
+    own_names: frozenset[str] = frozenset()  # MX hosts that are this server under names besides `hostname`
     per_destination: int = 10               # deliveries at once to one domain: what large receivers allow one sender
     max_hosts: int = 8                      # addresses tried for one message; more would only make it late
     patience_s: float = 3_600.0             # then no further host or batch is begun; the queue tries again later

@@ -46,7 +46,6 @@ class SmtpClient(SmtpWire):
         self.name = ""                      # what the server calls itself
         self.tls = ""                       # as in model.envelope.Peer
         self.sent = 0                       # messages that were begun here
-        self._dirty = False                 # a transaction may be open there: RSET before the next
 
     # -- the conversation
 
@@ -112,6 +111,7 @@ class SmtpClient(SmtpWire):
         """Take leave and close; never raises."""
         try:
             if self.usable:
+                await self._reset_over(self._settings.quit_timeout_s)
                 await self._command(b"QUIT", self._settings.quit_timeout_s)
         except PeerGone:
             pass
@@ -157,15 +157,15 @@ class SmtpClient(SmtpWire):
     async def _transaction(self, todo: Plan, outcomes: dict[Recipient, Outcome], head: bytes, source: Any) -> None:
         """MAIL, RCPT..., DATA: in one write where the server has PIPELINING (RFC 2920), else one by one."""
         piped = "PIPELINING" in self.extensions
-        reset = [b"RSET\r\n"] if self._dirty else []
         if piped:
-            lines = [*reset, todo.mail, *(line for _, line in todo.rcpts), b"DATA\r\n"]
+            lines = [todo.mail, *(line for _, line in todo.rcpts), b"DATA\r\n"]
             self._write(b"".join(lines), len(lines))
-        for line in reset:
-            await self._answer(line, piped)
-        self._dirty = True
-        accepted = await self._envelope(todo, outcomes, piped)
+        else:
+            await self._reset_over(self._settings.command_timeout_s)
+        mail_taken, accepted = await self._envelope(todo, outcomes, piped)
         if not piped and not accepted:
+            if mail_taken:
+                self._give_up()
             return
         data = await self._answer(b"DATA\r\n", piped, self._settings.data_timeout_s)
         if data.code == 354:
@@ -174,14 +174,21 @@ class SmtpClient(SmtpWire):
             raise self._broken(f"it answered DATA with {data.code}")
         else:
             outcomes.update(dict.fromkeys(accepted, Outcome(data, Stage.DATA)))
+            if mail_taken:
+                self._give_up()
 
-    async def _envelope(self, todo: Plan, outcomes: dict[Recipient, Outcome], piped: bool) -> list[Recipient]:
-        """MAIL and the RCPTs; returns the recipients that were accepted, the others have their outcome."""
+    def _give_up(self) -> None:
+        """The transaction is still open there: end it at once, so that nobody waits for what will not come."""
+        if self._farewell is None and self._gone is None:
+            self._reset()
+
+    async def _envelope(self, todo: Plan, outcomes: dict[Recipient, Outcome], piped: bool) -> tuple[bool, list[Recipient]]:
+        """MAIL and the RCPTs; returns (whether MAIL was, the recipients that were accepted); the others have their outcome."""
         mail = await self._answer(todo.mail, piped)
         if not self._positive(mail):
             outcomes.update((recipient, Outcome(mail, Stage.MAIL)) for recipient, _ in todo.rcpts)
             if not piped:
-                return []
+                return False, []
         accepted: list[Recipient] = []
         for recipient, line in todo.rcpts:
             reply = await self._answer(line, piped)
@@ -191,7 +198,7 @@ class SmtpClient(SmtpWire):
                 accepted.append(recipient)
             else:
                 outcomes[recipient] = Outcome(reply, Stage.RCPT)
-        return accepted
+        return mail.code < 300, accepted
 
     async def _message(self, accepted: list[Recipient], outcomes: dict[Recipient, Outcome], head: bytes, source: Any) -> None:
         if not accepted:
@@ -208,7 +215,6 @@ class SmtpClient(SmtpWire):
             outcomes.update(dict.fromkeys(accepted, Outcome(Reply.of(451, "4.4.2", words), Stage.DOUBTFUL)))
             return
         outcomes.update(dict.fromkeys(accepted, Outcome(reply, Stage.END)))
-        self._dirty = False
 
     async def _body(self, head: bytes, source: Any) -> Reply | None:
         """Send the message; returns a refusal that came before its end (the connection is closed then), else None."""

@@ -48,11 +48,12 @@ class SmtpWire(Protocol):
         self._farewell: Reply | None = None     # it said 421 (RFC 5321 section 3.8)
         self._paused = False
         self._handshake = False             # under way
+        self._resetting = False             # RSET was sent, its reply not read: the connection can be used all the same
 
     @property
     def usable(self) -> bool:
         """Whether another command may be sent."""
-        return self._gone is None and self._farewell is None and not self._expected
+        return self._gone is None and self._farewell is None and self._expected == int(self._resetting)
 
     def abort(self) -> None:
         """Close at once."""
@@ -82,6 +83,15 @@ class SmtpWire(Protocol):
         if reply.code == 421:
             self._farewell = reply
         return reply
+
+    def _reset(self) -> None:
+        """Give up the open transaction; the reply is awaited only by who wants to go on."""
+        self._write(b"RSET\r\n", 1)
+        self._resetting = True
+
+    async def _reset_over(self, timeout_s: float) -> None:
+        while self._resetting:
+            await self._wait(timeout_s, "a reply to RSET")
 
     async def _wait(self, timeout_s: float, what: str) -> None:
         """Until something happens: a reply, room to write, the end of the handshake. Raises PeerGone."""
@@ -140,7 +150,14 @@ class SmtpWire(Protocol):
                     self._broken(f"it said unasked: {reply}")
                     return
                 self._expected -= 1
-                self._replies.append(reply)
+                if self._resetting:         # sent when nothing else was to be answered, so the first answer is its own
+                    self._resetting = False
+                    if reply.code // 100 != 2:
+                        self._broken(f"it answered RSET with {reply}")
+                        return
+                    self._wake()
+                else:
+                    self._replies.append(reply)
         except PeerFault as fault:
             self._broken(str(fault))
             return

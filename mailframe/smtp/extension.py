@@ -193,6 +193,13 @@ class Registry:
         """What EHLO announces now."""
         return [line for extension in self.extensions for line in extension.keywords(situation)]
 
+    def verbs(self, situation: Situation) -> list[str]:
+        """What HELP tells: the base protocol's commands, and those of extensions that are announced now."""
+        return [
+            command.verb.decode("ascii", "replace") for extension in self.extensions
+            if extension.keywords is nothing or extension.keywords(situation) for command in extension.commands
+        ]
+
     def read_mail(self, parameters: Parameters, draft: MailDraft) -> None:
         """Let each extension read its parameters of MAIL into `draft`. Raises Refusal."""
         for key, value in parameters:

@@ -40,8 +40,8 @@ ORDER: Mapping[bytes, Order] = {
     b"NOOP": ANY_TIME,
     b"HELP": ANY_TIME,
     b"QUIT": ANY_TIME,
-    b"VRFY": AFTER_HELLO,
-    b"EXPN": AFTER_HELLO,
+    b"VRFY": ANY_TIME,
+    b"EXPN": ANY_TIME,
     b"STARTTLS": BETWEEN_MAILS,
     b"AUTH": BETWEEN_MAILS,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import random
 from collections.abc import Mapping
 
@@ -12,6 +11,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
 
 from mailframe.interfaces.delivery import IReception
+from mailframe.model.client import network_of
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
 
@@ -57,7 +57,7 @@ class SmtpServerFactory(ServerFactory):
 
     def admit(self, session: SmtpSession, ip: str) -> bool:
         """Count a new session, unless there are too many."""
-        origin = _origin(ip)
+        origin = network_of(ip)
         count = self._per_ip.get(origin, 0)
         if len(self._sessions) >= self.settings.max_connections or count >= self.settings.max_connections_per_ip:
             return False
@@ -68,7 +68,7 @@ class SmtpServerFactory(ServerFactory):
     def gone(self, session: SmtpSession, ip: str) -> None:
         """An admitted session has ended."""
         self._sessions.discard(session)
-        origin = _origin(ip)
+        origin = network_of(ip)
         self._per_ip[origin] -= 1
         if not self._per_ip[origin]:
             del self._per_ip[origin]
@@ -99,8 +99,3 @@ class SmtpServerFactory(ServerFactory):
         for session in list(self._sessions):
             if session.transport is not None:
                 session.transport.abortConnection()  # type: ignore[attr-defined]
-
-
-def _origin(ip: str) -> str:
-    """Who is counted as one peer: an IPv4 address, or the /64 that any IPv6 customer has to himself."""
-    return str(ipaddress.IPv6Network((ip, 64), strict=False)) if ":" in ip else ip

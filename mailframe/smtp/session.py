@@ -82,6 +82,7 @@ class SmtpSession(Wire):
         self._extended = False
         self._expected: Callable[[bytes], Awaitable[None] | None] | None = None
         self._errors = 0
+        self._refused_recipients = 0
         self._login_failures = 0
         self._logout: Callable[[], object] | None = None
 
@@ -163,6 +164,10 @@ class SmtpSession(Wire):
         expected = self._expected
         line = self.framer.line(AUTH_LIMIT if expected is not None else 0)
         if line is None:
+            if self.server.stopping:        # it may be long before the client goes on; what it has not sent, it sends again
+                self.reset()
+                self.say(_STOPPING)
+                self.close()
             return False
         self.touch()
         self._expected = None
@@ -211,6 +216,11 @@ class SmtpSession(Wire):
             detail=refusal.detail,
         )
         self._answer(reply)
+        if verb == b"RCPT" and not reply.temporary:
+            self._refused_recipients += 1
+            if self._refused_recipients >= self.settings.max_refused_recipients:
+                self.say(_ERRORS)
+                self.close()
 
     # The message.
 
@@ -232,7 +242,7 @@ class SmtpSession(Wire):
             self.transaction = None
             self.state = State.GREETED
             if reply.positive:
-                self._errors = 0
+                self._errors = self._refused_recipients = 0
             self._answer(reply)
         return True
 

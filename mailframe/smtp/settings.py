@@ -30,6 +30,7 @@ class SmtpSettings:
     answer_timeout_s: float = 540.0            # for a plugin's answer: below the 10 minutes a client waits (section 4.5.3.2.6)
     close_timeout_s: float = 10.0              # for a client to take our last words before the connection is cut
     max_errors: int = 20                       # bad commands since the last accepted message, then 421: nobody means so many
+    max_refused_recipients: int = 100          # unknown and forbidden ones since the last accepted message, then 421: guessing
     max_auth_failures: int = 3                 # per connection: guessing must pay for a new connection
     auth_failure_delay_s: float = 1.0          # slows guessing, too short to annoy
     max_connections: int = 1_000               # a file descriptor and some 10 KiB each
@@ -58,5 +59,5 @@ class SmtpSettings:
 
 _POSITIVE = (
     "max_recipients", "idle_timeout_s", "data_timeout_s", "answer_timeout_s", "close_timeout_s", "max_errors",
-    "max_auth_failures", "max_connections", "max_connections_per_ip",
+    "max_refused_recipients", "max_auth_failures", "max_connections", "max_connections_per_ip",
 )

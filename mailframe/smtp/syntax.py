@@ -28,7 +28,9 @@ _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\U0010fff
 _XTEXT = re.compile(r"(?:[!-*,-<>-~\u0080-\U0010ffff]|\+[0-9A-F]{2})*")
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 _UNITEXT = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
-_HELLO = re.compile(r'[!#-\'*-;=?-\[\]-~]{1,255}')   # printable, without space " ( ) < > \: it is quoted in Received
+_NOT_HELLO = re.compile(r'[^!#-\'*-;=?-\[\]-~]')   # unprintable or one of " ( ) < > \: it is shown in logs and headers
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_MAX_HELLO = 255
 
 Parameters = list[tuple[str, str | None]]
 
@@ -91,11 +93,17 @@ def parse_sender(path: str, *, smtputf8: bool) -> Address | None:
 
 
 def parse_hello(args: bytes) -> str:
-    """The name after HELO or EHLO, as given; what follows it is ignored. Raises SyntaxFault."""
-    name = args.split(b" ", 1)[0].decode("ascii", "replace")
-    if not _HELLO.fullmatch(name):
+    """The name after HELO or EHLO, with "?" for what is in no host's name; what follows it is ignored. Raises SyntaxFault.
+
+    A strange name is no reason to refuse (RFC 5321 section 4.1.4): machines are called by their owners' taste.
+    """
+    try:
+        name = args.split(b" ", 1)[0].decode("utf-8")
+    except UnicodeDecodeError:
+        name = ""
+    if not 0 < len(name) <= _MAX_HELLO or _CONTROL.search(args):
         raise SyntaxFault("Say your host name")
-    return name
+    return _NOT_HELLO.sub("?", name)
 
 
 def decode_xtext(text: str) -> str:

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
+from mailframe.model.mailbox import SharedOctets
 from mailframe.model.refusal import NoSuchMessage
 
 from . import pieces
@@ -56,6 +57,16 @@ class SqliteContent:
     def insert(self, con: apsw.Connection, octets: bytes, references: int = 0) -> int:
         """Keep `octets`, with so many references already counted; returns the content's id."""
         return pieces.insert(con, octets, references, self.clock.seconds())
+
+    def keep(self, con: apsw.Connection, octets: bytes) -> int:
+        """`insert` with one reference counted; what the same job has kept already is only referred to."""
+        if not isinstance(octets, SharedOctets):
+            return self.insert(con, octets, 1)
+        if octets.kept is None:
+            octets.kept = self.insert(con, octets, 1)
+        else:
+            self.reference(con, octets.kept)
+        return octets.kept
 
     def reference(self, con: apsw.Connection, content: int, count: int = 1) -> int:
         """Count `count` more references; returns the content's size in octets. Raises TryAgainLater when it is gone."""

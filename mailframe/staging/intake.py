@@ -14,7 +14,7 @@ from mailframe.mime.attributes import attributes, from_scan
 from mailframe.mime.header import split_header
 from mailframe.mime.index import Index
 from mailframe.mime.scan import Scanner, scan
-from mailframe.model.mailbox import Attributes, New
+from mailframe.model.mailbox import Attributes, New, SharedOctets
 from mailframe.model.refusal import MessageTooBig, TryAgainLater
 
 MEMORY_OCTETS = 262_144      # beyond this a commit would hold other sessions up: staged before it instead
@@ -144,6 +144,13 @@ class Intake:
             octets = self._top if self._octets is None else self._octets
             self._header = octets[:min(split_header(octets), HEADER_OCTETS)]
         return self._header
+
+    def share(self) -> SharedOctets | None:
+        """Of a sealed message in memory: from now on `whole` is octets that one job keeps once. None: it is not in memory."""
+        if self._octets is None:
+            return None
+        shared = self._octets = SharedOctets(self._octets)
+        return shared
 
     async def read(self, offset: int, size: int) -> bytes:
         """Octets of the sealed message; shorter at the end. Raises TryAgainLater where the content cannot be read back."""

@@ -11,7 +11,6 @@ from textwrap import dedent
 from typing import Any, Literal
 
 import pytest
-from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
@@ -19,6 +18,7 @@ from mailframe.app.builtin import BUILT_IN
 from mailframe.app.factory import call
 from mailframe.app.plugins import KINDS, BuildContext, Plugins
 from mailframe.app.toml import ConfigError, PluginSpec
+from mailframe.auth.localnames import LocalNames
 from mailframe.interfaces.filter import IConnectionFilter
 from mailframe.interfaces.plugin import IMailPlugin
 from mailframe.stores.memory import MemoryStore
@@ -242,5 +242,5 @@ def test_built_in_plugins_take_short_arguments() -> None:
     assert build("auth", "file:people").path == Path("/etc/mail/people")
     assert build("auth", "file").path == Path("/data/accounts")
     checker = build("auth", "strcred:memory:ada:secret")
-    assert isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse)
+    assert isinstance(checker, LocalNames)
     assert "cannot be used" in refused("auth", "strcred:nothing")

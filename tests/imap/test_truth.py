@@ -270,9 +270,9 @@ class Truth:
     async def _promise_kept(self, mirror: Mirror, command: str) -> None:
         """All up to the HIGHESTMODSEQ that was told is known: expunges above all (I6, RFC 7162 section 3.1.2)."""
         promised = mirror.highest_modseq
-        changes = await self.mailbox.changes(promised)
-        assert changes is not None
         there = {uid: (flags, modseq) for uid, flags, modseq in await self.state()}
+        changes = await self.mailbox.changes(promised)      # after it: what goes in between is then in both
+        assert changes is not None
         for known in mirror.messages:
             if known.uid and known.uid not in there:
                 assert known.uid in changes.vanished, f"after {command!r}: UID {known.uid} went before {promised}, untold"

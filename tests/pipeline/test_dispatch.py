@@ -115,6 +115,31 @@ def test_an_alias_reaches_all_it_stands_for_once() -> None:
     assert len(world.mail("bob")) == len(world.mail("eve")) == 1 and world.queued() == ["joe@example.net"]
 
 
+def test_a_small_message_for_a_mailbox_and_the_queue_is_stored_once() -> None:
+    world = PipelineWorld()
+    world.send(BOB, EVE, FAR, peer=Peer(""))
+    assert world.engine.read("SELECT refs, size FROM content") == [(3, len(MESSAGE))]
+    assert world.engine.read("SELECT count(*) FROM piece") == [(1,)]
+    assert world.mail("bob")[0].endswith(MESSAGE) and world.mail("bob") == world.mail("eve")
+    world.runner.start()
+    assert world.relay.tries[0][1].endswith(MESSAGE)
+    assert world.engine.read("SELECT refs FROM content") == [(2,)]
+
+
+def test_another_hosts_return_path_ends_at_our_mailboxes_and_nowhere_else() -> None:
+    """RFC 5321 section 4.4: the last hop writes the only one; a relay does not look."""
+    for body in (b"x", b"x" * 400_000):
+        world = PipelineWorld()
+        rest = b"Subject: y\r\n\r\nReturn-Path: <text>\r\n" + body + b"\r\n"
+        message = b"Return-Path: <a@b.example>\r\nX: 1\r\nReturn-Path:\r\n <c@b.example>\r\n" + rest
+        world.send(BOB, FAR, peer=Peer(""), content=message)
+        [octets] = world.mail("bob")
+        assert octets.startswith(b"Return-Path: <alice@example.com>\r\n") and octets.endswith(b"\r\nX: 1\r\n" + rest)
+        assert octets.lower().count(b"return-path:") == 2
+        world.runner.start()
+        assert world.relay.tries[0][1].endswith(message)
+
+
 def test_large_messages_are_staged_once_for_mailboxes_and_queue() -> None:
     world = PipelineWorld()
     large = MESSAGE + b"x" * 998 * 700 + b"\r\n"
@@ -128,7 +153,7 @@ def test_large_messages_are_staged_once_for_mailboxes_and_queue() -> None:
 def test_a_loop_is_ended_and_too_much_is_refused() -> None:
     world = PipelineWorld(settings=PipelineSettings(max_octets=5_000, max_recipients=1))
     with pytest.raises(MailLoop):
-        world.send(BOB, content=b"Received: x\r\n" * 51 + MESSAGE)
+        world.send(BOB, content=b"Received: x\r\n" * 101 + MESSAGE)
     with pytest.raises(MessageTooBig):
         world.send(BOB, content=b"x" * 5_001)
     with pytest.raises(MessageTooBig):

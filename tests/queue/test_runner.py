@@ -271,6 +271,46 @@ def test_a_failure_whose_report_a_crash_prevented_is_reported_at_the_next_start(
     assert len(world.relay.tries) == 1 and len(world.reports.kept) == 1
 
 
+def test_what_is_held_during_its_try_is_not_tried_again_until_released() -> None:
+    world = World()
+    world.relay.gate = []
+    world.relay.answer = lambda _: TryAgainLater()
+    world.queue(to("joe@example.net"))
+    [number] = [item.message.id for item in world.items()]
+    assert result_of(world.spool.hold([number])) == 1
+    world.relay.gate[0].callback(None)
+    world.pass_time(86_400)
+    assert len(world.relay.tries) == 1 and world.items()[0].waiting[0].held
+    world.relay.gate, world.relay.answer = None, lambda _: None
+    result_of(world.spool.release([number]))
+    assert len(world.relay.tries) == 2 and world.is_empty()
+
+
+def test_what_is_removed_during_its_try_is_gone_whatever_comes_of_it() -> None:
+    for outcome in (None, TryAgainLater(), Refusal("no", smtp=(550, "5.1.1"))):
+        world = World()
+        world.relay.gate = []
+        world.relay.answer = lambda _, outcome=outcome: outcome
+        world.queue(to("joe@example.net", "SUCCESS", "FAILURE"), to("eve@example.net"))
+        assert result_of(world.spool.remove([item.message.id for item in world.items()])) == 2
+        world.relay.gate[0].callback(None)
+        world.pass_time(86_400)
+        assert (len(world.relay.tries), world.reports.kept) == (1, []) and world.is_empty()
+
+
+def test_release_and_retry_touch_only_what_they_are_meant_for() -> None:
+    world = World()
+    world.relay.answer = lambda _: TryAgainLater()
+    world.queue(to("joe@example.net"))
+    world.queue(to("eve@example.com"))
+    first, second = (item.message.id for item in world.items())
+    assert result_of(world.spool.hold([first])) == 1
+    assert result_of(world.spool.retry([first])) == 0, "it is on hold"
+    assert len(world.relay.tries) == 2
+    assert result_of(world.spool.release([first, second])) == 1, "the other one was never held"
+    assert [to for to, _ in world.relay.tries[2:]] == [["joe@example.net"]]
+
+
 def test_the_operator_can_hold_release_retry_and_remove() -> None:
     world = World()
     world.relay.answer = lambda _: BUSY

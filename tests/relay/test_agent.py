@@ -123,6 +123,14 @@ class RelayTests(TestCase):
         assert isinstance(outcome, RemoteRefusal)
         self.assertEqual((outcome.smtp, outcome.mta), ((451, "4.4.1"), "mx2.example.org"))
 
+    async def test_mail_that_the_dns_sends_back_to_one_of_our_listeners_loops(self) -> None:
+        resolver = Resolver(reactor, nameservers=[self.nameserver], timeout_s=5)
+        agent = RelayAgent(resolver, RelaySettings(port=self.port), reactor=reactor, hostname="me.example",
+                           own_address=lambda address: address == "127.0.0.2")
+        self.agents.append(agent)
+        outcome = (await self.deliver(BOB, agent=agent))[BOB]
+        self.assertEqual((outcome.smtp, self.first.connections, self.second.connections), ((554, "5.4.6"), 0, 0))
+
     async def test_a_permanent_refusal_of_one_recipient_is_final_and_its_own(self) -> None:
         self.first.answers["RCPT"] = lambda line: "550 5.1.1 who?" if "eve" in line else ""
         outcomes = await self.deliver(BOB, EVE)

@@ -115,6 +115,28 @@ class ClientTests(TestCase):
         self.assertTrue((await client.send(ENVELOPE, [BOB], Source(MESSAGE)))[BOB].accepted)
         self.assertIn("RSET", self.sink.lines)
 
+    async def test_a_transaction_that_came_to_nothing_is_ended_at_once(self) -> None:
+        """A connection that is kept must not keep the other side in a transaction: it could not stop for us."""
+        for keywords in (("PIPELINING",), ()):
+            for verb in ("RCPT", "DATA"):
+                sink = self.sink = SmtpSink(reactor, keywords=keywords)
+                sink.answers[verb] = "451 4.3.0 not now"
+                client = await self.ready()
+                await client.send(ENVELOPE, [BOB], Source(MESSAGE))
+                self.assertTrue(client.usable)
+                while sink.lines[-1] != "RSET":
+                    await client._wait(10, "RSET to arrive") if client._resetting else self.fail(sink.lines)
+                await client.quit()
+                self.assertEqual(sink.lines[-1], "QUIT")
+                await sink.stop()
+
+    async def test_a_server_that_cannot_reset_is_left(self) -> None:
+        self.sink.answers.update(RCPT="550 5.1.1 who?", RSET="503 5.5.1 never")
+        client = await self.ready()
+        await client.send(ENVELOPE, [BOB], Source(MESSAGE))
+        await client.closed
+        self.assertFalse(client.usable)
+
     async def test_a_server_that_says_354_to_nobody_gets_an_empty_message_at_most(self) -> None:
         """RFC 2920 section 3.1."""
         self.sink.answers.update(RCPT="550 5.1.1 who?", DATA="354 go on", END="554 5.5.1 nobody")
@@ -184,6 +206,8 @@ class ClientTests(TestCase):
         peer_data = []
 
         def interrupt(line: str) -> str:
+            for peer in self.sink.open:
+                peer.transport.pauseProducing()
             reactor.callLater(0.02, lambda: [peer.say(b"552 5.3.4 enough\r\n") for peer in self.sink.open])
             peer_data.append(line)
             return "354 go"
@@ -191,8 +215,6 @@ class ClientTests(TestCase):
         self.sink.answers["DATA"] = interrupt
         self.sink.keywords = ()
         client = await self.ready(ClientSettings())
-        for peer in self.sink.open:
-            reactor.callLater(0.01, peer.transport.pauseProducing)
         outcome = (await client.send(ENVELOPE, [BOB], source))[BOB]
         self.assertEqual((outcome.reply.code, outcome.stage), (552, Stage.END))
         self.assertLess(source.reads, 200)

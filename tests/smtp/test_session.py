@@ -412,23 +412,25 @@ def test_a_client_gone_during_the_delay_after_a_wrong_password_leaves_nothing() 
 
 # The end.
 
-def test_stop_ends_idle_sessions_and_lets_transactions_finish(world: SmtpWorld) -> None:
-    idle, busy, committing = (world.connect() for _ in range(3))
+def test_stop_ends_idle_sessions_and_lets_messages_finish(world: SmtpWorld) -> None:
+    idle, waiting, busy, committing = (world.connect() for _ in range(4))
     idle.play(HELLO)
-    busy.play(HELLO + MAIL + RCPT)
+    waiting.play(HELLO + MAIL + RCPT)
+    busy.play(HELLO + MAIL + RCPT + DATA)
     held = world.reception.hold("commit")
     committing.play(HELLO + MAIL + RCPT + DATA + TEXT)
     stopped = world.factory.stop()
-    for player in (idle, busy, committing):
+    for player in (idle, waiting, busy, committing):
         settle(player)
     idle.play("S: 421 4.3.2 *\nS: <closed>")
+    waiting.play("S: 421 4.3.2 *\nS: <closed>")
     world.connect().play("S: 421 4.3.2 *\nS: <closed>")
     assert not stopped.called
     del world.reception.obstacles["commit"]
     held.callback(None)
     settle(committing)
     committing.play("S: 250 *\nS: 421 4.3.2 *\nS: <closed>")
-    busy.play(DATA + TEXT + "S: 250 *\nS: 421 4.3.2 *\nS: <closed>")
+    busy.play(TEXT + "S: 250 *\nS: 421 4.3.2 *\nS: <closed>")
     assert stopped.called and len(world.reception.committed) == 2
 
 

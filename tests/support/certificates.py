@@ -15,6 +15,12 @@ from support.certs import ServerContext
 
 def self_signed(name: str) -> tuple[ServerContext, object]:
     """(server context for `name`, the trust root that believes it)."""
+    certificate, secret = pem_pair(name)
+    return ServerContext(secret + certificate), trustRootFromCertificates([Certificate.loadPEM(certificate)])
+
+
+def pem_pair(name: str) -> tuple[bytes, bytes]:
+    """(certificate, key) as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -30,4 +36,4 @@ def self_signed(name: str) -> tuple[ServerContext, object]:
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption(),
     )
-    return ServerContext(secret + pem), trustRootFromCertificates([Certificate.loadPEM(pem)])
+    return pem, secret

@@ -70,7 +70,7 @@ class Mirror:
                 self._fetched(response.number, response.value)
             case b"SEARCH" | b"SORT":
                 self.searched = response.value[0]
-                self._searched()
+                self._searched(ascending=response.kind == b"SEARCH")
             case b"STATUS":
                 self.status = response.value
             case b"OK" | b"NO" | b"BAD":
@@ -122,11 +122,12 @@ class Mirror:
         if self.qresync:
             self.highest_modseq = max(self.highest_modseq, modseq)
 
-    def _searched(self) -> None:
+    def _searched(self, ascending: bool) -> None:
         if self.by_uid:
             return
         assert all(number <= len(self.messages) for number in self.searched), f"{self.command!r} found {self.searched}"
-        assert self.searched == sorted(set(self.searched))
+        assert len(set(self.searched)) == len(self.searched)
+        assert not ascending or self.searched == sorted(self.searched)
 
     def _condition(self, response: Response) -> None:
         self.codes.append((response.code, response.code_value))

@@ -10,6 +10,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 
 from mailframe.interfaces.auth import IMailUser
+from mailframe.model.client import Client
 from mailframe.model.refusal import LoginFailed, Refusal
 from mailframe.sasl.exchange import PasswordProof, SaslError, ServerExchange, decode_base64, encode_base64
 
@@ -20,6 +21,7 @@ from ..syntax import SyntaxFault, decode_xtext
 
 _NONE = Reply.of(502, "5.5.1", "Authentication is not available")
 _TWICE = Reply.of(503, "5.5.1", "Already authenticated")
+_WHICH = Reply.of(501, "5.5.4", "Syntax: AUTH mechanism")
 _UNKNOWN = Reply.of(504, "5.5.4", "Unrecognized authentication mechanism")
 _ENCRYPT = Reply.of(538, "5.7.11", "Encryption required for this mechanism").encode()
 _CANCELLED = Reply.of(501, "5.7.0", "Authentication cancelled").encode()
@@ -52,7 +54,7 @@ async def run(session: Conversation, args: bytes) -> None:
     elif situation.account is not None:
         session.complain(_TWICE)
     elif mechanism is None:
-        session.complain(_UNKNOWN)
+        session.complain(_UNKNOWN if name else _WHICH)
     elif mechanism.plaintext and not situation.plaintext_allowed:
         session.say(_ENCRYPT)
     else:
@@ -85,7 +87,7 @@ class _Login:
         session = self._session
         assert session.portal is not None, "AUTH is taken only with a portal"
         try:
-            account, logout = await session.ask("login", login, session.portal, proof)
+            account, logout = await session.ask("login", login, session.portal, proof, Client(session.peer.ip, "smtp"))
         except LoginFailed as refusal:
             failures = session.login_failed(proof.user)
             await session.pause(session.settings.auth_failure_delay_s)
@@ -100,11 +102,11 @@ class _Login:
             session.say(_DONE)
 
 
-async def login(portal: Portal, proof: PasswordProof) -> tuple[str, Callable[[], Any]]:
+async def login(portal: Portal, proof: PasswordProof, client: Client) -> tuple[str, Callable[[], Any]]:
     """(the account's name, what ends the login). Raises LoginFailed, also to who would act as somebody else."""
     credentials = UsernamePassword(proof.user.encode(), proof.password.encode())
     try:
-        _, avatar, logout = cast("tuple[Any, IMailUser, Callable[[], Any]]", await portal.login(credentials, None, IMailUser))
+        _, avatar, logout = cast("tuple[Any, IMailUser, Callable[[], Any]]", await portal.login(credentials, client, IMailUser))
     except UnauthorizedLogin:
         raise LoginFailed from None
     if proof.authzid not in ("", proof.user, avatar.name):

@@ -9,6 +9,7 @@ from ..extension import Command, Conversation, Extension
 from ..machine import ORDER, State
 from ..reply import Reply
 from ..syntax import SyntaxFault, parse_hello
+from .mail import LoginNeeded
 
 _OK = Reply.of(250, "2.0.0", "Ok").encode()
 _BYE = Reply.of(221, "2.0.0", "Bye").encode()
@@ -47,6 +48,8 @@ async def vrfy(session: Conversation, args: bytes) -> None:
     except ValueError:
         session.say(_CANNOT_SAY)
         return
+    if session.settings.wants_login and session.situation.account is None:
+        raise LoginNeeded
     known = await session.ask("verify", session.reception.verify, address)
     if known is False:
         raise UnknownRecipient
@@ -58,7 +61,7 @@ def expn(session: Conversation, args: bytes) -> None:
 
 
 def help_(session: Conversation, args: bytes) -> None:
-    verbs = b" ".join(session.registry.commands).decode("ascii", "replace")
+    verbs = " ".join(session.registry.verbs(session.situation))
     session.say(Reply.of(214, "2.0.0", "Commands:", verbs, "See RFC 5321").encode())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import apsw
 
 from mailframe.model.flags import DELETED, SEEN
-from mailframe.model.mailbox import INBOX, New, NewMailbox
+from mailframe.model.mailbox import INBOX, New, NewMailbox, SharedOctets
 from mailframe.model.refusal import NoSuchMailbox, Refusal, TryAgainLater
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.pieces import PIECE
@@ -84,6 +84,8 @@ class Shelf:
             if not (octets.isascii() and octets.isdigit()) or len(octets) > 14:
                 raise TryAgainLater(detail=f"no content {octets!r}")
             return int(octets), None, self._content.reference(self._con, int(octets))
+        if isinstance(octets, SharedOctets):
+            return self._content.keep(self._con, octets), None, len(octets)
         times = self._times[id(octets)]
         if times == 1 and len(octets) <= PIECE:
             return None, octets, len(octets)

@@ -1,0 +1,156 @@
+"""Mail to Postfix and back: alice's message goes to a Postfix of another domain, whose alias sends it home again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.certificates import pem_pair
+from support.servers import Child, MailServer, common_port
+from support.smtptalk import Talk
+
+from mailframe.auth.accountedit import add
+from mailframe.auth.hashing import hash_password
+
+ONE, FAR = "127.0.0.41", "127.0.0.42"
+PASSWORD = "correct horse"
+POSTFIX = shutil.which("postfix", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+pytestmark = pytest.mark.skipif(POSTFIX is None or os.geteuid() != 0, reason="Postfix is not installed, or we are not root")
+
+MAIN = """
+compatibility_level = 3.6
+config_directory = {folder}
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+myhostname = mx.far.example
+mydestination =
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+maillog_file = /dev/stdout
+virtual_mailbox_domains = far.example
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_maps = inline:{{ {{ bob@far.example = bob/ }} }}
+virtual_alias_maps = inline:{{ {{ back@far.example = alice@one.example }} {{ ghost@far.example = nobody@one.example }} }}
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_minimum_uid = 1
+transport_maps = inline:{{ {{ one.example = smtp:[{one}]:{port} }} }}
+smtp_tls_security_level = encrypt
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = {folder}/certificate.pem
+smtpd_tls_key_file = {folder}/key.pem
+"""
+MASTER = """
+{far}:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+flush unix n - n 1000 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+CONFIG = """
+hostname = "mail.one.example"
+data = "data"
+domains = ["one.example"]
+[listeners.smtp]
+role = "smtp"
+endpoint = "{one}:{port}"
+[listeners.submission]
+role = "submission"
+endpoint = "{one}:0"
+plaintext_login = "loopback"
+[relay]
+port = {port}
+[relay.routes."far.example"]
+host = "{far}"
+port = {port}
+tls = "opportunistic"
+"""
+TEXT = "Subject: Grüße\r\nMessage-ID: <postfix@one.example>\r\n\r\nZwölf Boxkämpfer.\r\n.dot\r\n".encode()
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return common_port(ONE, FAR)
+
+
+@pytest.fixture(scope="module")
+def postfix(port: int) -> Iterator[Child]:
+    assert POSTFIX is not None
+    folder = Path(tempfile.mkdtemp(prefix="mailframe-postfix-", dir="/tmp"))    # Postfix's own user must get in
+    folder.chmod(0o755)
+    owner = subprocess.run(["id", "-u", "postfix"], capture_output=True, text=True, check=True).stdout.strip()
+    group = subprocess.run(["id", "-g", "postfix"], capture_output=True, text=True, check=True).stdout.strip()
+    for name in ("queue", "data", "mail"):
+        (folder / name).mkdir()
+    for name in ("data", "mail"):
+        os.chown(folder / name, int(owner), int(group))
+    for name, octets in zip(("certificate.pem", "key.pem"), pem_pair("mx.far.example"), strict=True):
+        (folder / name).write_bytes(octets)
+    (folder / "main.cf").write_text(MAIN.format(folder=folder, one=ONE, far=FAR, port=port, uid=owner, gid=group))
+    (folder / "master.cf").write_text(MASTER.format(far=FAR, port=port))
+    child = Child([POSTFIX, "-c", str(folder), "start-fg"], folder)
+    try:
+        child.wait_for("daemon started")
+        yield child
+    finally:
+        subprocess.run([POSTFIX, "-c", str(folder), "stop"], capture_output=True, timeout=30, check=False)
+        child.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[MailServer]:
+    folder = tmp_path_factory.mktemp("one")
+    (folder / "data").mkdir(mode=0o700)
+    (folder / "mailframe.toml").write_text(CONFIG.format(one=ONE, far=FAR, port=port))
+    add(folder / "data" / "accounts", "alice@one.example", hash_password(PASSWORD))
+    server = MailServer(folder, "--config", "mailframe.toml")
+    yield server
+    server.stop()
+
+
+def test_postfix_takes_our_mail_and_we_take_its(one: MailServer, postfix: Child) -> None:
+    with Talk(ONE, one.ports["submission"]) as talk:
+        assert talk.log_in("alice@one.example", PASSWORD).startswith("235")
+        answer = talk.mail("alice@one.example", ["bob@far.example", "back@far.example"], TEXT, " BODY=8BITMIME")
+    number = answer.rpartition(" ")[2]
+    one.wait_for(rf"{number} handed to {FAR}.* \(TLSv1\.3 .*2 of 2 recipients taken")
+    postfix.wait_for(r"to=<bob@far\.example>.*status=sent")
+    postfix.wait_for(r"to=<alice@one\.example>, orig_to=<back@far\.example>.*status=sent \(250 2\.0\.0 Ok: queued as \w+\)")
+    one.wait_for(r"accepted id=\w+ from=<alice@one\.example> to=1 failed=0 .*ip=127\.0\.0\.")
+
+
+def test_what_we_refuse_postfix_reports_to_its_sender(one: MailServer, postfix: Child) -> None:
+    """A bounce of Postfix's make, with a null sender, comes home to alice."""
+    with Talk(ONE, one.ports["submission"]) as talk:
+        assert talk.log_in("alice@one.example", PASSWORD).startswith("235")
+        talk.mail("alice@one.example", ["ghost@far.example"], TEXT, " BODY=8BITMIME")
+    postfix.wait_for(r"to=<nobody@one\.example>.*status=bounced .*550 5\.1\.1 No such user here")
+    one.wait_for(r"accepted id=\w+ from=<> to=1 failed=0")
+
+
+def test_mail_that_needs_smtputf8_is_understood_by_both(one: MailServer, postfix: Child) -> None:
+    with Talk(ONE, one.ports["submission"]) as talk:
+        assert talk.log_in("alice@one.example", PASSWORD).startswith("235")
+        answer = talk.mail("alice@one.example", ["jürgen@far.example"], TEXT, " SMTPUTF8")
+    one.wait_for(rf"{answer.rpartition(' ')[2]} .*5\.1\.1 <jürgen@far\.example>")
