@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -177,6 +178,15 @@ def _put(fd: int | None, text: str) -> None:
             data = data[os.write(fd, data):]
 
 
+def _allow_files() -> None:
+    """As many file descriptors as we may have. The 1,024 of a login shell are gone, a connection each,
+    long before our own limits on connections are met."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class Signals:
     """What a signal means from the first moment of a start on: Twisted listens for them only when its loop runs.
 
@@ -237,6 +247,7 @@ class TwistdMailService(MailService):
 
     def startService(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        _allow_files()
         signals = Signals(self.reactor, self)
         self._or_exit(lambda: self._start_now(signals))
         gc.collect()

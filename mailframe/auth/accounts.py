@@ -166,15 +166,20 @@ class AccountsFile:
             self._stamp = None
             return
         if stamp != self._stamp:
-            self._stamp = stamp
-            await self._reread()
+            again, self._stamp = self._stamp is None, stamp
+            await self._reread(again)
 
-    async def _reread(self) -> None:
+    async def _reread(self, again: bool) -> None:
+        """`again`: it failed the last time, which is known from the log."""
         self._waiting = []
         try:
             self._accounts = await self._hashes.run_however_many_wait(_read, self.path, self._domains)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             self._log.error("the accounts file stays as it was read before: {error}", error=error)
+        except OSError as error:
+            self._stamp = None               # perhaps there was no file descriptor to be had: the next one tries
+            if not again:
+                self._log.error("the accounts file stays as it was read before: {error}", error=error)
         except BaseException:
             self._stamp = None               # who waited was cut off, and the next one has to read it
             raise

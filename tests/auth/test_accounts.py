@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
+from unittest import mock
 
 from support.folders import CleanTestCase
 from twisted.cred.credentials import UsernamePassword
@@ -227,6 +229,13 @@ class AccountsTests(CleanTestCase):
         with self.assertRaises(UnauthorizedLogin):
             await self.login(b"bob@two.example", b"builder")
         await gatherResults(guesses)
+
+    async def test_a_file_that_could_not_be_opened_is_read_a_second_later(self) -> None:
+        with mock.patch.object(Path, "read_text", side_effect=OSError(errno.EMFILE, "Too many open files")):
+            self.change(f"zoe@one.example:{ALICE}\n")
+            self.assertEqual(await self.resolve("zoe@one.example"), Unknown())
+        self.clock.advance(1)
+        self.assertEqual(await self.resolve("zoe@one.example"), Account("zoe@one.example"))
 
     async def test_the_file_is_looked_at_once_a_second_at_most(self) -> None:
         await self.resolve("alice@one.example")

@@ -100,17 +100,18 @@ class World:
         server.kill()
         assert not complaints(server.lines)
 
-    def load_and_kill(self, server: MailServer) -> None:
-        """Let all clients work at once, and pull the plug after some promises."""
+    def load_and_kill(self, server: MailServer, *, gently: bool = False) -> None:
+        """Let all clients work at once, and pull the plug after some promises, or ask it to end."""
         for client in self.clients:
             client.start(server.ports)
         wanted = self.score.promises + self.lot.randint(20, 400)
         reached = self.score.wait(wanted, PATIENCE_S)
-        server.kill()
+        code = server.stop() if gently else server.kill()
         for client in self.clients:
             client.join()
         assert reached, f"no {wanted} promises in {PATIENCE_S} s"
         assert not complaints(server.lines)
+        assert not code
 
     def check(self, server: MailServer) -> None:
         for editor in self.editors:
@@ -159,6 +160,17 @@ def seed() -> int:
 def world(tmp_path: Path, seed: int) -> Iterator[World]:
     with ExitStack() as stack:
         yield World(tmp_path, stack, seed)
+
+
+def test_asked_to_end_under_load_it_breaks_no_promise(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    server = world.start()
+    for _ in range(LONG_ROUNDS if request.config.getoption("--long") else 1):
+        world.load_and_kill(server, gently=True)
+        assert faults(tmp_path / "data", tmp_path / "copy") == []
+        server = world.start()
+        world.check(server)
+    world.check_handed_over(server)
+    assert not complaints(server.lines)
 
 
 def test_kill_9_under_load_breaks_no_promise(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> None:

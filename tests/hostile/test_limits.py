@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import select
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -50,7 +51,12 @@ def start(folder: Path, delay: float) -> Target:
     for user in USERS:
         add(folder / "data" / "accounts", f"{user}@{DOMAIN}", hashed)
     (folder / "mailframe.toml").write_text(CONFIG.format(delay=delay))
-    child = MailServer(folder, "--config", "mailframe.toml")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(200, hard), hard))       # inherited, as from a shell
+    try:
+        child = MailServer(folder, "--config", "mailframe.toml")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return Target(child, child)
 
 
@@ -70,6 +76,11 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     with running(target.child):
         yield target
         assert not complaints(target.child.lines)
+
+
+def test_it_takes_all_the_file_descriptors_it_may_have(hasty: Target) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert resource.prlimit(hasty.child.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
 
 
 @pytest.mark.parametrize(("port", "room", "words"), [

@@ -106,11 +106,13 @@ class Smtp(Wire):
     """SMTP and submission."""
 
     def reply(self) -> tuple[int, bytes]:
-        """(code, whole text)."""
+        """(code, whole text). Raises Closed when the server says that it stops."""
         lines = b""
         while True:
             line = self.line()
             lines += line
+            if line.startswith(b"421 4.3.2"):
+                raise Closed("the server stops")
             if line[3:4] != b"-":
                 return int(line[:3]), lines
 
