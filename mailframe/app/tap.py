@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import gc
 import os
-import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +18,9 @@ from twisted.python.failure import Failure
 from mailframe.app.config import DEVELOPMENT_LISTENERS, SERVER_LISTENERS, Config, Listener, TlsConfig, load, relative_to
 from mailframe.app.firstrun import welcome
 from mailframe.app.service import MailService
+from mailframe.app.steady import steady
 from mailframe.app.toml import ConfigError, PluginSpec
 from mailframe.relay.settings import RelaySettings, Smarthost
-
-#: How long a thread may keep the interpreter while the reactor waits (docs/architecture.md, "SQLite manners").
-SWITCH_INTERVAL_S = 0.0005
 
 #: Loaded while we may still be root: after that, Python's own folder may be closed to us.
 _CODECS = ("ascii", "latin-1", "utf-8", "idna", "punycode", "utf-16-be", "utf-7", "us-ascii", "windows-1252", "raw_unicode_escape")
@@ -188,10 +184,8 @@ class TwistdMailService(MailService):
         self._or_exit(super().privilegedStartService)
 
     def startService(self) -> None:
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._or_exit(self._start_now)
-        gc.collect()
-        gc.freeze()     # what is there now stays: the collector's walks over it would make the reactor wait (I2)
+        steady()
         self._console.say(welcome(self.config, self.addresses(), self.parts))
         self._console.close()
 
