@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Generator
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,6 +10,8 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, I
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from mailframe.interfaces.maybe import begun
 
 from .framer import Framer
 
@@ -112,15 +112,13 @@ class Wire(Protocol, ABC):
         self._running = True
         work = self._work()
         try:
-            waiting = work.send(None)      # inline: a Deferred is made only for what has to wait
-        except StopIteration:
-            return
+            waiting = begun(work)
         except Exception:
             self.broken(Failure())  # type: ignore[no-untyped-call]
             return
-        self.working = Deferred.fromCoroutine(_continued(work, waiting))
-        self.working.addErrback(self.broken)
-        self._flush()
+        if isinstance(waiting, Deferred):
+            self.working = waiting.addErrback(self.broken)
+            self._flush()
 
     # What Twisted calls.
 
@@ -211,21 +209,6 @@ class Wire(Protocol, ABC):
 
     def _cut(self) -> None:
         self.transport.abortConnection()  # type: ignore[union-attr]
-
-
-def _continued(work: Coroutine[Any, Any, None], waiting: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that was begun by hand, and waits for the Deferred `waiting` now."""
-    while True:
-        try:
-            result = yield waiting
-        except Exception as error:
-            go_on = partial(work.throw, error)
-        else:
-            go_on = partial(work.send, result)
-        try:
-            waiting = go_on()
-        except StopIteration:
-            return
 
 
 def encrypted(transport: object) -> bool:
