@@ -30,6 +30,7 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.directory import IDirectory
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.plugin import ILifecycle
+from mailframe.interfaces.turns import Turns
 from mailframe.model.mailbox import FRESH_ACCOUNT
 from mailframe.pipeline.dispatch import Pipeline
 from mailframe.pop3.locks import MaildropLocks
@@ -166,9 +167,9 @@ def build(config: Config, reactor: Any) -> Parts:
     portal = config.parts.get("portal") or make_portal(store, checkers, context.fresh)
     others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
     parts = Parts(config, reactor, store, directory, portal, pipeline, spool, runner, tls, development, others)
-    locks = MaildropLocks()
+    locks, turns = MaildropLocks(), Turns(reactor)
     for name, listener in config.listeners.items():
-        parts.factories[name] = _factory(name, listener, parts, locks)
+        parts.factories[name] = _factory(name, listener, parts, locks, turns)
     return parts
 
 
@@ -192,7 +193,7 @@ def _identity(config: Config, context: BuildContext) -> tuple[DevelopmentAuth | 
                       "(directory = \"everyone\" takes every name at our domains for an account).")
 
 
-def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks) -> IProtocolFactory:
+def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks, turns: Turns) -> IProtocolFactory:
     config, reactor = parts.config, parts.reactor
     tls = parts.tls if listener.tls == "starttls" else None
     factory: Any
@@ -200,14 +201,15 @@ def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks) 
         table = config.smtp if listener.role == "smtp" else config.submission
         settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login)
         portal = parts.portal if listener.role == "submission" else None
-        factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name)
+        factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns)
     elif listener.role == "imap":
         factory = ImapServerFactory(
             parts.portal, replace(config.imap, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls,
-            content=parts.store if IContent.providedBy(parts.store) else None)
+            content=parts.store if IContent.providedBy(parts.store) else None, turns=turns)
     else:
         factory = Pop3ServerFactory(
-            parts.portal, replace(config.pop3, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls, locks=locks)
+            parts.portal, replace(config.pop3, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls, locks=locks,
+            turns=turns)
     made: IProtocolFactory = factory
     return made
 

@@ -13,6 +13,7 @@ from zope.interface import Interface
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.interfaces.turns import Turns
 from mailframe.model.mailbox import MailboxInfo, MailboxList, MailboxStatus
 from mailframe.model.refusal import NoSuchMailbox, Refusal
 from mailframe.sasl.exchange import Mechanism
@@ -34,6 +35,7 @@ class Shared(Protocol):
     settings: ImapSettings
     registry: Registry
     clock: IReactorTime
+    turns: Turns
     portal: login.Portal
     tls: object | None
     content: IContent | None
@@ -48,6 +50,7 @@ class SessionContext:
         self.settings = shared.settings
         self.registry = shared.registry
         self.clock = shared.clock
+        self._turns = shared.turns
         self.caches = shared.caches
         self.mechanisms = shared.mechanisms
         self.remote = remote                    # the client's address without port, "" when it has none
@@ -148,7 +151,7 @@ class SessionContext:
 
     async def breathe(self) -> None:
         turn: Deferred[None] = Deferred()
-        self.clock.callLater(0, turn.callback, None)
+        self._turns.later(lambda: turn.callback(None))
         await turn
         if self.connection.lost:
             raise Gone              # nobody wants to know any more

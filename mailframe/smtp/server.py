@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
 
 from mailframe.interfaces.delivery import IReception
+from mailframe.interfaces.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
 
@@ -27,6 +28,7 @@ class SmtpServerFactory(ServerFactory):
     """Serves `reception` on any stream endpoint. On one with TLS of its own (implicit TLS) `tls` is not needed.
 
     `portal` logs users in (None: no AUTH); `tls` is what `transport.startTLS` takes (None: no STARTTLS).
+    `turns` is to be shared by all factories on a reactor.
     """
 
     noisy = False
@@ -35,10 +37,12 @@ class SmtpServerFactory(ServerFactory):
         self, reception: IReception, settings: SmtpSettings, *, clock: IReactorTime, portal: Portal | None = None,
         tls: object | None = None, random: random.Random = SYSTEM_RANDOM, registry: Registry = BUILTIN,
         mechanisms: Mapping[bytes, Mechanism] = MECHANISMS, listener: str = "",
+        turns: Turns | None = None,
     ) -> None:
         self.reception = reception
         self.settings = settings
         self.clock = clock
+        self.turns = turns or Turns(clock)
         self.portal = portal
         self.tls = tls
         self.random = random

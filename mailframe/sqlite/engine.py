@@ -22,6 +22,8 @@ from .rows import Row, fetch
 
 T = TypeVar("T")
 
+_SLICE_S = 0.002    # of answers in one turn of the reactor (I2)
+
 
 class Engine:
     """Register components, start, then submit and query, then close.
@@ -157,12 +159,17 @@ class Engine:
                 waiting.errback(self._fault)
 
     def _answer(self, outcomes: list[Outcome]) -> None:
-        self._reactor.callFromThread(_deliver, outcomes)
+        self._reactor.callFromThread(self._deliver, outcomes, 0)
 
-
-def _deliver(outcomes: list[Outcome]) -> None:
-    for deferred, value, failed in outcomes:
-        if failed:
-            deferred.errback(value)
-        else:
-            deferred.callback(value)
+    def _deliver(self, outcomes: list[Outcome], first: int) -> None:
+        """Answer from `first` on; a large group in several of the reactor's turns, since each answer sets a session to work."""
+        end = perf_counter() + _SLICE_S
+        for place in range(first, len(outcomes)):
+            deferred, value, failed = outcomes[place]
+            if failed:
+                deferred.errback(value)
+            else:
+                deferred.callback(value)
+            if perf_counter() > end and place + 1 < len(outcomes):
+                self._reactor.callFromThread(self._deliver, outcomes, place + 1)
+                return
