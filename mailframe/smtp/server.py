@@ -21,7 +21,7 @@ from .extensions.builtin import BUILTIN
 from .session import SmtpSession
 from .settings import SmtpSettings
 
-SYSTEM_RANDOM = random.SystemRandom()
+IDS = random.Random()    # names only have to differ: no call of the system for each
 
 
 class SmtpServerFactory(ServerFactory):
@@ -35,7 +35,7 @@ class SmtpServerFactory(ServerFactory):
 
     def __init__(
         self, reception: IReception, settings: SmtpSettings, *, clock: IReactorTime, portal: Portal | None = None,
-        tls: object | None = None, random: random.Random = SYSTEM_RANDOM, registry: Registry = BUILTIN,
+        tls: object | None = None, random: random.Random = IDS, registry: Registry = BUILTIN,
         mechanisms: Mapping[bytes, Mechanism] = MECHANISMS, listener: str = "",
         turns: Turns | None = None,
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
@@ -44,7 +45,8 @@ class Writer:
         self._connect = connect
         self._answer = answer
         self._limits = limits
-        self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
+        self._waiting: SimpleQueue[list[Waiting] | None] = SimpleQueue()
+        self._taken: deque[Waiting] = deque()           # from there, and beyond the last group's limits
         self._log_pages = 0
         self._checkpoint_at = limits.checkpoint_pages
         self._started: Deferred[Any] = Deferred()
@@ -56,8 +58,9 @@ class Writer:
         self._thread.start()
         return self._started
 
-    def put(self, job: Job, size: int, deferred: Deferred[Any]) -> None:
-        self._waiting.put((job, size, deferred))
+    def put(self, jobs: list[Waiting]) -> None:
+        """To be done in their order; the list is the writer's from now on."""
+        self._waiting.put(jobs)
 
     def stop(self) -> Deferred[None]:
         """Finish what waits; fires when everything is closed."""
@@ -82,19 +85,25 @@ class Writer:
 
     def _take(self) -> tuple[list[Waiting], bool]:
         """All that wait, within the limits; and whether to go on after them."""
+        taken, more = self._taken, True
+        try:
+            while more and len(taken) < self._limits.jobs:
+                jobs = self._waiting.get_nowait() if taken else self._waiting.get()
+                if jobs is None:
+                    more = False
+                else:
+                    taken.extend(jobs)
+        except Empty:
+            pass
         group: list[Waiting] = []
         size = 0
-        job = self._waiting.get()
-        try:
-            while job is not None:
-                group.append(job)
-                size += job[1]
-                if len(group) >= self._limits.jobs or size >= self._limits.octets:
-                    return group, True
-                job = self._waiting.get_nowait()
-        except Empty:
-            return group, True
-        return group, False
+        while taken and len(group) < self._limits.jobs and size < self._limits.octets:
+            group.append(taken.popleft())
+            size += group[-1][1]
+        if taken and not more:
+            self._waiting.put(None)     # to be found again after what is left
+            more = True
+        return group, more
 
     def _commit(self, connection: apsw.Connection, group: list[Waiting]) -> list[Outcome]:
         try:
