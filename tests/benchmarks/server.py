@@ -8,6 +8,7 @@ reactor's thread and "profile PATH" ends it and writes it there; end of input st
 from __future__ import annotations
 
 import cProfile
+import gc
 import json
 import resource
 import sys
@@ -50,12 +51,35 @@ class Heartbeat:
         return [round(1000 * delay, 3) for delay in delays]
 
 
+class Collector:
+    """How long Python's garbage collector made everybody wait."""
+
+    def __init__(self) -> None:
+        self.begun = 0.0
+        self.pauses: list[tuple[float, int]] = []
+        gc.callbacks.append(self._note)
+
+    def _note(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self.begun = time.perf_counter()
+        else:
+            self.pauses.append((1000 * (time.perf_counter() - self.begun), info["generation"]))
+
+    def report(self) -> dict[str, float]:
+        pauses, self.pauses = self.pauses, []
+        return {
+            "runs": len(pauses), "full": sum(generation == 2 for _, generation in pauses),
+            "ms": sum(pause for pause, _ in pauses), "max_ms": max(pauses, default=(0.0, 0))[0],
+        }
+
+
 class Commands(LineReceiver):
     delimiter = b"\n"
 
     def __init__(self, service: MailService, heartbeat: Heartbeat) -> None:
         self.service = service
         self.heartbeat = heartbeat
+        self.collector = Collector()
         self.cpu = time.process_time()
         self.profile: cProfile.Profile | None = None
 
@@ -70,7 +94,7 @@ class Commands(LineReceiver):
         engine = getattr(self.service.parts.store, "engine", None)
         cpu, self.cpu = time.process_time() - self.cpu, time.process_time()
         return {
-            "heartbeat_ms": self.heartbeat.report(), "cpu_s": round(cpu, 3),
+            "heartbeat_ms": self.heartbeat.report(), "cpu_s": round(cpu, 3), "collector": self.collector.report(),
             "commits": getattr(engine, "commits", 0), "jobs": getattr(engine, "jobs", 0),
             "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
