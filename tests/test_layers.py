@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("mime", "sasl", "interfaces"),
     ("sqlite", "dns", "tls", "staging"),
-    ("smtp", "pop3", "imap", "stores", "auth", "filters", "pipeline", "queue"),
+    ("smtp", "pop3", "imap", "stores", "auth", "pipeline", "queue"),
     ("relay",),
     ("testing",),
     ("app",),

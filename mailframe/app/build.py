@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolFactory
@@ -19,9 +18,9 @@ from mailframe.app.builtin import ACCOUNTS, BUILT_IN, DATABASE
 from mailframe.app.config import Config, Listener
 from mailframe.app.control import ControlFactory
 from mailframe.app.control import listen as listen_control
-from mailframe.app.plugins import BuildContext, Plugins
+from mailframe.app.plugins import BuildContext, Plugins, kept_promise
 from mailframe.app.queuecontrol import handlers
-from mailframe.app.toml import ConfigError
+from mailframe.app.toml import ConfigError, PluginSpec
 from mailframe.auth.development import FRESH_DEVELOPMENT, DevelopmentAuth
 from mailframe.auth.realm import portal as make_portal
 from mailframe.dns.resolver import Resolver
@@ -74,10 +73,8 @@ class Parts:
             _prepare(self.config.data)
             self.tls.load(self.config.data, self.reactor.seconds())
             await self.spool.start()
-            await settled(self.store.start())
-            for part in self.others:
-                if ILifecycle.providedBy(part):
-                    await settled(part.start())
+            for part in (self.store, *self._others()):
+                await _started(part)
             if self.development is not None:
                 _ = self.development.password
             self.control = listen_control(self.reactor, self.config.data, ControlFactory(handlers(self.spool, self.runner.wake)))
@@ -98,13 +95,26 @@ class Parts:
         if self.control is not None:
             await settled(self.control.stopListening())
             self.control = None
-        for part in (*reversed(self.others), self.store, self.spool):
-            close = getattr(part, "close", None)
-            if close is not None:
-                try:
-                    await settled(close())
-                except Exception:
-                    _log.failure("closing {part} failed", part=type(part).__name__)
+        for part in (*reversed(self._others()), self.store, self.spool):
+            try:
+                await settled(part.close())
+            except Exception:
+                _log.failure("closing {part} failed", part=type(part).__name__)
+
+    def _others(self) -> list[Any]:
+        """Those to be started and closed, each once, though it may play several parts."""
+        return [part for part in {id(part): part for part in self.others}.values() if ILifecycle.providedBy(part)]
+
+
+async def _started(part: Any) -> None:
+    """Raises what the plugin raised, if it is a sentence, else ConfigError with the plugin's name (I7)."""
+    try:
+        await settled(part.start())
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
+        _log.failure("{part} failed to start", part=type(part).__name__)
+        raise ConfigError(f"{type(part).__name__} cannot start: {type(error).__name__}: {error}.") from error
 
 
 def _prepare(data: Path) -> None:
@@ -152,11 +162,11 @@ def build(config: Config, reactor: Any) -> Parts:
         reactor, config.data, config.hostname, config.domains, config.postmaster, base=config.base, engine=engine, content=content,
         fresh=FRESH_DEVELOPMENT if config.development else FRESH_ACCOUNT,
     )
-    store = config.parts.get("storage") or PLUGINS.build("storage", config.storage, context)
+    store = _part("storage", config, config.storage, context)
     context = replace(context, store=store)
     development, checkers, directory = _identity(config, context)
-    local = config.parts.get("delivery") or PLUGINS.build("delivery", config.delivery, context)
-    filters = [*config.parts.get("filters", ()), *(PLUGINS.build("filter", spec, context) for spec in config.filters)]
+    local = _part("delivery", config, config.delivery, context)
+    filters = _parts("filter", "filters", config, config.filters, context)
     spool = Spool(engine, content, reactor)
     queue = QueueAgent(spool)
     pipeline = Pipeline(directory, local, queue, filters, config.pipeline, clock=reactor, hostname=config.hostname)
@@ -173,24 +183,32 @@ def build(config: Config, reactor: Any) -> Parts:
     return parts
 
 
+def _part(kind: str, config: Config, spec: PluginSpec, context: BuildContext) -> Any:
+    """The one of this kind: ready made, or built."""
+    if kind in config.parts:
+        return kept_promise(kind, f"parts[{kind!r}]", config.parts[kind])
+    return PLUGINS.build(kind, spec, context)
+
+
+def _parts(kind: str, name: str, config: Config, specs: Sequence[PluginSpec], context: BuildContext) -> list[Any]:
+    """Those of this kind: ready made, or built."""
+    if name in config.parts:
+        return [kept_promise(kind, f"parts[{name!r}]", each) for each in config.parts[name]]
+    return [PLUGINS.build(kind, spec, context) for spec in specs]
+
+
 def _identity(config: Config, context: BuildContext) -> tuple[DevelopmentAuth | None, list[Any], Any]:
     """(development's own, checkers, directory)."""
-    if config.development:
-        development = DevelopmentAuth(config.data, random.SystemRandom())
-        return development, [development], development
-    checkers = [*config.parts.get("auth", ()), *(PLUGINS.build("auth", spec, context) for spec in config.auth)]
-    for checker, spec in zip(checkers, config.auth):
-        if not ICredentialsChecker.providedBy(checker):
-            raise ConfigError(f"The auth plugin {spec.plugin!r} made something that is no ICredentialsChecker.")
-    if "directory" in config.parts:
-        return None, checkers, config.parts["directory"]
-    if config.directory is not None:
-        return None, checkers, PLUGINS.build("directory", config.directory, context)
+    development = DevelopmentAuth(config.data, random.SystemRandom()) if config.development else None
+    own = () if development is not None or "portal" in config.parts else config.auth
+    checkers = [*([development] if development else []), *_parts("auth", "auth", config, own, context)]
+    if "directory" in config.parts or config.directory is not None:
+        return development, checkers, _part("directory", config, config.directory or PluginSpec(""), context)
     for checker in checkers:
         if IDirectory.providedBy(checker):
-            return None, checkers, checker
+            return development, checkers, checker
     raise ConfigError("None of the auth plugins knows who exists: name a directory plugin as well "
-                      "(directory = \"everyone\" takes every name at our domains for an account).")
+                      '(--directory everyone, or directory = "everyone", takes every name at our domains for an account).')
 
 
 def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks, turns: Turns) -> IProtocolFactory:

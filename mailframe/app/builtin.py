@@ -27,11 +27,11 @@ ACCOUNTS = "accounts"
 _ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAIN -> NAME@DOMAIN. Kept by: mailframe user\n"
 
 
-def sqlite(context: BuildContext, path: str = "") -> SqliteStore:
+def sqlite(context: BuildContext, path: Path | None = None) -> SqliteStore:
     """Mailboxes in one SQLite file, by default together with the queue in the data folder."""
-    if not path:
+    if path is None:
         return SqliteStore(context.engine, context.reactor, content=context.content, attributes_version=VERSION)
-    engine = Engine(context.path(path), context.reactor)
+    engine = Engine(path, context.reactor)
     return SqliteStore(engine, context.reactor, attributes_version=VERSION)
 
 
@@ -45,11 +45,10 @@ def mailbox(context: BuildContext) -> LocalAgent:
     return LocalAgent(context.store, fresh=context.fresh)
 
 
-def accounts_file(context: BuildContext, path: str = "") -> Accounts:
+def accounts_file(context: BuildContext, path: Path | None = None) -> Accounts:
     """Accounts and aliases in a text file that `mailframe user` keeps."""
-    own = not path
     return Accounts(
-        context.data / ACCOUNTS if own else context.path(path), create=own, reactor=context.reactor, clock=context.reactor,
+        path or context.data / ACCOUNTS, create=path is None, reactor=context.reactor, clock=context.reactor,
         domains=context.domains, postmaster=context.postmaster,
     )
 

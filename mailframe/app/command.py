@@ -7,6 +7,7 @@ import getpass
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mailframe import __version__
 from mailframe.app import queuectl, reference
@@ -48,15 +49,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mailframe", description=words)
     parser.add_argument("--version", action="version", version=f"mailframe {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_user(commands.add_parser("user", help="accounts of the accounts file"))
-    _add_queue(commands.add_parser("queue", help="messages that wait to be handed on"))
-    check = commands.add_parser("check", help="check a configuration file without starting anything")
+    _add_user(_command(commands, "user", "look after the accounts in the accounts file; a running server notices"))
+    _add_queue(_command(commands, "queue", "look after the messages that wait to be handed on"))
+    check = _command(commands, "check", "check a configuration file without starting anything")
     check.add_argument("config", type=Path, metavar="CONFIG")
     check.set_defaults(run=_check)
-    config = commands.add_parser("config", help="print a complete commented configuration to start from")
+    config = _command(commands, "config", "print a complete commented configuration to start from")
     config.set_defaults(run=lambda _: print(reference.example(), end=""))
-    plugins = commands.add_parser("plugins", help="list what can be plugged in, with where it comes from")
+    plugins = _command(commands, "plugins", "list what can be plugged in, where it comes from, and its settings in brackets")
     plugins.set_defaults(run=_plugins)
+    return parser
+
+
+def _command(commands: Any, name: str, words: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
     return parser
 
 
@@ -79,7 +85,7 @@ def _add_user(parser: argparse.ArgumentParser) -> None:
         ("remove", _user_remove, "remove an account (its mail stays)"),
         ("list", _user_list, "list the accounts"),
     ):
-        action = actions.add_parser(name, help=words, description=words)
+        action = _command(actions, name, words)
         _place(action)
         action.add_argument("--accounts", type=Path, help="the accounts file (default: the configuration's)")
         if name != "list":
@@ -135,7 +141,7 @@ def _new_password() -> str:
 def _add_queue(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     for name, words in queuectl.ACTIONS.items():
-        action = actions.add_parser(name, help=words, description=words)
+        action = _command(actions, name, words)
         _place(action)
         if name != "list":
             action.add_argument("ids", nargs="+", metavar="ID", help='a message\'s id, or "all"')
@@ -149,9 +155,10 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _plugins(_: argparse.Namespace) -> None:
-    for kind in KINDS:
-        for name, found in sorted(PLUGINS.names(kind).items()):
-            print(f"{kind:<10} {name:<12} {found.source:<18} {found.help()}")
+    every = [found for kind in KINDS for _, found in sorted(PLUGINS.names(kind).items())]
+    names, sources = (max(len(word) for word in words) for words in zip(*((each.name, each.source) for each in every)))
+    for found in every:
+        print(f"{found.kind:<9}  {found.name:<{names}}  {found.source:<{sources}}  {found.help()}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mailframe.app.endpoints import endpoint_string, is_loopback
-from mailframe.app.toml import ConfigError, Document, Key, PluginSpec, read
+from mailframe.app.toml import ConfigError, Document, Key, PluginSpec, did_you_mean, read
 from mailframe.imap.settings import ImapSettings
 from mailframe.model.domain import canonical_domain
 from mailframe.pipeline.settings import PipelineSettings
@@ -96,9 +96,14 @@ class Config:
             raise ConfigError(f"domains: {error}.") from None
         listeners = {name: _checked(name, item, self.development) for name, item in self.listeners.items()}
         object.__setattr__(self, "listeners", listeners)
+        if unknown := set(self.parts) - set(READY):
+            raise ConfigError(f"parts has {min(unknown)!r}{did_you_mean(min(unknown), READY)}")
         if not self.development and not self.domains and "directory" not in self.parts and self.directory is None:
             raise ConfigError('No domain is configured: name those whose mail is yours (domains = ["example.org"], or --domain).')
 
+
+#: What `parts` may hold: one of each, or lists of them in auth and filters. Each takes the place of the setting of its name.
+READY = ("storage", "delivery", "auth", "directory", "filters", "portal")
 
 #: Set by the build from other places, so not settings of their tables.
 FIXED: Mapping[Key, Sequence[str]] = {

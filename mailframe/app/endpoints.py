@@ -7,6 +7,8 @@ import re
 
 from mailframe.app.toml import ConfigError
 
+BACKLOG = 1_024     # Twisted's 50 are full in a moment when all come at once, and whoever finds no room waits a second or more
+
 
 def endpoint_string(text: str, *, loopback: bool = False) -> str:
     """`text` as an endpoint string: ``1025`` and ``127.0.0.1:1025`` become ``tcp:...``; with `loopback` a bare port
@@ -25,6 +27,13 @@ def endpoint_string(text: str, *, loopback: bool = False) -> str:
         raise ConfigError(f"{text!r} is no endpoint; write a port (2525), an address (127.0.0.1:2525) "
                           "or a Twisted endpoint string (tcp:2525:interface=127.0.0.1).")
     return text
+
+
+def with_backlog(text: str) -> str:
+    """The endpoint string with room for `BACKLOG` connections that wait to be accepted, unless it says itself how many."""
+    if not text.startswith(("tcp:", "tcp6:", "ssl:")) or re.search(r"(?<!\\):backlog=", text):
+        return text
+    return f"{text}:backlog={BACKLOG}"
 
 
 def _port(digits: str, text: str) -> int:

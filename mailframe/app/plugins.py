@@ -1,23 +1,43 @@
-"""Finding plugins: by entry point, by twisted.plugin, or as "package.module:Factory"; built lazily."""
+"""Finding plugins: by entry point, by twisted.plugin, or as "package.module:Factory"; none is imported before it is used."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import re
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from twisted.cred.checkers import ICredentialsChecker
 from twisted.plugin import getPlugins
 from zope.interface import implementer
+from zope.interface.exceptions import Invalid
+from zope.interface.interface import InterfaceClass
+from zope.interface.verify import verifyObject
 
+from mailframe.app.factory import call, parameters_of, settings_of
 from mailframe.app.toml import ConfigError, PluginSpec, did_you_mean
+from mailframe.interfaces.delivery import IDeliveryAgent
+from mailframe.interfaces.directory import IDirectory
+from mailframe.interfaces.filter import IConnectionFilter, IHelloFilter, IMessageFilter, IRecipientFilter, ISenderFilter
 from mailframe.interfaces.plugin import IBuildContext, IMailPlugin
+from mailframe.interfaces.store import IMailStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, NewMailbox
 
-KINDS = ("storage", "delivery", "auth", "directory", "filter")
+#: The kinds of plugin, and what each must provide (one of them, at least).
+PROMISES: Mapping[str, tuple[InterfaceClass, ...]] = {
+    "storage": (IMailStore,),
+    "delivery": (IDeliveryAgent,),
+    "auth": (ICredentialsChecker,),
+    "directory": (IDirectory,),
+    "filter": (IConnectionFilter, IHelloFilter, ISenderFilter, IRecipientFilter, IMessageFilter),
+}
+KINDS = tuple(PROMISES)
 
 
 @implementer(IBuildContext)
@@ -41,9 +61,6 @@ class BuildContext:
         return self.base / text
 
 
-Factory = Callable[[Mapping[str, Any], BuildContext], object]
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """A plugin that could be built; nothing of it is imported before `load`."""
@@ -51,96 +68,130 @@ class Found:
     kind: str
     name: str
     source: str                       # for people: "built in", a distribution's name, "twisted.plugins"
-    load: Callable[[], Any]
+    find: Callable[[], Any]
+
+    def load(self) -> Any:
+        """A factory, or an IMailPlugin. Raises ConfigError."""
+        try:
+            plugin: Any = self.find()
+        except Exception as error:
+            source = "" if self.source == self.name else f" of {self.source}"
+            raise ConfigError(f"The {self.kind} plugin {self.name!r}{source} cannot be imported: {_reason(error)}.") from error
+        if inspect.isclass(plugin) and IMailPlugin.implementedBy(plugin):
+            plugin = cast(Any, plugin)()
+        if IMailPlugin.providedBy(plugin) and plugin.kind != self.kind:
+            raise ConfigError(f"The plugin {self.name!r} is for {plugin.kind}, not for {self.kind}.")
+        if not IMailPlugin.providedBy(plugin) and not callable(plugin):
+            raise ConfigError(f"The {self.kind} plugin {self.name!r} is neither a class or function nor an IMailPlugin.")
+        return plugin
 
     def help(self) -> str:
         """One line for people; a plugin that cannot be imported says so."""
         try:
             plugin = self.load()
-        except Exception as error:
-            return f"(cannot be imported: {error})"
+        except ConfigError as error:
+            return f"({error})"
         if IMailPlugin.providedBy(plugin):
             return str(plugin.help)
-        return (inspect.getdoc(plugin) or "").partition("\n")[0]
+        line = (inspect.getdoc(plugin) or "").partition("\n")[0]
+        names = settings_of(parameters_of(plugin))
+        return f"{line} [{', '.join(names)}]" if names else line
 
 
 class Plugins:
-    """All plugins there are, ours first; an entry point of the same name beats twisted.plugin."""
+    """All plugins there are. Of one name, ours comes first, then entry points, then those of twisted.plugin."""
 
     def __init__(self, built_in: Mapping[str, Mapping[str, Any]]) -> None:
         self._built_in = built_in
 
     def names(self, kind: str) -> dict[str, Found]:
+        """By name."""
         found: dict[str, Found] = {}
-        for name, part in self._built_in.get(kind, {}).items():
-            found[name] = Found(kind, name, "built in", lambda part=part: part)  # type: ignore[misc]
-        for point in entry_points(group=f"mailframe.{kind}"):
-            found.setdefault(point.name, Found(kind, point.name, _distribution(point), point.load))
-        for plugin in getPlugins(IMailPlugin):
-            if plugin.kind == kind:
-                found.setdefault(plugin.name, Found(kind, plugin.name, "twisted.plugins", lambda plugin=plugin: plugin))  # type: ignore[misc]
+        for each in self._all(kind):
+            found.setdefault(each.name, each)
         return found
 
     def build(self, kind: str, spec: PluginSpec, context: BuildContext) -> Any:
-        """Raises ConfigError in a sentence that names the plugin."""
-        plugin = self._load(kind, spec.plugin)
-        context = replace(context, argument=spec.argument)
+        """Make the part. Raises ConfigError in a sentence that names the plugin."""
+        found, argument = self._look_up(kind, spec)
+        plugin = found.load()
+        context = replace(context, argument=argument)
+        settings = dict(spec.settings)
         try:
-            if IMailPlugin.providedBy(plugin):
-                return plugin.build(dict(spec.settings), context)
-            return call(plugin, spec.settings, context)
-        except ConfigError:
-            raise
+            made = plugin.build(settings, context) if IMailPlugin.providedBy(plugin) else call(plugin, settings, context)
         except Exception as error:
-            raise ConfigError(f"The {kind} plugin {spec.plugin!r} cannot be used: {error or type(error).__name__}.") from error
+            raise ConfigError(f"The {kind} plugin {found.name!r} cannot be used: {_reason(error)}.") from error
+        return kept_promise(kind, f"The {kind} plugin {found.name!r}", made)
 
-    def _load(self, kind: str, name: str) -> Any:
-        if ":" in name:
-            return _by_path(kind, name)
-        known = self.names(kind)
-        if name not in known:
-            raise ConfigError(f"There is no {kind} plugin {name!r}{did_you_mean(name, known)}. "
-                              "(A plugin that is not installed can be named as package.module:Factory.)")
+    def _all(self, kind: str) -> Iterator[Found]:
+        for name, part in self._built_in.get(kind, {}).items():
+            yield Found(kind, name, "built in", _given(part))
+        for point in entry_points(group=f"mailframe.{kind}"):
+            yield Found(kind, point.name, _distribution(point), point.load)
+        for plugin in getPlugins(IMailPlugin):
+            if plugin.kind == kind:
+                yield Found(kind, plugin.name, "twisted.plugins", _given(plugin))
+
+    def _look_up(self, kind: str, spec: PluginSpec) -> tuple[Found, str]:
+        """(the plugin, what is left of the argument)."""
+        if ":" in spec.plugin:
+            return Found(kind, spec.plugin, spec.plugin, lambda: _imported(spec.plugin)), spec.argument
+        for found in self._all(kind):
+            if found.name == spec.plugin:
+                return found, spec.argument
+        attribute, _, rest = spec.argument.partition(":")
+        if attribute.isidentifier() and spec.plugin.isidentifier() and find_spec(spec.plugin) is not None:
+            path = f"{spec.plugin}:{attribute}"     # a module without a package in front
+            return Found(kind, path, path, lambda: _imported(path)), rest
+        raise ConfigError(f"There is no {kind} plugin {spec.plugin!r}{did_you_mean(spec.plugin, self.names(kind))} "
+                          "(A plugin that is not installed can be named as package.module:Factory.)")
+
+
+def kept_promise(kind: str, who: str, made: Any) -> Any:
+    """`made`, if it is what a plugin of this kind must be. Raises ConfigError."""
+    promises = [each for each in PROMISES[kind] if each.providedBy(made)]
+    if not promises:
+        wanted = " or ".join(each.__name__ for each in PROMISES[kind])
+        raise ConfigError(f"{who} made a {type(made).__name__}, which does not say that it provides {wanted} "
+                          f"(@implementer({PROMISES[kind][-1].__name__}) before the class does).")
+    for each in promises:
         try:
-            return known[name].load()
-        except Exception as error:
-            raise ConfigError(f"The {kind} plugin {name!r} of {known[name].source} cannot be imported: {error}.") from error
+            verifyObject(each, made)
+        except Invalid as error:
+            raise ConfigError(f"{who} made a {type(made).__name__}, which does not provide {each.__name__}: "
+                              f"{_broken(error)}.") from None
+    return made
 
 
-def call(factory: Callable[..., Any], settings: Mapping[str, Any], context: BuildContext) -> Any:
-    """Call a plain class or function with the settings; what it has parameters for of `context` fields
-    (reactor, data, hostname, argument...) it is given, and a short option's argument is its first parameter."""
-    parameters = inspect.signature(factory).parameters
-    given = dict(settings)
-    if context.argument:
-        first = next((name for name in parameters if name not in given), None)
-        if first is None:
-            raise ConfigError(f"it takes no argument, but {context.argument!r} was given")
-        given[first] = context.argument
-    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    for name in given:
-        if name not in parameters and not takes_all:
-            raise ConfigError(f"{name!r} is not one of its settings{did_you_mean(name, dict(parameters))}")
-    for name in ("reactor", "data", "hostname", "domains", "postmaster", "store", "context"):
-        if name in parameters and name not in given:
-            given[name] = context if name == "context" else getattr(context, name)
-    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in given
-               and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    if missing:
-        raise ConfigError(f"its setting {missing[0]!r} is missing")
-    return factory(**given)
+def _given(plugin: Any) -> Callable[[], Any]:
+    return lambda: plugin
 
 
-def _by_path(kind: str, name: str) -> Any:
-    module_name, _, attribute = name.partition(":")
-    try:
-        target: Any = import_module(module_name)
-        for part in attribute.split("."):
-            target = getattr(target, part)
-    except Exception as error:
-        raise ConfigError(f"The {kind} plugin {name!r} cannot be imported: {error}.") from error
+def _imported(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    target: Any = import_module(module)
+    for part in attribute.split("."):
+        target = getattr(target, part)
     return target
 
 
 def _distribution(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else "an entry point"
+
+
+def _reason(error: Exception) -> str:
+    """A sentence as it is; of a mistake in the plugin's code also what and where it is."""
+    words = str(error).strip().rstrip(".") or type(error).__name__
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{words} (it is neither installed nor on PYTHONPATH)"
+    if isinstance(error, (ValueError, OSError, SyntaxError)):
+        return words
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {words}{place}"
+
+
+def _broken(error: Invalid) -> str:
+    """What zope says, without the object's address and the modules' names."""
+    words = str(error).partition(": ")[2].strip() or str(error)
+    return re.sub(r"\b(?:\w+\.)+(I[A-Z]\w+)", r"\1", " ".join(words.split())).rstrip(".")

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from mailframe.app.build import Parts, build
 from mailframe.app.config import Config, Listener
+from mailframe.app.endpoints import with_backlog
 from mailframe.app.toml import ConfigError
 
 _log = Logger()
@@ -32,7 +33,8 @@ class MailService(Service):
     """SMTP, submission, relay, POP3 and IMAP as `config` says, on `reactor`.
 
     ``MailService(config, reactor).setServiceParent(application)``. Ports are bound in `privilegedStartService` (as root
-    where there is one) and accept only when `started` has fired: with None, or with a Failure whose text is one sentence.
+    where there is one) and accept only when `started` has fired: with None, or with a Failure whose text is one sentence,
+    and then nothing is left open. It may be started again after it was stopped; `started` is another Deferred then.
     """
 
     name = "mailframe"
@@ -43,10 +45,13 @@ class MailService(Service):
         self.started: Deferred[None] = Deferred()
         self._parts: Parts | None = None
         self._ports: dict[str, IListeningPort] = {}
+        self._closing: list[Deferred[Any]] = []
+        self._failure: Failure | None = None
+        self._starting = False
 
     @property
     def parts(self) -> Parts:
-        """What the server is made of; there from `privilegedStartService` on."""
+        """What the server is made of; there while it runs, from `privilegedStartService` on."""
         if self._parts is None:
             raise RuntimeError("the service has not been started")
         return self._parts
@@ -55,51 +60,85 @@ class MailService(Service):
         """(host, port) that each listener really has; (path, 0) for a Unix socket."""
         return {name: _address(port) for name, port in self._ports.items()}
 
-    def privilegedStartService(self) -> None:
+    def prepare(self) -> None:
+        """Build all parts and bind all ports. Raises ConfigError and StartError, with nothing left open."""
         self._parts = build(self.config, self.reactor)
         try:
             for name, listener in self.config.listeners.items():
                 self._ports[name] = self._bind(name, listener)
         except BaseException:
-            self._unbind()
+            self._parts = None
+            self._closing = [maybeDeferred(port.stopListening) for port in self._ports.values()]
+            self._ports.clear()
             raise
 
+    def privilegedStartService(self) -> None:
+        """As `prepare`; what went wrong is told by `started`, for an exception would keep other services from starting."""
+        try:
+            self.prepare()
+        except Exception:
+            self._failure = Failure()  # type: ignore[no-untyped-call]
+
     def startService(self) -> None:
+        """Open stores and queue, then accept; `started` tells when."""
         super().startService()  # type: ignore[no-untyped-call]
-        if self._parts is None:
-            self.privilegedStartService()
-        Deferred.fromCoroutine(self._start()).addErrback(self._failed).chainDeferred(self.started)
+        self._starting = True
+        Deferred.fromCoroutine(self._start()).addErrback(
+            lambda failure: Deferred.fromCoroutine(self._failed(failure))).chainDeferred(self.started)
         self.started.addErrback(self._log_failure)
 
     def stopService(self) -> Deferred[None]:
+        """Fires when sessions have ended and all is closed."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self) -> None:
+        if self._parts is None and self._failure is None:
+            self.privilegedStartService()
+        if self._failure is not None:
+            self._failure.raiseException()
         await self.parts.start()
         for port in self._ports.values():
             _accept(port, True)
         _log.info("mailframe is ready: {listeners}", listeners=", ".join(
             f"{name} {host}:{port}" for name, (host, port) in self.addresses().items()))
 
-    def _failed(self, failure: Failure) -> Failure:
-        self._unbind()
-        return failure
+    async def _failed(self, failure: Failure) -> None:
+        self._parts = self._failure = None
+        await self._unbind()
+        failure.raiseException()
 
     def _log_failure(self, failure: Failure) -> Failure:
         _log.error("mailframe cannot start: {why}", why=self.explain(failure.value))
         return failure
 
     async def _stop(self) -> None:
-        await DeferredList([maybeDeferred(port.stopListening) for port in self._ports.values()], consumeErrors=True)
-        self._ports.clear()
+        if self._starting and not self.started.called:
+            await self._attempted()
+        self._starting = False
+        started, self.started = self.started, Deferred()
+        started.addErrback(lambda _: None)      # it was logged; who stops us has no more to learn
+        await self._unbind()
         if self._parts is not None:
-            await self._parts.stop(STOP_PATIENCE_S)
+            parts, self._parts = self._parts, None
+            await parts.stop(STOP_PATIENCE_S)
 
-    def _unbind(self) -> None:
-        for port in self._ports.values():
-            maybeDeferred(port.stopListening).addErrback(lambda _: None)
+    def _attempted(self) -> Deferred[None]:
+        """The end of the start that is under way, however it ends."""
+        ended: Deferred[None] = Deferred()
+
+        def pass_on(outcome: Any) -> Any:
+            ended.callback(None)
+            return outcome
+        self.started.addBoth(pass_on)
+        return ended
+
+    async def _unbind(self) -> None:
+        """Close all ports; returns when the system has them back."""
+        self._closing += [maybeDeferred(port.stopListening) for port in self._ports.values()]
         self._ports.clear()
+        closing, self._closing = self._closing, []
+        await DeferredList(closing, consumeErrors=True)
 
     def _bind(self, name: str, listener: Listener) -> IListeningPort:
         """Bind now, accept later: a client that comes early waits in the kernel's queue."""
@@ -107,7 +146,7 @@ class MailService(Service):
         if listener.tls == "implicit":
             factory = TLSMemoryBIOFactory(self.parts.tls, False, factory, clock=self.reactor)
         try:
-            listening = serverFromString(self.reactor, listener.endpoint).listen(factory)  # type: ignore[no-untyped-call]
+            listening = serverFromString(self.reactor, with_backlog(listener.endpoint)).listen(factory)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, LookupError) as error:
             raise ConfigError(f"The listener {name!r} has no usable endpoint {listener.endpoint!r}: {error}.") from None
         outcome: list[Any] = []

@@ -41,6 +41,7 @@ class Options(usage.Options):
         ["hostname", None, None, "The server's own name (default: this machine's)."],
         ["storage", None, None, "Where mailboxes rest, NAME or NAME:ARGUMENT (default: sqlite)."],
         ["delivery", None, None, "What takes mail for our own accounts, NAME or NAME:ARGUMENT (default: mailbox)."],
+        ["directory", None, None, "Who has an address here, NAME or NAME:ARGUMENT (default: the first --auth that knows)."],
         ["relay", None, None, "Hand mail for others to this host, HOST or HOST:PORT (default: their MX hosts)."],
         ["certificate", None, None, "PEM file with the TLS certificate and its chain."],
         ["key", None, None, "PEM file with the certificate's private key."],
@@ -110,7 +111,7 @@ def _plain(options: Options) -> dict[str, Any]:
         given["hostname"] = options["hostname"]
     if options["domains"]:
         given["domains"] = tuple(options["domains"])
-    for name in ("storage", "delivery"):
+    for name in ("storage", "delivery", "directory"):
         if options[name]:
             given[name] = PluginSpec.short(options[name])
     for name in ("auth", "filters"):
@@ -181,7 +182,7 @@ class TwistdMailService(MailService):
         self._daemon = daemon
 
     def privilegedStartService(self) -> None:
-        self._or_exit(super().privilegedStartService)
+        self._or_exit(self.prepare)
 
     def startService(self) -> None:
         self._or_exit(self._start_now)

@@ -144,14 +144,18 @@ class AccountsFile:
         return self._accounts
 
     async def _reread_if_changed(self) -> None:
+        before = self._stamp
         try:
             stamp = self._look()
-            if stamp == self._stamp:
+            if stamp == before:
                 return
-            self._stamp = stamp
-            self._accounts = await self._hashes.run(_read, self._path, self._domains)
+            self._stamp = stamp     # nobody else need read it
+            self._accounts = await self._hashes.run_however_many_wait(_read, self._path, self._domains)
         except (OSError, ValueError) as error:
             self._log.error("the accounts file stays as it was read before: {error}", error=error)
+        except BaseException:
+            self._stamp = before    # who waited was cut off, and the next one has to read it
+            raise
         else:
             self._log.info("read {path} again: {count} accounts", path=str(self._path), count=len(self._accounts.hashes))
 

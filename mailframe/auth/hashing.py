@@ -119,11 +119,26 @@ class HashPool:
         """`function(*arguments)` in a thread. Raises TryAgainLater when too many wait."""
         if self.pending >= self._room:
             raise TryAgainLater("Too many logins at once, please try again later", detail=f"{self.pending} hashes waiting")
+        return await self.run_however_many_wait(function, *arguments)
+
+    async def run_however_many_wait(self, function: Callable[..., T], *arguments: object) -> T:
+        """As `run`, for what guessers must not be able to keep from being done."""
         self.pending += 1
         try:
-            return await deferToThreadPool(self._reactor, self._started(), function, *arguments)
+            return await deferToThreadPool(self._reactor, self._started(), self._unless_closed, function, *arguments)
         finally:
             self.pending -= 1
+
+    def _unless_closed(self, function: Callable[..., T], *arguments: object) -> T:
+        """In a thread. A pool that ends does what its queue holds: some hundred hashes, for which the reactor would wait."""
+        if not self.open:
+            raise TryAgainLater(detail="the hashing threads end")
+        return function(*arguments)
+
+    @property
+    def open(self) -> bool:
+        """Whether its threads are there."""
+        return self._pool is not None
 
     async def verify(self, stored: str, password: str) -> bool:
         """`verify` in a thread."""

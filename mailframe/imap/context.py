@@ -11,10 +11,11 @@ from twisted.logger import Logger
 from zope.interface import Interface
 
 from mailframe.interfaces.content import IContent
+from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox
 from mailframe.interfaces.turns import Turns
-from mailframe.model.mailbox import MailboxInfo, MailboxList, MailboxStatus
+from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.model.refusal import NoSuchMailbox, Refusal
 from mailframe.sasl.exchange import Mechanism
 
@@ -198,11 +199,10 @@ class SessionContext:
         self.connection.framer.limits = Limits(self.settings.max_line_octets, self.settings.max_command_octets)
 
     async def find(self, name: str) -> MailboxInfo:
-        known: MailboxList = await settled(self.account.mailboxes())
-        for info in known.mailboxes:
-            if info.name == name:
-                return info
-        raise NoSuchMailbox
+        info = await found(self.account, name)
+        if info is None:
+            raise NoSuchMailbox
+        return info
 
     async def open(self, info: MailboxInfo) -> IMailbox:
         return await settled(self.account.open_mailbox(info.id))

@@ -21,8 +21,10 @@ from .items.item import Scene, Span, joined, pieces
 from .items.message import SLICE, Message
 from .paging import Breath
 from .registry import Context
+from .selecting import know_keywords
 
 READ_AHEAD = 4 * SLICE      # of one message's sections, before the first of them is announced
+NUL_SHOWN = b"\x80"         # no literal may hold a NUL (RFC 3501 section 9, CHAR8); the size stays what it was told to be
 _log = Logger()
 
 
@@ -53,7 +55,7 @@ class Fetching:
     async def _page(self, spans: Spans) -> None:
         rows, numbers = await self._rows(spans)
         newly_seen = await self._see(rows) if self._sets_seen else frozenset()
-        if self._plan.tells_flags and self._view.has_news:
+        if self._plan.tells_flags and self._view.has_news and (self._plan.asks_modseq or not self._view.watch_modseq):
             self._view.told(rows)
         if self._plan.sections:
             await self._one_by_one(rows, numbers, newly_seen)
@@ -122,6 +124,9 @@ class Fetching:
             return frozenset()
         outcome: FlagsStored = await settled(self._mailbox.set_flags(unseen, FlagChange.add(SEEN), None))
         stored = outcome.rows
+        selected = self._context.selected
+        if await know_keywords(selected, self._context.out, stored.flags):
+            self._scene = Scene.of(selected.keywords, self._view.recent_ranges)
         self._view.told(stored)
         changed = dict(zip(stored.uids, stored.flags))
         rows.flags = array("Q", (changed.get(uid, flags) for uid, flags in zip(rows.uids, rows.flags)))
@@ -180,6 +185,7 @@ class Fetching:
                 where = await message.read(where.offset, where.size)
             if isinstance(where, bytes):
                 room -= len(where)
+                where = where.replace(b"\0", NUL_SHOWN)
             found.append(where)
         return found
 
@@ -202,7 +208,7 @@ class Fetching:
         if not octets:
             _log.error("message {uid} ends at {offset}, before the size that was told", uid=message.uid, offset=offset)
             raise Unfulfilled
-        return octets
+        return octets.replace(b"\0", NUL_SHOWN)
 
     async def _remember(self) -> None:
         """Give the store what was made here, if it keeps such things."""

@@ -16,9 +16,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from mailframe.interfaces.auth import IMailUser
+from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount
-from mailframe.model.mailbox import INBOX, MailboxList
+from mailframe.model.mailbox import INBOX
 from mailframe.model.refusal import LoginFailed, Refusal, TryAgainLater
 
 __all__ = ["Portal", "User", "allowed", "delay", "log_in"]
@@ -69,11 +70,8 @@ async def log_in(portal: Portal, user: str, password: str) -> User:
 
 
 async def _parts(account: IAccount) -> tuple[object, ...]:
-    known: MailboxList = await settled(account.mailboxes())
-    for info in known.mailboxes:
-        if info.name == INBOX:
-            return account, await settled(account.open_mailbox(info.id))
-    return (account,)
+    info = await found(account, INBOX)
+    return (account,) if info is None else (account, await settled(account.open_mailbox(info.id)))
 
 
 async def delay(clock: IReactorTime, seconds: float) -> None:

@@ -11,6 +11,8 @@ from mailframe.model.refusal import Forbidden
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _WILD_RUN = re.compile(r"[*%]{2,}")
+_WILD = re.compile(r"([*%])")
+MAX_REGULAR = 2         # wildcards in a pattern that a regular expression tries, in quadratic time at worst
 
 
 def check_name(name: str, max_octets: int, max_depth: int) -> None:
@@ -42,6 +44,16 @@ def parents(name: str) -> Iterator[str]:
         place = name.find(SEPARATOR, place + 1)
 
 
+def all_parents(known: Iterable[str]) -> set[str]:
+    """The parents of all these names, on all levels; each is looked at once however many lie below it."""
+    found: set[str] = set()
+    fresh = {name.rpartition(SEPARATOR)[0] for name in known if SEPARATOR in name}
+    while fresh:
+        found |= fresh
+        fresh = {name.rpartition(SEPARATOR)[0] for name in fresh if SEPARATOR in name} - found
+    return found
+
+
 def below(name: str, known: Iterable[MailboxInfo]) -> list[MailboxInfo]:
     """The sub-mailboxes of `name`, on all levels."""
     prefix = name + SEPARATOR
@@ -54,7 +66,7 @@ class Tree:
     def __init__(self, known: MailboxList) -> None:
         self.mailboxes = {info.name: info for info in known.mailboxes}
         self.subscribed = known.subscribed
-        self.with_children = {parent for name in self.mailboxes for parent in parents(name)}
+        self.with_children = all_parents(self.mailboxes)
 
     def names(self) -> list[str]:
         """Mailboxes and missing parents (which are \\Noselect); INBOX first, then by name."""
@@ -63,13 +75,16 @@ class Tree:
 
 def in_order(names: Iterable[str]) -> list[str]:
     """INBOX and what is below it first, then by name, each parent before its children."""
-    return sorted(names, key=lambda name: (name.partition(SEPARATOR)[0] != INBOX, name.split(SEPARATOR)))
+    ordered = sorted(names, key=lambda name: name.replace(SEPARATOR, "\0"))       # so that a level's end comes before any character
+    first = [name for name in ordered if name == INBOX or name.startswith(INBOX + SEPARATOR)]
+    return first + [name for name in ordered if name != INBOX and not name.startswith(INBOX + SEPARATOR)] if first else ordered
 
 
 class Pattern:
     """A LIST pattern: "*" matches anything, "%" anything within a level (RFC 3501 section 6.3.8).
 
-    All places where the match may stand are bits of one integer, so time is linear in the name whatever the pattern.
+    What people ask has a wildcard or two, and is a regular expression. With more, all places where the match may stand
+    are bits of one integer, so that time is linear in the name whatever the pattern.
     """
 
     def __init__(self, text: str) -> None:
@@ -84,6 +99,8 @@ class Pattern:
             else:
                 self._literal[character] = self._literal.get(character, 0) | 1 << place
         self._everything = text == "*"
+        wild = text.count("*") + text.count("%")
+        self._quick = _regular(text).fullmatch if wild <= MAX_REGULAR else None
         self._wild = self._star | self._percent
         self._end = 1 << len(text)
         # INBOX is the same in any case: an upper-case twin tries it (RFC 3501 section 5.1).
@@ -92,6 +109,8 @@ class Pattern:
     def matches(self, name: str) -> bool:
         if self._everything:
             return True
+        if self._quick is not None:
+            return bool(self._quick(name)) or self._twin_matches(name)
         # Bit i of `places`: the first i characters of the pattern have matched so far.
         places = 1 | (1 & self._wild) << 1
         for character in name:
@@ -100,6 +119,12 @@ class Pattern:
             places |= (places & self._wild) << 1
             if not places:
                 break
-        if places & self._end:
-            return True
+        return bool(places & self._end) or self._twin_matches(name)
+
+    def _twin_matches(self, name: str) -> bool:
         return self._twin is not None and name.partition(SEPARATOR)[0] == INBOX and self._twin.matches(name)
+
+
+def _regular(text: str) -> re.Pattern[str]:
+    parts = (".*" if each == "*" else f"[^{SEPARATOR}]*" if each == "%" else re.escape(each) for each in _WILD.split(text))
+    return re.compile("".join(parts), re.DOTALL)

@@ -153,6 +153,8 @@ class Selected:
     cursor: object                          # where the view stands in the store's log
     dirty: bool = False                     # a hint came since the store was last asked
     uidnext: int = 1                        # when it was selected
+    seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
+    told_modseq: int = 0                    # all up to it, expunges too, was told
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
 
 

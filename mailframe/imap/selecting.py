@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import or_
+
+from twisted.logger import Logger
 
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IMailbox, IRecent
 from mailframe.model.flags import FIRST_KEYWORD_BIT, MAX_KEYWORDS
 from mailframe.model.mailbox import MAX_UID, Changes, Field, MailboxInfo, MailboxStatus, Rows
+from mailframe.model.refusal import Refusal
 
 from . import writer
 from .registry import Selected
 from .view import NONE_RECENT, Telling, View
 from .writer import Writer
+
+_log = Logger()
 
 SLICE = 2_000           # changes taken in without a pause
 BATCH = 10_000          # messages listed at once: a few milliseconds of work
@@ -44,15 +51,23 @@ async def opened(mailbox: IMailbox, info: MailboxInfo, read_only: bool, breathe:
     recent = await _claim(mailbox, read_only)
     keywords: tuple[str, ...] = await settled(mailbox.keywords(()))
     view = View(rows, recent)
-    return Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext), status
+    selected = Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext)
+    selected.seen_modseq = selected.told_modseq = status.highest_modseq
+    return selected, status
 
 
 async def _claim(mailbox: IMailbox, read_only: bool) -> int:
-    """EXAMINE takes \\Recent from nobody (RFC 3501 section 6.3.2)."""
+    """EXAMINE takes \\Recent from nobody (RFC 3501 section 6.3.2); a store that cannot write just now still lets people read."""
     if read_only or not IRecent.providedBy(mailbox):
         return NONE_RECENT
     recent: IRecent = mailbox
-    return await settled(recent.claim_recent())
+    try:
+        return await settled(recent.claim_recent())
+    except Refusal as refusal:
+        if not refusal.temporary:
+            raise
+        _log.warn("messages stay recent for another session: {detail}", detail=refusal.detail or refusal.public)
+        return NONE_RECENT
 
 
 async def catch_up(selected: Selected, breathe: Breathe) -> None:
@@ -63,13 +78,16 @@ async def catch_up(selected: Selected, breathe: Breathe) -> None:
     known = len(view)
     if changes is not None:
         selected.cursor = changes.cursor
-        await _apply(view, changes.rows, changes.vanished, breathe)
+        rows = changes.rows
+        await _apply(view, rows, changes.vanished, breathe)
     else:
         status: MailboxStatus = await settled(mailbox.status())
         fields = Field.FLAGS | Field.MODSEQ if status.highest_modseq else Field.FLAGS
         rows, vanished = view.differs(await listed(mailbox, fields, breathe))
         await _apply(view, rows, vanished, breathe)
         selected.cursor = status.cursor
+    if rows.modseqs:
+        selected.seen_modseq = max(selected.seen_modseq, max(rows.modseqs))
     if len(view) != known:
         view.claim(await _claim(mailbox, selected.read_only))
 
@@ -89,6 +107,7 @@ async def tell(selected: Selected, out: Writer, pause: Breathe, how: Telling, ex
     """Write what the view has to tell, and new keywords before the flags that use them; `pause` between long pieces."""
     view = selected.view
     if not view.has_news:
+        selected.told_modseq = selected.seen_modseq
         return
     known = FIRST_KEYWORD_BIT + len(selected.keywords)
     if view.changed_mask() >> known:
@@ -100,6 +119,8 @@ async def tell(selected: Selected, out: Writer, pause: Breathe, how: Telling, ex
                 await pause()
             out.write(b"".join(lines))
             pieces += 1
+    if not view.owes_expunge:
+        selected.told_modseq = selected.seen_modseq
 
 
 async def refresh_keywords(selected: Selected, out: Writer, add: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -110,6 +131,14 @@ async def refresh_keywords(selected: Selected, out: Writer, add: tuple[str, ...]
         for line in flag_lines(selected):
             out.untagged(line)
     return keywords
+
+
+async def know_keywords(selected: Selected, out: Writer, flags: Iterable[int]) -> bool:
+    """Before `flags` are told: another session may have made the keywords in them. Whether the table had to be asked for."""
+    if not reduce(or_, flags, 0) >> FIRST_KEYWORD_BIT + len(selected.keywords):
+        return False
+    await refresh_keywords(selected, out)
+    return True
 
 
 def flag_lines(selected: Selected) -> list[bytes]:

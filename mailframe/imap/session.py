@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from mailframe.interfaces.turns import BUDGET_S
 from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
 
-from . import writer
+from . import conditional, writer
 from .connection import Connection, Gone, TimedOut
 from .context import SessionContext, Shared
 from .cursor import BadSyntax, Cursor
@@ -119,17 +119,14 @@ class Session(SessionContext):
         try:
             if self.state not in command.state:
                 raise Bad("Not now: " + _NOT_NOW[command.state])
-            request = command.parse(cursor)
-            done = await command.run(self, request) or Completion(command.name + b" completed")
+            answer = await self._answer(command, cursor)
             await self._tell(command.effect)
             self._bad = 0
-            return b"OK " + (b"[%b] " % done.code if done.code else b"") + (done.text or b"Done") + b"\r\n"
+            return answer
         except (BadSyntax, Bad) as error:
             self._count_bad()
             return b"BAD " + writer.text(str(error)) + b"\r\n"
         except Refusal as refusal:
-            if refusal.detail:
-                _log.info("IMAP {command} refused: {detail}", command=command.name.decode(), detail=refusal.detail)
             return _no(refusal)
         except (Gone, TimedOut):
             raise
@@ -140,14 +137,28 @@ class Session(SessionContext):
             _log.failure("IMAP {command} failed for {account}", command=command.name.decode(), account=self._name)
             return _no(InternalError())
 
+    async def _answer(self, command: Command[Any], cursor: Cursor) -> bytes:
+        """OK or NO: either way the client has been told something, and is told the rest of it."""
+        try:
+            done = await command.run(self, command.parse(cursor)) or Completion(command.name + b" completed")
+        except Refusal as refusal:
+            if refusal.detail:
+                _log.info("IMAP {command} refused: {detail}", command=command.name.decode(), detail=refusal.detail)
+            return _no(refusal)
+        return b"OK " + (b"[%b] " % done.code if done.code else b"") + (done.text or b"Done") + b"\r\n"
+
     async def _tell(self, effect: Effect) -> None:
         """What happened in the selected mailbox, as far as this command's answer may tell it."""
         selected = self._selected
         if selected is None:
             return
-        poll = selected.dirty or Effect.POLLS in effect or Effect.CHANGES in effect
+        resyncs = conditional.QRESYNC in self.enabled
+        poll = selected.dirty or resyncs or Effect.POLLS in effect or Effect.CHANGES in effect
         if poll or selected.view.has_news:
             await self.sync(Effect.MAY_EXPUNGE in effect, poll=poll)
+        if resyncs and selected.view.owes_expunge:
+            # It may have been told greater ones, and must not conclude that it knows of these expunges (RFC 7162 section 3.2).
+            self.out.untagged(b"OK [HIGHESTMODSEQ %d] Some messages are gone" % max(selected.told_modseq, 1))
 
     def _streams(self, text: bytes, again: bool) -> bool:
         """Whether a literal announced at the end of `text` is a message for a command that may run now."""

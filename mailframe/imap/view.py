@@ -184,6 +184,11 @@ class View:
                     self.modseqs[place] = rows.modseqs[index]
                 self._changed.discard(uid)
 
+    @property
+    def owes_expunge(self) -> bool:
+        """Whether messages are gone that the client still counts."""
+        return bool(self._gone)
+
     def is_gone(self, uid: int) -> bool:
         """Whether the store has expunged it though the client was not told yet."""
         return uid in self._gone

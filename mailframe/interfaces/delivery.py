@@ -37,6 +37,8 @@ class IDelivery(Interface):
     async def commit(head: bytes = b"", heads: Mapping[Recipient, bytes] = {}) -> Mapping[Recipient, Refusal | None]:
         """Make it durable, with `head` and each recipient's own `heads[recipient]` (which stands first) in front.
 
+        An agent that delivers for good puts Return-Path before both (RFC 5321 section 4.4; `mailframe.pipeline.trace`).
+
         On return it survives a power cut (RFC 5321 section 6.1). One outcome for each recipient that was added; None is
         success. Raises Refusal: for all of them.
         """

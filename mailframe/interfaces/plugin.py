@@ -11,8 +11,11 @@ from zope.interface import Attribute, Interface
 class IMailPlugin(Interface):
     """A factory found by name, by entry point, by `twisted.plugin`, or as ``package.module:Factory``.
 
-    A plain class or function with the keyword arguments it wants is enough where an object with these attributes is
-    too much: its name is then the entry point's, its help the first line of its docstring, its settings the arguments.
+    A plain class or function is enough where an object with these attributes is too much: its name is then the entry
+    point's, its help the first line of its docstring, its settings its parameters. What these are annotated with is
+    checked: str, int, float, bool, Path (relative to the configuration's folder), list, dict, Literal, each also with
+    "| None". Parameters called reactor, data, hostname, domains, postmaster and store are given what `IBuildContext` says
+    of them, one called context is given all of it.
     """
 
     kind = Attribute("storage, delivery, auth, directory or filter")
@@ -35,6 +38,7 @@ class IBuildContext(Interface):
     hostname = Attribute("the server's own name")
     argument = Attribute('what stood behind "name:" in a short option (``--storage sqlite:PATH``), or ""')
     domains = Attribute("the domains whose mail is ours, canonical")
+    postmaster = Attribute("the account that reads postmaster@ every domain, or None")
     store = Attribute("the `IMailStore`, for delivery agents and filters; None while the store itself is built")
 
     def path(text: str) -> Path:

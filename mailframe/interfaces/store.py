@@ -146,6 +146,13 @@ class IJoinedStore(IMailStore):
         """
 
 
+class IMailboxFinder(Interface):
+    """An account that finds one mailbox by its name without listing all: some people have thousands."""
+
+    async def find_mailbox(name: str) -> MailboxInfo | None:
+        """The mailbox of exactly that name, None if there is none."""
+
+
 class ICopyable(Interface):
     """A mailbox that copies within its account without reading the messages (else the framework reads and appends)."""
 

@@ -1,9 +1,11 @@
-"""The Date field as two numbers (RFC 5322 sections 3.3 and 4.3), for SENTBEFORE, SENTON, SENTSINCE."""
+"""The Date field: read as two numbers, for SENTBEFORE, SENTON, SENTSINCE; and written (RFC 5322 sections 3.3 and 4.3)."""
 
 from __future__ import annotations
 
 import re
 from datetime import date
+from email.utils import formatdate
+from functools import lru_cache
 
 from .tokens import strip_comments
 
@@ -66,3 +68,14 @@ def _offset(zone: bytes) -> int:
         offset = int(zone[1:3]) * 3_600 + int(zone[3:5]) * 60
         return -offset if zone[:1] == b"-" else offset
     return _ZONES.get(zone.upper(), 0) * 3_600
+
+
+def mail_date(seconds: float) -> str:
+    """Seconds since the epoch as a Date: field has them (RFC 5322 section 3.3), in UTC: "+0000", since "-0000" would say
+    that the zone is not known."""
+    return _mail_date(int(seconds))
+
+
+@lru_cache(maxsize=8)       # thousands of messages may come in one second
+def _mail_date(seconds: int) -> str:
+    return formatdate(seconds)[:-5] + "+0000"

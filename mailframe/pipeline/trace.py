@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from email.utils import formatdate
-from functools import lru_cache
 
+from mailframe.mime.date import mail_date
 from mailframe.mime.header import has_field
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer
@@ -39,7 +38,7 @@ def received(envelope: Envelope, hostname: str, only_recipient: Address | None =
     line = f"Received: {start}by {clean(hostname)}{how}\r\n\tid {_ID.sub('', envelope.id[:MAX_VALUE]) or 'unknown'}"
     if only_recipient is not None:
         line += f"\r\n\tfor <{_mailbox(only_recipient)}>"
-    return f"{line};\r\n\t{_date(int(envelope.received_at))}\r\n".encode()
+    return f"{line};\r\n\t{mail_date(envelope.received_at)}\r\n".encode()
 
 
 def return_path(sender: Address | None) -> bytes:
@@ -56,7 +55,7 @@ def missing_fields(header: bytes, envelope: Envelope, hostname: str) -> bytes:
     """Date and Message-ID for a submitted message that lacks them (RFC 6409 section 8)."""
     lines = ""
     if not has_field(header, b"date"):
-        lines += f"Date: {_date(int(envelope.received_at))}\r\n"
+        lines += f"Date: {mail_date(envelope.received_at)}\r\n"
     if not has_field(header, b"message-id"):
         name = _ID.sub("", envelope.id[:MAX_VALUE]) or "unknown"
         lines += f"Message-ID: <{name}.{envelope.received_at:.0f}@{clean(hostname)}>\r\n"
@@ -71,12 +70,6 @@ def hops(header: bytes) -> int:
 def gap(header: bytes) -> bytes:
     """The empty line that our fields need behind them when a message begins with its text, without any header."""
     return b"" if not header or _FIELD.match(header) else b"\r\n"
-
-
-@lru_cache(maxsize=8)
-def _date(at: int) -> str:
-    """RFC 5322 section 3.3; thousands of messages may come in one second."""
-    return formatdate(at)
 
 
 def _client(peer: Peer) -> str:

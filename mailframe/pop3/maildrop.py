@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Awaitable, Callable, Iterator
 
+from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox
 from mailframe.model.mailbox import INBOX, MAX_UID, Field
@@ -67,10 +68,8 @@ class Maildrop:
 
 async def open_maildrop(account: IAccount, breathe: Callable[[], Awaitable[None]]) -> Maildrop:
     """INBOX as it is now. `breathe` is awaited between batches, so that a large one keeps nobody waiting (I2)."""
-    for info in (await settled(account.mailboxes())).mailboxes:
-        if info.name == INBOX:
-            break
-    else:
+    info = await found(account, INBOX)
+    if info is None:
         raise NoSuchMailbox(detail="the account has no INBOX")
     mailbox = await settled(account.open_mailbox(info.id))
     status = await settled(mailbox.status())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64, b2a_qp
 from dataclasses import dataclass
-from email.utils import formatdate
 from hashlib import blake2b
 
+from mailframe.mime.date import mail_date
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope
 
@@ -57,7 +57,7 @@ def _header(report: Report, boundary: bytes) -> bytes:
         f"From: Mail Delivery System <MAILER-DAEMON@{host}>",
         f"To: <{one_line(str(envelope.sender))}>",
         f"Subject: {subject([entry.action for entry in report.entries])}",
-        f"Date: {formatdate(report.now)}",
+        f"Date: {mail_date(report.now)}",
         f"Message-ID: <{one_line(report.id)}@{host}>",
         *_threading(report.original),
         "Auto-Submitted: auto-replied",          # RFC 3834 section 5
@@ -90,7 +90,7 @@ def _status(report: Report, wide: bool) -> bytes:
     groups = [[("Reporting-MTA", f"dns; {report.hostname}")]]
     if envelope.envid:
         groups[0].append(("Original-Envelope-Id", envelope.envid))
-    groups[0].append(("Arrival-Date", formatdate(report.arrived)))
+    groups[0].append(("Arrival-Date", mail_date(report.arrived)))
     groups += [_recipient(entry, wide) for entry in report.entries]
     text = "\r\n".join("".join(f"{name}: {one_line(value)}\r\n" for name, value in group) for group in groups)
     if wide:
@@ -112,9 +112,9 @@ def _recipient(entry: Entry, wide: bool) -> list[tuple[str, str]]:
     elif not problem.served:
         fields.append(("Diagnostic-Code", f"smtp; {problem.code} {problem.status} {problem.text}"))
     if entry.tried_at:
-        fields.append(("Last-Attempt-Date", formatdate(entry.tried_at)))
+        fields.append(("Last-Attempt-Date", mail_date(entry.tried_at)))
     if entry.retry_until is not None:
-        fields.append(("Will-Retry-Until", formatdate(entry.retry_until)))
+        fields.append(("Will-Retry-Until", mail_date(entry.retry_until)))
     return fields
 
 

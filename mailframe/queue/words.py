@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
-from email.utils import formatdate
+
+from mailframe.mime.date import mail_date
 
 from .item import Entry
 
@@ -32,14 +33,14 @@ def subject(actions: Iterable[str]) -> str:
 
 def explanation(hostname: str, arrived: float, entries: Sequence[Entry], whole: bool) -> str:
     """The report's first part, lines ending with LF."""
-    date = formatdate(arrived)
+    date = mail_date(arrived)
     blocks = [f"This is the mail server at {hostname}."]
     for action, _ in _SUBJECTS:
         some = [entry for entry in entries if entry.action == action]
         if not some:
             continue
         until = max((entry.retry_until or 0.0 for entry in some), default=0.0)
-        blocks.append(textwrap.fill(_INTRODUCTIONS[action].format(date=date, until=formatdate(until)), 76))
+        blocks.append(textwrap.fill(_INTRODUCTIONS[action].format(date=date, until=mail_date(until)), 76))
         blocks += [_one(entry) for entry in some]
     if any(entry.action == "failed" for entry in entries):
         blocks.append("Please check the address, or ask the recipient in another way. Technical\ndetails are attached.")

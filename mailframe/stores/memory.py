@@ -9,7 +9,7 @@ from itertools import count
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IMailbox, IMailStore
+from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder, IMailStore
 from mailframe.model.mailbox import INBOX, Listeners, MailboxInfo, MailboxList, NewMailbox
 from mailframe.model.refusal import MailboxExists, NoSuchMailbox, NoSuchMessage, TryAgainLater
 
@@ -78,7 +78,7 @@ class _Staged:
         self._buffer.clear()
 
 
-@implementer(IAccount)
+@implementer(IAccount, IMailboxFinder)
 class MemoryAccount:
     """The mailboxes of one name."""
 
@@ -96,6 +96,9 @@ class MemoryAccount:
 
     async def mailboxes(self) -> MailboxList:
         return MailboxList(tuple(self._infos.values()), frozenset(self._subscribed))
+
+    async def find_mailbox(self, name: str) -> MailboxInfo | None:
+        return self._infos.get(name)
 
     async def create(self, mailbox: NewMailbox) -> MailboxInfo:
         if mailbox.name in self._infos:

@@ -47,7 +47,13 @@ class MailboxesContract(StoreBase):
         self.assertEqual({box.name for box in FRESH_ACCOUNT}, set(listed.subscribed))
 
     async def test_inbox_always_exists(self) -> None:
-        self.assertIn(INBOX, await self.names(await self.account(fresh=())))
+        account = await self.account(fresh=())
+        self.assertIn(INBOX, await self.names(account))
+        old = await self.mailbox(account)
+        await settled(old.append([New(MESSAGE)]))
+        await settled(account.rename([(old.id, "Old")]))
+        self.assertEqual({INBOX, "Old"}, set(await self.names(account)), "a renamed INBOX leaves an empty one behind")
+        self.assertEqual([], await self.uids(await self.mailbox(account)))
 
     async def test_fresh_is_for_the_first_time_only(self) -> None:
         store = await self.opened()

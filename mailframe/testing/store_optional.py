@@ -7,9 +7,9 @@ from array import array
 
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IAttributeCache, ICopyable, IMailbox, IMailStore, IMovable, IRecent
+from mailframe.interfaces.store import IAttributeCache, ICopyable, IMailbox, IMailboxFinder, IMailStore, IMovable, IRecent
 from mailframe.model.flags import FLAGGED, SEEN, FlagChange, keyword_bit
-from mailframe.model.mailbox import Attributes, Field, New
+from mailframe.model.mailbox import Attributes, Field, New, NewMailbox
 from mailframe.model.refusal import NoSuchMailbox
 
 from .store_base import MESSAGE, StoreBase
@@ -18,7 +18,7 @@ LARGE = 5 * 2**20
 
 
 class OptionalContract(StoreBase):
-    """IContent, ICopyable, IMovable, IAttributeCache, IRecent."""
+    """IMailboxFinder, IContent, ICopyable, IMovable, IAttributeCache, IRecent."""
 
     async def staged(self, store: IMailStore, octets: bytes) -> str:
         self.need(IContent, store)
@@ -27,6 +27,21 @@ class OptionalContract(StoreBase):
         for offset in range(0, len(octets), 100_000):
             await settled(staged.write(octets[offset:offset + 100_000]))
         return await settled(staged.seal())
+
+    async def test_a_mailbox_is_found_by_exactly_its_name(self) -> None:
+        account = await self.account()
+        self.need(IMailboxFinder, account)
+        finder: IMailboxFinder = account  # type: ignore[assignment]
+        made = await settled(account.create(NewMailbox("a/b", "\\Junk")))
+        self.assertEqual(made, await settled(finder.find_mailbox("a/b")))
+        for name in ("a", "A/b", "a/%", "a/b/", ""):
+            self.assertIsNone(await settled(finder.find_mailbox(name)))
+        await settled(account.rename([(made.id, "c")]))
+        self.assertIsNone(await settled(finder.find_mailbox("a/b")))
+        renamed = await settled(finder.find_mailbox("c"))
+        self.assertEqual((made.id, "c"), renamed and (renamed.id, renamed.name))
+        await settled(account.delete(made.id))
+        self.assertIsNone(await settled(finder.find_mailbox("c")))
 
     async def test_large_messages_come_in_pieces(self) -> None:
         store = await self.opened()

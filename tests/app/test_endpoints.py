@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailframe.app.endpoints import endpoint_string, is_loopback
+from mailframe.app.endpoints import endpoint_string, is_loopback, with_backlog
 from mailframe.app.toml import ConfigError
 
 
@@ -35,3 +35,14 @@ def test_what_is_no_endpoint_is_refused(text: str) -> None:
 ])
 def test_what_only_this_machine_can_reach(endpoint: str, answer: bool) -> None:
     assert is_loopback(endpoint) is answer
+
+
+@pytest.mark.parametrize(("text", "full"), [
+    ("tcp:25", "tcp:25:backlog=1024"),
+    ("tcp6:25:interface=\\:\\:1", "tcp6:25:interface=\\:\\:1:backlog=1024"),
+    ("tcp:25:backlog=7", "tcp:25:backlog=7"),
+    ("unix:/run/lmtp", "unix:/run/lmtp"),
+    ("systemd:domain=INET:index=0", "systemd:domain=INET:index=0"),
+])
+def test_many_may_knock_at_once(text: str, full: str) -> None:
+    assert with_backlog(text) == full

@@ -10,6 +10,7 @@ from support.folders import CleanTestCase
 from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet import reactor
+from twisted.internet.defer import ensureDeferred, gatherResults
 from twisted.internet.task import Clock
 
 from mailframe.auth import accountedit
@@ -17,6 +18,7 @@ from mailframe.auth.accounts import AccountsFile
 from mailframe.auth.hashing import DUMMY_HASH, HashPool, hash_password
 from mailframe.auth.remember import RememberSettings
 from mailframe.model.address import Address
+from mailframe.model.refusal import TryAgainLater
 from mailframe.model.route import Account, Remote, Resolution, Rewrite, Unknown
 
 ALICE, BOB = hash_password("wonderland"), hash_password("builder")
@@ -151,6 +153,24 @@ class AccountsTests(CleanTestCase):
         self.change(f"zoe@one.example:{ALICE}\n")
         self.assertEqual(await self.resolve("zoe@one.example"), Account("zoe@one.example"))
         self.assertEqual(await self.resolve("alice@one.example"), Unknown())
+
+    async def test_a_changed_file_is_read_while_too_many_guess_passwords(self) -> None:
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        guesses = []
+        with self.assertRaises(TryAgainLater):
+            for _ in range(10_000):
+                guesses.append(ensureDeferred(self.pool.run(gate.wait, 10)))
+                if guesses[-1].called:
+                    await guesses.pop()
+        accountedit.remove(self.path, "bob@two.example")
+        self.clock.advance(2)
+        found = ensureDeferred(self.accounts.resolve([Address.parse("bob@one.example")]))
+        gate.set()
+        await found
+        with self.assertRaises(UnauthorizedLogin):
+            await self.login(b"bob@two.example", b"builder")
+        await gatherResults(guesses)
 
     async def test_the_file_is_looked_at_once_a_second_at_most(self) -> None:
         await self.resolve("alice@one.example")

@@ -82,5 +82,26 @@ class HashPoolTests(TestCase):
         self.assertNotEqual(await pool.run(threading.get_ident), threading.get_ident())
         self.assertTrue(await pool.verify(hash_password("x"), "x"))
 
+    async def test_closing_waits_for_what_runs_and_not_for_all_that_wait(self) -> None:
+        pool = HashPool(reactor, workers=1)
+        done: list[int] = []
+
+        begun = threading.Event()
+
+        def until_closing() -> None:
+            begun.set()
+            while pool.open:
+                pass
+
+        first = ensureDeferred(pool.run(until_closing))
+        others = [ensureDeferred(pool.run(done.append, number)) for number in range(50)]
+        self.assertTrue(begun.wait(10))
+        pool.close()
+        self.assertEqual(done, [])
+        await first
+        for other in others:
+            with self.assertRaises(TryAgainLater):
+                await other
+
     def test_closing_an_unused_pool_is_nothing(self) -> None:
         HashPool(reactor).close()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from array import array
+from random import Random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.imap_world import Client, World, run
+from support.imap_world import NOW, Client, World, run
+from support.stumbling import Stumbling, StumblingStore
+from twisted.internet.task import Clock
 
 from mailframe.imap.extensions.qresync import missing
 from mailframe.imap.view import View
 from mailframe.model.mailbox import Rows
+from mailframe.stores.memory import MemoryStore
 
 UIDS = st.sets(st.integers(1, 40)).map(sorted)
 
@@ -64,3 +69,48 @@ def test_what_happened_while_away_is_told_in_select() -> None:
         assert [line for line in told if "VANISHED" in line or "FETCH" in line] == ["* VANISHED (EARLIER) 3"]
 
     run(talk)
+
+
+def test_what_goes_while_the_mailbox_is_listed_is_not_missed() -> None:
+    """The client's mod-sequence is that of the status, but not that of the listing (I6)."""
+    clock = Clock()
+    clock.rightNow = float(NOW)
+
+    async def talk(world: World) -> None:
+        client, other = await world.login(), await world.login()
+        await client.command(b"a APPEND INBOX {1+}\r\na {1+}\r\nb {1+}\r\nc")
+        await client.command("b ENABLE QRESYNC")
+        await client.command("c SELECT INBOX")
+        codes = {response.code: response.code_value for response in client.responses}
+        await client.command("d UNSELECT")
+        await other.command("e SELECT INBOX")
+        gap.armed = True
+        answer = await client.command(
+            f"f SELECT INBOX (QRESYNC ({codes[b'UIDVALIDITY']} {codes[b'HIGHESTMODSEQ']}))")
+        assert "* 2 EXISTS" in answer and "* VANISHED (EARLIER) 2" in answer, answer
+
+    class Gap(Stumbling):
+        armed = False
+
+        def __getattr__(self, name: str) -> Any:
+            value = super().__getattr__(name)
+            if name != "rows" or not gap.armed:
+                return value
+
+            async def rows(*arguments: Any) -> Any:
+                gap.armed = False
+                await self._inner.expunge([2], False)
+                return await value(*arguments)
+
+            return rows
+
+    class Store(StumblingStore):
+        async def open_account(self, name: str, fresh: Any) -> Any:
+            return Account(await self._inner.open_account(name, fresh), self._random, clock, 0)
+
+    class Account(Stumbling):
+        async def open_mailbox(self, mailbox_id: str) -> Any:
+            return Gap(await self._inner.open_mailbox(mailbox_id), self._random, clock, 0)
+
+    gap = Gap
+    run(talk, World(Store(MemoryStore(lambda: NOW), Random(1), clock, 0), clock=clock))

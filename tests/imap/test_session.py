@@ -198,6 +198,21 @@ def test_silence_ends_with_bye() -> None:
     run(talk)
 
 
+def test_idle_in_a_mailbox_that_is_deleted_ends_with_the_connection() -> None:
+    async def talk(world: World) -> None:
+        idler, other = await world.login(), await world.login()
+        await other.command("a CREATE x")
+        await idler.command("a SELECT x")
+        idler.send(b"b IDLE\r\n")
+        assert idler.pending() == ["+ idling"]
+        await other.command("b DELETE x")
+        world.clock.advance(60)                         # no hint may come of a mailbox that is no more
+        assert idler.pending()[0].startswith("* BYE")
+        assert idler.closed
+
+    run(talk)
+
+
 def test_idle_tells_at_once_and_ends_with_done() -> None:
     async def talk(world: World) -> None:
         idler, other = await world.login(), await world.login()

@@ -30,7 +30,7 @@ def test_received_says_who_how_when_and_for_whom() -> None:
         b"\tby mx.example.org with ESMTPS (TLSv1.3 TLS_AES_256_GCM_SHA384)\r\n"
         b"\tid abc.1\r\n"
         b"\tfor <bob@example.org>;\r\n"
-        b"\tMon, 12 Jan 1970 13:46:40 -0000\r\n")
+        b"\tMon, 12 Jan 1970 13:46:40 +0000\r\n")
     assert parsedate_to_datetime(message_from_bytes(line)["Received"].rpartition(";")[2].strip()).timestamp() == 1_000_000
 
 

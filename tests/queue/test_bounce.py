@@ -49,7 +49,7 @@ def test_a_failure_names_recipient_reason_and_next_hop() -> None:
     about, one = parts(status)
     assert about["Reporting-MTA"] == "dns; mx.example.org"
     assert about["Original-Envelope-Id"] == "QQ314159"
-    assert about["Arrival-Date"] == "Thu, 01 Jan 1970 00:00:00 -0000"
+    assert about["Arrival-Date"] == "Thu, 01 Jan 1970 00:00:00 +0000"
     assert one["Original-Recipient"] == "rfc822;bobby@example.org"
     assert one["Final-Recipient"] == "rfc822; bob@example.net"
     assert (one["Action"], one["Status"]) == ("failed", "5.1.1")
@@ -67,7 +67,7 @@ def test_one_report_tells_of_several_recipients_and_kinds_of_news() -> None:
     assert "could not be delivered" in message["Subject"]
     _, bob, eve, joe = parts(parts(message)[1])
     assert (bob["Action"], eve["Action"], joe["Action"]) == ("failed", "delayed", "relayed")
-    assert eve["Will-Retry-Until"] == "Tue, 06 Jan 1970 00:00:00 -0000"
+    assert eve["Will-Retry-Until"] == "Tue, 06 Jan 1970 00:00:00 +0000"
     assert joe["Status"] == "2.1.9" and joe["Diagnostic-Code"] is None
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import mailframe
 
-ROOT = Path(mailframe.__file__).parent.parent
+PLACES = (str(Path(mailframe.__file__).parents[1]), str(Path(__file__).parents[1]))     # the package, and tests/support
 ROUNDS = 3
 
 
 def child(folder: Path, first: int, count: int) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PLACES)}
     script = Path(__file__).with_name("crash_child.py")
     return subprocess.Popen(
         [sys.executable, "-P", str(script), str(folder), str(first), str(count)], stdout=subprocess.PIPE, env=environment)

@@ -32,6 +32,8 @@ from mailframe.interfaces.store import IAccount, IMailbox, IMailStore
 from mailframe.model.flags import flag_mask
 from mailframe.model.mailbox import FRESH_ACCOUNT, New
 
+from .imap_strict import Stream
+
 _RECENT = re.compile(r"\* \d+ RECENT\r\n| ?\\Recent")
 MESSAGE = b"""\
 From: Sender %d <sender%d@example.org>\r
@@ -74,11 +76,13 @@ class Client(Protocol):
 
     def __init__(self) -> None:
         self.received = bytearray()
+        self.strict = Stream()
         self.lost: Deferred[None] = Deferred()
         self._until: Callable[[bytes], bool] = lambda octets: False
         self._waiting: Deferred[bytes] | None = None
 
     def dataReceived(self, data: bytes) -> None:
+        self.strict.feed(data)          # what is not in the grammar is raised: the reactor closes the connection, and logs it
         self.received += data
         if self._waiting is not None and self._until(self._tail):
             waiting, self._waiting = self._waiting, None

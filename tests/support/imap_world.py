@@ -22,6 +22,8 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.store import IMailStore
 from mailframe.stores.memory import MemoryStore
 
+from .imap_strict import Response, Stream
+
 NOW = 1_760_000_000     # where virtual clocks begin: October 2025
 
 
@@ -46,6 +48,7 @@ class World:
         self.factory = ImapServerFactory(
             portal(self.store), settings, clock=self.clock, registry=registry, tls=tls, content=content)
         self.clients: list[Client] = []
+        self.faults: list[Exception] = []       # answers that are not in the grammar
 
     def connect(self, host: str = "127.0.0.1") -> Client:
         """A client that has been greeted."""
@@ -64,11 +67,13 @@ class World:
 
 
 class Client:
-    """One connection; what the server wrote is in `transcript`."""
+    """One connection; what the server wrote is in `transcript`, and as values of the strict grammar in `responses`."""
 
     def __init__(self, world: World, host: str) -> None:
         self.world = world
         self.transcript = b""
+        self.responses: list[Response] = []
+        self.strict: Stream | None = Stream()       # None: this test makes the server say what no grammar knows
         self.writes = 0                 # how many pieces the server wrote
         self.closed = False
         self._read = 0                  # up to where `until` has returned
@@ -90,6 +95,8 @@ class Client:
         """The lines up to one that matches."""
         found = re.compile(rb"^" + pattern, re.MULTILINE)
         for _ in range(1_000):
+            if self.world.faults:
+                raise self.world.faults[0]
             match = found.search(self.transcript, self._read)
             if match is not None or self.closed:
                 end = match.end() if match is not None else len(self.transcript)
@@ -119,6 +126,12 @@ class Client:
     def told(self, octets: bytes) -> None:
         self.transcript += octets
         self.writes += 1
+        if self.strict is not None:
+            try:
+                self.responses += self.strict.feed(octets)
+            except (AssertionError, ValueError) as fault:       # kept: raised here it would meet the server
+                self.world.faults.append(fault)
+                self.strict = None
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.callback(None)
@@ -170,6 +183,8 @@ def run(conversation: Callable[[World], Coroutine[Deferred[Any], Any, None]], wo
     finished = Deferred.fromCoroutine(conversation(world))
     finished.addErrback(failures.append)
     world.close()
+    if world.faults:
+        raise world.faults[0]
     if failures:
         failures[0].raiseException()
     assert finished.called, "the conversation waits for what never comes"

@@ -79,16 +79,16 @@ class Child:
         return 0 if self.process.returncode == -signal.SIGTERM else self.process.returncode     # twistd passes the signal on
 
 
-def twistd(*arguments: str) -> list[str]:
-    """The command line of `twistd` in the environment that runs the tests."""
-    return [str(Path(sys.executable).with_name("twistd")), *arguments]
+def twistd(*arguments: str, programs: Path | None = None) -> list[str]:
+    """The command line of `twistd` in the environment that runs the tests, or in that of the folder `programs`."""
+    return [str((programs or Path(sys.executable).parent) / "twistd"), *arguments]
 
 
 class MailServer(Child):
     """`twistd -n mailframe ...`, ready when made; `ports` by listener."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        super().__init__(twistd("--nodaemon", "--pidfile=", "mailframe", *arguments), folder)
+    def __init__(self, folder: Path, *arguments: str, programs: Path | None = None) -> None:
+        super().__init__(twistd("--nodaemon", "--pidfile=", "mailframe", *arguments, programs=programs), folder)
         self.ports: dict[str, int] = {}
         try:
             ready = self.wait_for(r"is ready: (.*)")

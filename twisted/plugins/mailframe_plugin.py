@@ -3,5 +3,5 @@
 from twisted.application.service import ServiceMaker
 
 mailframe = ServiceMaker(
-    "mailframe", "mailframe.app.tap", "A mail server of pluggable parts: SMTP, relay, POP3 and IMAP", "mailframe",
+    "mailframe", "mailframe.app.tap", "A mail server of pluggable parts: SMTP, relay, POP3, IMAP", "mailframe",
 )

@@ -92,9 +92,12 @@ async def run_list(context: Context, request: ListRequest) -> None:
         context.out.untagged(b'LIST (\\Noselect) "/" ""')       # only the separator is asked for (RFC 3501 section 6.3.8)
         return
     known: MailboxList = await settled(context.account.mailboxes())
+    await _breathe(context, known)
     lister = Lister(context, Tree(known), request)
     patterns = [Pattern(request.reference + text) for text in request.patterns]
-    for count, name in enumerate(lister.candidates(), 1):
+    await _breathe(context, known)
+    candidates = lister.candidates()
+    for count, name in enumerate(candidates, 1):
         if any(pattern.matches(name) for pattern in patterns):
             line = lister.line(name)
             if line is not None:
@@ -103,6 +106,12 @@ async def run_list(context: Context, request: ListRequest) -> None:
         if not count % _BREATHE_NAMES:
             await context.breathe()
             await context.drained()
+
+
+async def _breathe(context: Context, known: MailboxList) -> None:
+    """Between two steps over a list of thousands: each costs some milliseconds (I2)."""
+    if len(known.mailboxes) + len(known.subscribed) > _BREATHE_NAMES:
+        await context.breathe()
 
 
 async def _write_status(context: Context, tree: Tree, name: str, items: list[StatusItem]) -> None:
@@ -185,10 +194,12 @@ async def run_lsub(context: Context, request: LsubRequest) -> None:
     """Subscribed names; with "%" also the parents of those that lie deeper, as \\Noselect (RFC 3501 section 6.3.9)."""
     known: MailboxList = await settled(context.account.mailboxes())
     pattern = Pattern(request.reference + request.pattern)
-    implied: set[str] = set()
-    if "%" in request.pattern:
-        implied = {parent for name in known.subscribed for parent in names.parents(name)}
-    for name in names.in_order(known.subscribed | implied):
+    implied = names.all_parents(known.subscribed) if "%" in request.pattern else set()
+    await _breathe(context, known)
+    for count, name in enumerate(names.in_order(known.subscribed | implied), 1):
+        if not count % _BREATHE_NAMES:
+            await context.breathe()
+            await context.drained()
         if pattern.matches(name):
             attributes = b"" if name in known.subscribed else b"\\Noselect"
             context.out.untagged(b'LSUB (%b) "/" %b' % (attributes, writer.mailbox(name, context.utf8)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
+from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.model.mailbox import INBOX, SEPARATOR, MailboxInfo, MailboxList, NewMailbox
 from mailframe.model.refusal import Forbidden, MailboxExists, NoSuchMailbox, Refusal
@@ -51,10 +52,9 @@ async def create(context: Context, request: CreateRequest) -> None:
     uses = [SPECIAL_USES.get(use.decode("ascii").upper()) for use in request.uses]
     if None in uses or len(uses) > 1:
         raise UnknownUse
-    known = await listed(context)
-    if any(info.name == name for info in known):
+    if await found(context.account, name) is not None:
         raise MailboxExists
-    await make_parents(context, name, known)
+    await make_parents(context, name)
     await settled(context.account.create(NewMailbox(name, uses[0] if uses else None)))
 
 
@@ -62,10 +62,9 @@ async def delete(context: Context, name: str) -> None:
     """Its children stay; the name is then \\Noselect, implied by them."""
     if name == INBOX:
         raise Forbidden("INBOX cannot be deleted")
-    known = await listed(context)
-    info = next((info for info in known if info.name == name), None)
+    info = await found(context.account, name)
     if info is None:
-        if names.below(name, known):
+        if names.below(name, await listed(context)):
             raise Forbidden("It has sub-mailboxes and holds no messages of its own", imap_code=b"HASCHILDREN")
         raise NoSuchMailbox
     selected = context.selected_or_none
@@ -99,7 +98,7 @@ async def rename(context: Context, request: RenameRequest) -> None:
     if new in by_name:
         raise MailboxExists
     if old == INBOX:
-        await make_parents(context, new, known)
+        await make_parents(context, new)
         made = await settled(context.account.create(NewMailbox(new)))
         await move_all(context, by_name[INBOX], made)
         return
@@ -109,7 +108,7 @@ async def rename(context: Context, request: RenameRequest) -> None:
     if not moves:
         raise NoSuchMailbox
     _check_moves(context, old, moves, by_name)
-    await make_parents(context, new, known)
+    await make_parents(context, new)
     await settled(context.account.rename(moves))
 
 
@@ -124,9 +123,7 @@ def _check_moves(context: Context, old: str, moves: list[tuple[str, str]], by_na
 
 async def subscribe(context: Context, name: str) -> None:
     """Of a name that exists, also one that is only implied: a typing error is better told."""
-    known: MailboxList = await settled(context.account.mailboxes())
-    tree = names.Tree(known)
-    if name not in tree.mailboxes and name not in tree.with_children:
+    if await found(context.account, name) is None and not names.below(name, await listed(context)):
         raise NoSuchMailbox
     await settled(context.account.set_subscribed(name, True))
 
@@ -144,10 +141,9 @@ def check(context: Context, name: str) -> None:
     names.check_name(name, context.settings.max_mailbox_name_octets, context.settings.max_mailbox_depth)
 
 
-async def make_parents(context: Context, name: str, known: tuple[MailboxInfo, ...]) -> None:
-    there = {info.name for info in known}
+async def make_parents(context: Context, name: str) -> None:
     for parent in names.parents(name):
-        if parent not in there:
+        if await found(context.account, parent) is None:
             with suppress(MailboxExists):       # another session was faster
                 await settled(context.account.create(NewMailbox(parent)))
 

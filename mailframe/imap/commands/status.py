@@ -59,6 +59,9 @@ async def status_line(context: Context, info: MailboxInfo, items: Sequence[Statu
     """``STATUS mailbox (...)``. Raises NoSuchMailbox when it has gone meanwhile."""
     mailbox = await context.open(info)
     status: MailboxStatus = await settled(mailbox.status())
+    selected = context.selected_or_none
+    if selected is not None and selected.info.id == info.id:
+        selected.dirty = True       # what is counted here is told with the same answer: no promise runs ahead (I6)
     parts = [item.name + b" " + await item.value(context, mailbox, status) for item in items]
     return b"STATUS %b (%b)" % (writer.mailbox(info.name, context.utf8), b" ".join(parts))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 
@@ -14,12 +15,14 @@ from mailframe.model.mailbox import FlagsStored, Rows
 from .. import conditional, numset
 from ..cursor import Cursor
 from ..expunged import expunge_issued
+from ..fetching import select
 from ..items.columns import Flags, Uid
 from ..items.item import Column, Scene, joined
 from ..items.modseq import Modseq
 from ..numset import MessageSet
 from ..paging import Breath
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, Selected, State
+from ..selecting import know_keywords
 from ..writable import writable
 
 PAGE = 5_000            # messages changed in one durable step: a few milliseconds of the writer's time
@@ -74,6 +77,7 @@ async def run(context: Context, request: StoreRequest) -> Completion | None:
         stored = outcome.rows
         missing += len(page) - len(stored) - len(outcome.refused)
         refused += outcome.refused
+        await know_keywords(selected, context.out, stored.flags)
         _answer(context, selected, stored, change if request.silent else None)
         await breath.take()
         if context.out.full:
@@ -110,24 +114,24 @@ def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChan
     view = selected.view
     numbers = view.numbers(stored.uids)
     conditionally = conditional.is_on(context)
-    if silent is not None and not conditionally:
-        surprising = [
-            number and silent.apply(view.flags[number - 1]) != flags for number, flags in zip(numbers, stored.flags)
-        ]
-        told = Rows(array("I", compress(stored.uids, surprising)), array("Q", compress(stored.flags, surprising)))
-        numbers = array("I", compress(numbers, surprising))
-    else:
-        told = stored
+    surprising = bytes(
+        silent is None or (number > 0 and silent.apply(view.flags[number - 1]) != flags)
+        for number, flags in zip(numbers, stored.flags)
+    )
     view.told(stored)
-    if not len(told):
-        return
-    columns: list[Column] = [Uid()] if context.by_uid else []
-    if silent is None or not conditionally:
-        columns.append(Flags())
-    if conditionally:
-        columns.append(Modseq())            # also of a .SILENT store (RFC 7162 section 3.1.3)
     scene = Scene.of(selected.keywords, view.recent_ranges)
-    context.out.write(joined(columns, told, [b"* %d" % number for number in numbers], scene))
+    columns: list[Column] = [Uid()] if context.by_uid or conditional.QRESYNC in context.enabled else []
+    modseq: list[Column] = [Modseq()] if conditionally else []      # also of a .SILENT store (RFC 7162 section 3.1.3)
+    _write(context, [*columns, Flags(), *modseq], stored, numbers, surprising, scene)
+    if modseq:
+        _write(context, [*columns, *modseq], stored, numbers, bytes(not each for each in surprising), scene)
+
+
+def _write(context: Context, columns: Sequence[Column], stored: Rows, numbers: array[int], wanted: bytes, scene: Scene) -> None:
+    """FETCH responses with `columns` of those among `stored` where `wanted` is not 0."""
+    if any(wanted):
+        heads = [b"* %d" % number for number in compress(numbers, wanted)]
+        context.out.write(joined(columns, select(stored, wanted), heads, scene))
 
 
 EXTENSION = Extension(

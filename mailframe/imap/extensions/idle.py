@@ -10,11 +10,13 @@ from ..registry import Command, Completion, Context, Effect, Extension, State
 async def idle(context: Context, _: None) -> Completion:
     """Until DONE."""
     context.out.write(b"+ idling\r\n")
-    if context.selected_or_none is not None:
-        await context.sync(True)
-    while (line := await context.news()) is None:
+    line = None
+    while line is None:
         if context.selected_or_none is not None:
             await context.sync(True)
+            if context.selected_or_none is None:        # deleted; BYE was said
+                return Completion(b"IDLE ended")
+        line = await context.news()
     if line.upper() != b"DONE":
         raise BadSyntax("DONE expected")
     return Completion(b"IDLE completed")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IModSequenced
 from mailframe.model.mailbox import MailboxStatus
 
@@ -50,9 +51,12 @@ def parse(args: Cursor) -> Resync:
 
 async def resync(context: Context, known: Resync, status: MailboxStatus) -> None:
     """Part of SELECT: what happened since. Nothing when UIDVALIDITY is another one (the client then starts afresh)."""
-    if known.uidvalidity != status.uidvalidity or known.modseq >= status.highest_modseq:
-        return
     view, selected = context.view, context.selected
+    if known.uidvalidity != status.uidvalidity:
+        return
+    now: MailboxStatus = await settled(selected.mailbox.status())
+    if known.modseq >= now.highest_modseq:      # as of now: between the status and the listing something may have gone
+        return
     chosen = [(1, max(status.uidnext - 1, 1))] if known.uids is None else known.uids.resolve(0)
     tell_vanished(context, chosen, status.uidnext)
     spans = view.changed_since(numset.spans(chosen, view.uids), known.modseq)

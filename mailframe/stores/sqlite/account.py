@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from zope.interface import implementer
 
-from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder
 from mailframe.model.mailbox import Listeners, MailboxInfo, MailboxList, NewMailbox
 from mailframe.model.refusal import NoSuchMailbox
 
@@ -16,7 +16,7 @@ from .parts import Parts
 from .tree import mailbox_number
 
 
-@implementer(IAccount)
+@implementer(IAccount, IMailboxFinder)
 class SqliteAccount:
     """Holds nothing but its number: any number of these may stand for one account."""
 
@@ -31,6 +31,10 @@ class SqliteAccount:
         subscribed = await self._engine.query("SELECT name FROM subscription WHERE account = ?", (self._number,))
         return MailboxList(tuple(MailboxInfo(str(number), name, use) for number, name, use in found),
                            frozenset(row[0] for row in subscribed))
+
+    async def find_mailbox(self, name: str) -> MailboxInfo | None:
+        found = await self._engine.query("SELECT id, special_use FROM mailbox WHERE account = ? AND name = ?", (self._number, name))
+        return MailboxInfo(str(found[0][0]), name, found[0][1]) if found else None
 
     async def create(self, mailbox: NewMailbox) -> MailboxInfo:
         now = self._now()

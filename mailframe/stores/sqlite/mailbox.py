@@ -107,7 +107,10 @@ class SqliteMailbox:
         return array("I", await self._change(lambda con: departures.expunge(con, self._number, uids, only_deleted, now)))
 
     async def changes(self, cursor: object) -> Changes | None:
-        """The log is read up to the mod-sequence that was seen first: what comes after it is for the next call."""
+        """All after `cursor`, also what was committed since the mailbox's own row was read: it comes again with the next call.
+
+        Bounded by that row instead, a new message that was flagged in between would be left out while a later one is
+        told, and no view could ever put it in its place. Expunges are read last, so none is missed that a change implies."""
         found = await self._engine.query("SELECT modseq FROM mailbox WHERE id = ? AND name IS NOT NULL", (self._number,))
         if not found:
             raise NoSuchMailbox()
@@ -116,10 +119,9 @@ class SqliteMailbox:
             return None
         if cursor == modseq:
             return Changes(modseq, Rows(), array("I"))
-        between = (self._number, cursor, modseq)
-        changed = await self._all(
-            f"SELECT uid, flags, modseq FROM {BY_CHANGE} AND modseq > ? AND modseq <= ? ORDER BY uid", between)
-        gone = await self._all("SELECT uid FROM vanished WHERE mailbox = ? AND modseq > ? AND modseq <= ?", between)
+        since = (self._number, cursor)
+        changed = await self._all(f"SELECT uid, flags, modseq FROM {BY_CHANGE} AND modseq > ? ORDER BY uid", since)
+        gone = await self._all("SELECT uid FROM vanished WHERE mailbox = ? AND modseq > ?", since)
         return Changes(modseq, columns(changed, _FLAGS), array("I", sorted(row[0] for row in gone)))
 
     async def copy(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:

@@ -1,0 +1,173 @@
+"""A whole server under load from many clients is killed at random moments, again and again: no promise is broken (I1)."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from support.crashload import DOMAIN, PASSWORD, Client, Collector, Editor, Keeper, Ledger, Score, Sender, Submitter
+from support.servers import PATIENCE_S, Child, MailServer, twistd
+from support.soundness import faults
+from support.wires import complaints
+
+from mailframe.auth.accountedit import add
+from mailframe.auth.hashing import hash_password
+
+ROUNDS, LONG_ROUNDS = 2, 30
+HANDED_OVER_AT_ONCE = 10        # max_per_domain
+CONFIG = """
+hostname = "life{life}.one.example"
+data = "data"
+domains = "one.example"
+[listeners.smtp]
+role = "smtp"
+endpoint = "127.0.0.1:0"
+[listeners.submission]
+role = "submission"
+endpoint = "127.0.0.1:0"
+plaintext_login = "loopback"
+[listeners.imap]
+role = "imap"
+endpoint = "127.0.0.1:0"
+plaintext_login = "loopback"
+[listeners.pop3]
+role = "pop3"
+endpoint = "127.0.0.1:0"
+plaintext_login = "loopback"
+[queue]
+first_delay_s = 0.3
+max_per_domain = 10
+[relay]
+port = {sink}
+nameservers = ["127.0.0.1:{dns}"]
+"""
+
+
+class World:
+    """The server's folder, its next hop, and its clients."""
+
+    def __init__(self, folder: Path, stack: ExitStack, seed: int) -> None:
+        self.folder, self.stack = folder, stack
+        self.lot = random.Random(seed)
+        self.life = 0
+        self.score, self.ledger = Score(), Ledger()
+        (folder / "data").mkdir(mode=0o700)
+        records = {"far.example": {"MX": ["10 mx.far.example."]}, "mx.far.example": {"A": ["127.0.0.1"]}}
+        (folder / "records.json").write_text(json.dumps(records))
+        path = {"PYTHONPATH": str(Path(__file__).parents[1])}
+        self.sink = Child([sys.executable, "-m", "support.sinkchild"], folder, path)
+        stack.callback(self.sink.stop)
+        names = Child([sys.executable, "-m", "support.dnschild", "records.json"], folder, path)
+        stack.callback(names.stop)
+        self.sink_port, self.dns = self.sink.wait_for(r"sink on (\d+)")[1], names.wait_for(r"dns on (\d+)")[1]
+        score, ledger = self.score, self.ledger
+        self.editors = [Editor(name, seed, score) for name in ("editor1", "editor2")]
+        self.clients: list[Client] = [
+            *self.editors,
+            *(Sender(f"sender{number}", seed, score, ledger, ("box1", "box2", "drop")) for number in range(3)),
+            Submitter("writer", seed, score, ledger, "box2"),
+            Keeper("keeper", seed, score, ledger, "box1"), Collector("collector", seed, score, ledger, "drop"),
+        ]
+        hashed = hash_password(PASSWORD)
+        for user in ("editor1", "editor2", "box1", "box2", "drop", "writer"):
+            add(folder / "data" / "accounts", f"{user}@{DOMAIN}", hashed)
+
+    def configure(self) -> None:
+        """Each life has a name of its own, so that the next hop can tell them apart."""
+        self.life += 1
+        (self.folder / "mailframe.toml").write_text(CONFIG.format(life=self.life, sink=self.sink_port, dns=self.dns))
+
+    def start(self) -> MailServer:
+        self.configure()
+        server = MailServer(self.folder, "--config", "mailframe.toml")
+        self.stack.callback(server.stop)
+        return server
+
+    def start_and_kill(self) -> None:
+        """Pull the plug while it starts: after its first word, at a moment drawn by lot."""
+        self.configure()
+        server = Child(twistd("--nodaemon", "--pidfile=", "mailframe", "--config", "mailframe.toml"), self.folder)
+        server.wait_for("twistd")
+        threading.Event().wait(self.lot.random() * 0.3)
+        server.kill()
+        assert not complaints(server.lines)
+
+    def load_and_kill(self, server: MailServer) -> None:
+        """Let all clients work at once, and pull the plug after some promises."""
+        for client in self.clients:
+            client.start(server.ports)
+        wanted = self.score.promises + self.lot.randint(20, 400)
+        reached = self.score.wait(wanted, PATIENCE_S)
+        server.kill()
+        for client in self.clients:
+            client.join()
+        assert reached, f"no {wanted} promises in {PATIENCE_S} s"
+        assert not complaints(server.lines)
+
+    def check(self, server: MailServer) -> None:
+        for editor in self.editors:
+            editor.check(server.ports["imap"])
+        for account in ("box1", "box2", "drop"):
+            self.ledger.check(account, server.ports["imap"])
+
+    def check_handed_over(self, server: MailServer) -> None:
+        """What was promised to others has arrived, or its sender was told; not twice but for what was in hand at a kill."""
+        for key in sorted(self.ledger.relayed - self.taken().keys()):
+            self.sink.wait_for(rf"took {key} ")
+        again = [key for key, lives in self.taken().items() if len(lives) > 1]
+        assert all(len(set(lives)) == len(lives) for lives in self.taken().values()), "twice in one life"
+        assert len(again) <= HANDED_OVER_AT_ONCE * (self.life - 1), "more than what was in hand at the kills went twice"
+        reports = {("writer", f"report {key}") for key in self.ledger.refused}
+        self.ledger.taken |= reports
+        until(lambda: len(self.ledger.keys("writer", server.ports["imap"])) >= len(reports))
+        self.ledger.check("writer", server.ports["imap"])
+
+    def taken(self) -> dict[str, list[str]]:
+        """The lives in which each message was handed over."""
+        lives: dict[str, list[str]] = {}
+        for line in list(self.sink.lines):
+            if line.startswith("took "):
+                _, key, _, life = line.split()
+                lives.setdefault(key, []).append(life)
+        return lives
+
+
+def until(found: Callable[[], object]) -> None:
+    """Ask again until it is so; a hang fails."""
+    end = time.monotonic() + PATIENCE_S
+    while not found():
+        assert time.monotonic() < end, "it never came"
+
+
+@pytest.fixture
+def seed() -> int:
+    """Printed when a test fails; MAILFRAME_SEED gives it again."""
+    chosen = int(os.environ.get("MAILFRAME_SEED", 0)) or random.SystemRandom().randrange(1, 1 << 32)
+    print(f"MAILFRAME_SEED={chosen}")
+    return chosen
+
+
+@pytest.fixture
+def world(tmp_path: Path, seed: int) -> Iterator[World]:
+    with ExitStack() as stack:
+        yield World(tmp_path, stack, seed)
+
+
+def test_kill_9_under_load_breaks_no_promise(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    server = world.start()
+    for _ in range(LONG_ROUNDS if request.config.getoption("--long") else ROUNDS):
+        world.load_and_kill(server)
+        world.start_and_kill()
+        assert faults(tmp_path / "data", tmp_path / "copy") == []
+        server = world.start()
+        world.check(server)
+    world.check_handed_over(server)
+    assert not complaints(server.lines)

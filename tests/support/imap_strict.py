@@ -1,0 +1,519 @@
+"""An IMAP server's octets judged by the grammar alone (RFC 3501 section 9 and extensions); shares no code with the server.
+
+A client built on it knows nothing but what it was told: `Stream.feed` gives each complete response as a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+_NUMBER = re.compile(rb"0|[1-9][0-9]{0,19}")
+_ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
+_ASTRING = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+')
+_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]+')
+_QUOTED = re.compile(rb'"((?:[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x5b\x5d-\x7f]|\\["\\])*)"')
+_QUOTED8 = re.compile(rb'"((?:[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x5b\x5d-\x7f\x80-\xff]|\\["\\])*)"')
+_LITERAL = re.compile(rb"\{(0|[1-9][0-9]*)\}\r\n")
+_TEXT = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]+")
+_FLAG = re.compile(rb'\\?[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
+_FLAG_PERM = re.compile(rb'\\\*|\\?[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
+_DATE_TIME = re.compile(
+    rb'"([ 123][0-9]-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4})"')
+_SET = re.compile(rb"[1-9][0-9]*(?::[1-9][0-9]*)?(?:,[1-9][0-9]*(?::[1-9][0-9]*)?)*")
+_SECTION = re.compile(
+    rb"(?:[1-9][0-9]*(?:\.[1-9][0-9]*)*)?(?:(?<=\[)|(?<=[0-9])\.|(?=\]))(HEADER\.FIELDS(?:\.NOT)? |HEADER|TEXT|MIME|)")
+_MARK = re.compile(rb"\{([0-9]+)\}\Z")
+_STATUS_ITEM = re.compile(rb"MESSAGES|RECENT|UIDNEXT|UIDVALIDITY|UNSEEN|DELETED|SIZE|HIGHESTMODSEQ|APPENDLIMIT")
+_PLAIN_CODES = frozenset((
+    b"ALERT", b"PARSE", b"READ-ONLY", b"READ-WRITE", b"TRYCREATE", b"UIDNOTSTICKY", b"CLOSED", b"NOMODSEQ",
+    # RFC 5530
+    b"UNAVAILABLE", b"AUTHENTICATIONFAILED", b"AUTHORIZATIONFAILED", b"EXPIRED", b"PRIVACYREQUIRED", b"CONTACTADMIN", b"NOPERM",
+    b"INUSE", b"EXPUNGEISSUED", b"CORRUPTION", b"SERVERBUG", b"CLIENTBUG", b"CANNOT", b"LIMIT", b"OVERQUOTA", b"ALREADYEXISTS",
+    b"NONEXISTENT",
+    b"HASCHILDREN", b"TOOBIG", b"USEATTR", b"NOTSAVED",
+))
+MAX_32 = 0xFFFFFFFF
+MAX_63 = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response: `tag` is b"*", b"+" or a command's; `kind` OK, EXISTS, FETCH...; `number` before it, `value` behind it."""
+
+    tag: bytes
+    kind: bytes
+    number: int = 0
+    value: Any = None
+    code: bytes = b""           # of OK, NO, BAD, BYE, PREAUTH
+    code_value: Any = None
+
+
+class Reader:
+    """Reads one complete response; what is not in the grammar fails an assertion."""
+
+    def __init__(self, octets: bytes, utf8: bool = False) -> None:
+        self.octets, self.at, self.utf8 = octets, 0, utf8
+
+    def fail(self, wanted: str) -> AssertionError:
+        return AssertionError(f"{wanted} expected at {self.octets[self.at:self.at + 80]!r} in {self.octets[:400]!r}")
+
+    def take(self, text: bytes) -> bool:
+        if self.octets.startswith(text, self.at):
+            self.at += len(text)
+            return True
+        return False
+
+    def expect(self, text: bytes) -> None:
+        if not self.take(text):
+            raise self.fail(repr(text))
+
+    def match(self, pattern: re.Pattern[bytes], wanted: str) -> re.Match[bytes]:
+        found = pattern.match(self.octets, self.at)
+        if found is None:
+            raise self.fail(wanted)
+        self.at = found.end()
+        return found
+
+    def number(self, greatest: int = MAX_32, least: int = 0) -> int:
+        value = int(self.match(_NUMBER, "number").group())
+        assert least <= value <= greatest, f"{value} is out of range in {self.octets[:200]!r}"
+        return value
+
+    def string(self) -> bytes:
+        literal = _LITERAL.match(self.octets, self.at)
+        if literal is None:
+            quoted = self.match(_QUOTED8 if self.utf8 else _QUOTED, "string")[1]
+            quoted.decode("utf-8")
+            return re.sub(rb"\\(.)", rb"\1", quoted)
+        start, size = literal.end(), int(literal[1])
+        value = self.octets[start:start + size]
+        assert len(value) == size, "a literal that is not whole"
+        assert b"\0" not in value, "NUL in a literal (RFC 3501 section 9, CHAR8)"
+        self.at = start + size
+        return value
+
+    def nstring(self) -> bytes | None:
+        return None if self.take(b"NIL") else self.string()
+
+    def astring(self) -> bytes:
+        if self.octets[self.at:self.at + 1] in (b'"', b"{"):
+            return self.string()
+        return self.match(_ASTRING, "astring").group()
+
+    def list_of(self, item: Callable[[], Any], least: int = 0) -> list[Any]:
+        """``"(" [item *(SP item)] ")"``"""
+        self.expect(b"(")
+        items = []
+        if not self.take(b")"):
+            items.append(item())
+            while not self.take(b")"):
+                self.expect(b" ")
+                items.append(item())
+        assert len(items) >= least, f"a list too short in {self.octets[:200]!r}"
+        return items
+
+    def flags(self, pattern: re.Pattern[bytes] = _FLAG) -> list[bytes]:
+        found: list[bytes] = self.list_of(lambda: self.match(pattern, "flag").group())
+        assert len({flag.lower() for flag in found}) == len(found), f"a flag twice: {found}"
+        return found
+
+    def uid_set(self) -> bytes:
+        return self.match(_SET, "sequence-set").group()
+
+    # -- whole responses
+
+    def response(self) -> Response:
+        if self.take(b"+ "):
+            return Response(b"+", b"", value=b"" if self.octets[self.at:] == b"\r\n" else self.match(_TEXT, "text").group())
+        tag = b"*" if self.take(b"* ") else self.match(_TAG, "tag").group()
+        if tag != b"*":
+            self.expect(b" ")
+        found = self._numbered() if tag == b"*" and self.octets[self.at:self.at + 1].isdigit() else self._named(tag)
+        assert self.octets[self.at:] == b"\r\n", self.fail("end of the response")
+        return found
+
+    def _numbered(self) -> Response:
+        number = self.number()
+        self.expect(b" ")
+        kind = self.match(_ATOM, "EXISTS, RECENT, EXPUNGE or FETCH").group()
+        if kind in (b"EXISTS", b"RECENT"):
+            return Response(b"*", kind, number)
+        assert number, f"message number 0 in {self.octets[:80]!r}"
+        if kind == b"EXPUNGE":
+            return Response(b"*", kind, number)
+        assert kind == b"FETCH", f"unknown response {kind!r}"
+        self.expect(b" ")
+        return Response(b"*", kind, number, self._fetch())
+
+    def _named(self, tag: bytes) -> Response:
+        kind = self.match(_ATOM, "kind of response").group()
+        if kind in (b"OK", b"NO", b"BAD") or (tag == b"*" and kind in (b"BYE", b"PREAUTH")):
+            return self._condition(tag, kind)
+        assert tag == b"*", f"tagged {kind!r}"
+        reader = _DATA.get(kind)
+        assert reader is not None, f"unknown response {kind!r}"
+        return Response(b"*", kind, value=reader(self))
+
+    def _condition(self, tag: bytes, kind: bytes) -> Response:
+        self.expect(b" ")
+        code, value = b"", None
+        if self.take(b"["):
+            code = self.match(_ATOM, "response code").group()
+            value = self._code(code)
+            self.expect(b"] ")
+        return Response(tag, kind, value=self.match(_TEXT, "text").group(), code=code, code_value=value)
+
+    def _code(self, code: bytes) -> Any:
+        if code in _PLAIN_CODES:
+            return None
+        if code in (b"UIDNEXT", b"UIDVALIDITY", b"UNSEEN"):
+            self.expect(b" ")
+            return self.number(least=1)
+        if code == b"HIGHESTMODSEQ":
+            self.expect(b" ")
+            return self.number(MAX_63, 1)
+        if code == b"PERMANENTFLAGS":
+            self.expect(b" ")
+            return self.flags(_FLAG_PERM)
+        if code == b"CAPABILITY":
+            return _capability(self)
+        if code == b"BADCHARSET":
+            self.expect(b" ")
+            return self.list_of(self.astring, 1)
+        if code == b"MODIFIED":
+            self.expect(b" ")
+            return self.uid_set()
+        if code in (b"APPENDUID", b"COPYUID"):
+            self.expect(b" ")
+            value: list[Any] = [self.number(least=1)]
+            for _ in range(1 if code == b"APPENDUID" else 2):
+                self.expect(b" ")
+                value.append(self.uid_set())
+            return value
+        raise AssertionError(f"unknown response code {code!r}")
+
+    # -- FETCH
+
+    def _fetch(self) -> dict[bytes, Any]:
+        found: dict[bytes, Any] = {}
+
+        def item() -> None:
+            label = self._label()
+            self.expect(b" ")
+            assert label not in found, f"{label!r} twice in {self.octets[:200]!r}"
+            found[label] = self._item(label)
+
+        self.list_of(item, 1)
+        return found
+
+    def _label(self) -> bytes:
+        start = self.at
+        word = self.match(re.compile(rb"[A-Z0-9.]+"), "item").group()
+        if word == b"BODY" and self.take(b"["):
+            spec = self.match(_SECTION, "section")
+            if spec[1].startswith(b"HEADER.FIELDS"):
+                self.list_of(self.astring, 1)
+            self.expect(b"]")
+            if self.take(b"<"):
+                self.number()
+                self.expect(b">")
+        return self.octets[start:self.at]
+
+    def _item(self, label: bytes) -> Any:
+        if label.startswith(b"BODY[") or label in (b"RFC822", b"RFC822.HEADER", b"RFC822.TEXT"):
+            return self.nstring()
+        match label:
+            case b"FLAGS":
+                return self.flags()
+            case b"UID":
+                return self.number(least=1)
+            case b"RFC822.SIZE":
+                return self.number()
+            case b"INTERNALDATE":
+                return self.match(_DATE_TIME, "date-time")[1]
+            case b"MODSEQ":
+                self.expect(b"(")
+                modseq = self.number(MAX_63, 1)
+                self.expect(b")")
+                return modseq
+            case b"ENVELOPE":
+                return self._envelope()
+            case b"BODY" | b"BODYSTRUCTURE":
+                return self._body(label == b"BODYSTRUCTURE")
+        raise AssertionError(f"unknown item {label!r}")
+
+    def _envelope(self) -> list[Any]:
+        self.expect(b"(")
+        found: list[Any] = []
+        for place in range(10):
+            if place:
+                self.expect(b" ")
+            found.append(self._addresses() if 2 <= place <= 7 else self.nstring())
+        self.expect(b")")
+        return found
+
+    def _addresses(self) -> list[list[bytes | None]] | None:
+        if self.take(b"NIL"):
+            return None
+        self.expect(b"(")
+        found = []
+        while not self.take(b")"):
+            self.expect(b"(")
+            address = [self.nstring()]
+            for _ in range(3):
+                self.expect(b" ")
+                address.append(self.nstring())
+            self.expect(b")")
+            found.append(address)
+        assert found, "an empty list of addresses"
+        return found
+
+    def _body(self, extended: bool) -> list[Any]:
+        self.expect(b"(")
+        found: list[Any] = []
+        if self.octets[self.at:self.at + 1] == b"(":
+            parts = []
+            while self.octets[self.at:self.at + 1] == b"(":
+                parts.append(self._body(extended))
+            self.expect(b" ")
+            found = [parts, self.string()]
+            extension: tuple[Callable[[], Any], ...] = (self._parameters, self._disposition, self._language, self.nstring)
+        else:
+            found = [self.string()]
+            for read in (self.string, self._parameters, self.nstring, self.nstring, self.string, lambda: self.number(MAX_63)):
+                self.expect(b" ")
+                found.append(read())
+            kind = found[0].lower(), found[1].lower()
+            if kind == (b"message", b"rfc822"):
+                for read in (self._envelope, lambda: self._body(extended), lambda: self.number(MAX_63)):
+                    self.expect(b" ")
+                    found.append(read())
+            elif kind[0] == b"text":
+                self.expect(b" ")
+                found.append(self.number(MAX_63))
+            extension = (self.nstring, self._disposition, self._language, self.nstring)
+        for read in extension:
+            if self.octets[self.at:self.at + 1] == b")":
+                break
+            assert extended, f"extension data in BODY: {self.octets[:200]!r}"
+            self.expect(b" ")
+            found.append(read())
+        self.expect(b")")
+        return found
+
+    def _parameters(self) -> list[Any] | None:
+        if self.take(b"NIL"):
+            return None
+        found = self.list_of(self.string, 2)
+        assert len(found) % 2 == 0, f"a parameter without a value: {found}"
+        return found
+
+    def _disposition(self) -> Any:
+        if self.take(b"NIL"):
+            return None
+        self.expect(b"(")
+        kind = self.string()
+        self.expect(b" ")
+        parameters = self._parameters()
+        self.expect(b")")
+        return kind, parameters
+
+    def _language(self) -> Any:
+        return self.list_of(self.string, 1) if self.octets[self.at:self.at + 1] == b"(" else self.nstring()
+
+
+def _capability(reader: Reader) -> list[bytes]:
+    found = []
+    while reader.take(b" "):
+        found.append(reader.match(_ATOM, "capability").group())
+    assert b"IMAP4rev1" in found, found
+    assert len(set(found)) == len(found), f"a capability twice: {found}"
+    return found
+
+
+def _numbers(reader: Reader) -> tuple[list[int], int]:
+    """Of SEARCH and SORT: the numbers, and the mod-sequence if told."""
+    found, modseq = [], 0
+    while reader.take(b" "):
+        if reader.take(b"(MODSEQ "):
+            modseq = reader.number(MAX_63, 1)
+            reader.expect(b")")
+            break
+        found.append(reader.number(least=1))
+    return found, modseq
+
+
+def _esearch(reader: Reader) -> dict[bytes, Any]:
+    found: dict[bytes, Any] = {}
+    if reader.take(b" (TAG "):
+        found[b"TAG"] = reader.string()
+        reader.expect(b")")
+    if reader.take(b" UID"):
+        found[b"UID"] = True
+    while reader.take(b" "):
+        word = reader.match(_ATOM, "search return data").group()
+        reader.expect(b" ")
+        assert word not in found, f"{word!r} twice"
+        if word == b"ALL":
+            found[word] = reader.uid_set()
+        elif word in (b"MIN", b"MAX"):
+            found[word] = reader.number(least=1)
+        elif word == b"COUNT":
+            found[word] = reader.number()
+        else:
+            assert word == b"MODSEQ", f"unknown return data {word!r}"
+            found[word] = reader.number(MAX_63, 1)
+    return found
+
+
+def _list(reader: Reader) -> dict[str, Any]:
+    reader.expect(b" ")
+    flags = reader.flags()
+    reader.expect(b" ")
+    separator = None if reader.take(b"NIL") else reader.string()
+    assert separator is None or len(separator) == 1
+    reader.expect(b" ")
+    found: dict[str, Any] = {"flags": flags, "name": reader.astring()}
+    if reader.take(b" "):
+        reader.expect(b'("CHILDINFO" ')
+        found["childinfo"] = reader.list_of(reader.string, 1)
+        reader.expect(b")")
+    return found
+
+
+def _status(reader: Reader) -> tuple[bytes, dict[bytes, int]]:
+    reader.expect(b" ")
+    name = reader.astring()
+    reader.expect(b" ")
+    found: dict[bytes, int] = {}
+
+    def item() -> None:
+        word = reader.match(_STATUS_ITEM, "status-att").group()
+        reader.expect(b" ")
+        assert word not in found
+        found[word] = reader.number(MAX_63 if word in (b"SIZE", b"HIGHESTMODSEQ") else MAX_32)
+
+    reader.list_of(item)
+    return name, found
+
+
+def _thread(reader: Reader) -> bytes:
+    start = reader.at
+    if reader.take(b" "):
+        while reader.octets[reader.at:reader.at + 1] == b"(":
+            _thread_list(reader)
+        assert reader.at > start + 1, "an empty thread list"
+    return reader.octets[start:reader.at]
+
+
+def _thread_list(reader: Reader) -> None:
+    """``"(" (thread-members / thread-nested) ")"`` (RFC 5256 section 5), without recursion."""
+    depth = 0
+    while True:
+        if reader.take(b"("):
+            depth += 1
+            if reader.octets[reader.at:reader.at + 1] != b"(":
+                reader.number(least=1)
+        elif reader.take(b")"):
+            depth -= 1
+            if not depth:
+                return
+        else:
+            reader.expect(b" ")
+            if reader.octets[reader.at:reader.at + 1] != b"(":
+                reader.number(least=1)
+
+
+def _namespace(reader: Reader) -> list[Any]:
+    def one() -> Any:
+        reader.expect(b"(")
+        prefix = reader.string()
+        reader.expect(b" ")
+        separator = None if reader.take(b"NIL") else reader.string()
+        reader.expect(b")")
+        return prefix, separator
+
+    found = []
+    for _ in range(3):
+        reader.expect(b" ")
+        if reader.take(b"NIL"):
+            found.append(None)
+            continue
+        reader.expect(b"(")
+        spaces = []
+        while not reader.take(b")"):
+            spaces.append(one())
+        assert spaces
+        found.append(spaces)
+    return found
+
+
+def _id(reader: Reader) -> Any:
+    reader.expect(b" ")
+    if reader.take(b"NIL"):
+        return None
+    found = reader.list_of(reader.nstring)
+    assert len(found) % 2 == 0 and None not in found[::2]
+    return found
+
+
+def _vanished(reader: Reader) -> tuple[bool, bytes]:
+    earlier = reader.take(b" (EARLIER)")
+    reader.expect(b" ")
+    return earlier, reader.uid_set()
+
+
+def _flags(reader: Reader) -> list[bytes]:
+    reader.expect(b" ")
+    return reader.flags()
+
+
+def _enabled(reader: Reader) -> list[bytes]:
+    found = []
+    while reader.take(b" "):
+        found.append(reader.match(_ATOM, "capability").group())
+    return found
+
+
+_DATA: dict[bytes, Callable[[Reader], Any]] = {
+    b"CAPABILITY": _capability, b"FLAGS": _flags, b"LIST": _list, b"LSUB": _list, b"STATUS": _status, b"SEARCH": _numbers,
+    b"SORT": _numbers, b"ESEARCH": _esearch, b"THREAD": _thread, b"NAMESPACE": _namespace, b"ID": _id, b"VANISHED": _vanished,
+    b"ENABLED": _enabled,
+}
+
+
+@dataclass
+class Stream:
+    """A connection's octets as they come; strings may be UTF-8 once that was ENABLEd."""
+
+    utf8: bool = False
+    _buffer: bytearray = field(default_factory=bytearray)
+    _scan: int = 0              # where to look for the end of the line
+    _line: int = 0              # where the present line of the response begins: behind its last literal
+
+    def feed(self, octets: bytes) -> list[Response]:
+        self._buffer += octets
+        found = []
+        while (response := self._next()) is not None:
+            if response.kind == b"ENABLED" and b"UTF8=ACCEPT" in response.value:
+                self.utf8 = True
+            found.append(response)
+        return found
+
+    def _next(self) -> Response | None:
+        while True:
+            end = self._buffer.find(b"\n", self._scan)
+            if end < 0:
+                self._scan = max(len(self._buffer), self._line)
+                return None
+            assert end > self._line and self._buffer[end - 1] == 13, f"a line that does not end with CRLF: {self._buffer[:200]!r}"
+            mark = _MARK.search(bytes(self._buffer[max(self._line, end - 30):end - 1]))
+            if mark is None:
+                octets = bytes(self._buffer[:end + 1])
+                del self._buffer[:end + 1]
+                self._scan = self._line = 0
+                return Reader(octets, self.utf8).response()
+            self._scan = self._line = end + 1 + int(mark[1])

@@ -1,0 +1,103 @@
+"""Whether a database left behind by a dead server is sound as it is: structure, counts, references, and nothing orphaned."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+from twisted.internet.task import Clock
+
+from mailframe.sqlite.content import SqliteContent
+from mailframe.stores.sqlite.store import SqliteStore
+from support.coroutines import result_of
+from support.inline_engine import InlineEngine
+
+#: What must yield no row, by the sentence that says what is wrong otherwise.
+_NEVER = {
+    "a content's references are miscounted": """
+        SELECT id, refs, (SELECT count(*) FROM message WHERE content = content.id)
+            + (SELECT count(*) FROM queue_message WHERE content = content.id) AS real FROM content WHERE refs != real""",
+    "a message has no content": """
+        SELECT mailbox, uid FROM message LEFT JOIN content ON content.id = message.content WHERE content.size IS NULL""",
+    "a queued message has no content": """
+        SELECT queue_message.id FROM queue_message LEFT JOIN content ON content.id = content WHERE content.size IS NULL""",
+    "a content is shorter or longer than its size": """
+        SELECT id, size, (SELECT sum(length(octets)) FROM piece
+            WHERE piece.id BETWEEN content.id << 16 AND (content.id + 1 << 16) - 1) AS real
+        FROM content WHERE size > 0 AND real IS NOT size""",
+    "a message's size is not that of head and content": """
+        SELECT mailbox, uid FROM message JOIN content ON content.id = message.content LEFT JOIN head USING (mailbox, uid)
+        WHERE message.size != content.size + coalesce(length(octets), 0)""",
+    "a mailbox's counts are wrong": """
+        SELECT id, messages, unseen, deleted, size FROM mailbox WHERE name IS NOT NULL AND (messages, size) IS NOT (
+            SELECT count(*), coalesce(sum(size), 0) FROM message WHERE mailbox = mailbox.id)""",
+    "a UID is not below UIDNEXT, or a mod-sequence above the mailbox's": """
+        SELECT mailbox, uid FROM message JOIN mailbox ON mailbox.id = mailbox
+        WHERE uid >= uidnext OR message.modseq > mailbox.modseq""",
+    "a message is both there and gone": "SELECT mailbox, uid FROM message JOIN vanished USING (mailbox, uid)",
+    "a message is nobody's": "SELECT mailbox FROM message WHERE mailbox NOT IN (SELECT id FROM mailbox)",
+    "a queued message has no recipient": """
+        SELECT id FROM queue_message WHERE id NOT IN (SELECT message FROM queue_recipient)""",
+    "a queued recipient has no message": """
+        SELECT id FROM queue_recipient WHERE message NOT IN (SELECT id FROM queue_message)""",
+}
+_ORPHANS = {
+    "content without references outlives the sweep": "SELECT id, size FROM content WHERE refs = 0",
+    "a piece of no content": "SELECT id >> 16 FROM piece WHERE id >> 16 NOT IN (SELECT id FROM content)",
+    "a head of no message": "SELECT mailbox, uid FROM head LEFT JOIN message USING (mailbox, uid) WHERE content IS NULL",
+    "attributes of no message": "SELECT mailbox, uid FROM attributes LEFT JOIN message USING (mailbox, uid) WHERE content IS NULL",
+    "a message lingers": "SELECT * FROM lingering",
+    "a deleted mailbox stays": "SELECT id FROM mailbox WHERE name IS NULL",
+}
+
+
+def faults(data: Path, scratch: Path) -> list[str]:
+    """What is wrong with the database in `data`, which is only copied. No server may be running on it."""
+    if scratch.exists():
+        shutil.rmtree(scratch)
+    scratch.mkdir()
+    for name in ("mailframe.db", "mailframe.db-wal"):
+        if (data / name).exists():
+            shutil.copyfile(data / name, scratch / name)
+    connection = apsw.Connection(str(scratch / "mailframe.db"))
+    try:
+        return [*_faults(connection)]
+    finally:
+        connection.close()
+
+
+def _faults(connection: apsw.Connection) -> Iterator[str]:
+    answer = connection.execute("PRAGMA integrity_check").fetchall()
+    if answer != [("ok",)]:
+        yield f"integrity_check: {answer}"
+    yield from _broken(connection, _NEVER)
+    _sweep(connection)
+    yield from _broken(connection, _NEVER)
+    yield from _broken(connection, _ORPHANS)
+
+
+def _broken(connection: apsw.Connection, rules: dict[str, str]) -> Iterator[str]:
+    for sentence, sql in rules.items():
+        if rows := connection.execute(sql).fetchall():
+            yield f"{sentence}: {rows[:5]}"
+
+
+def _sweep(connection: apsw.Connection) -> None:
+    """What a server would do in its next hours."""
+    engine: Any = InlineEngine()
+    clock = Clock()
+    clock.advance(time.time() + 7_200)
+    content = SqliteContent(engine, clock)
+    store = SqliteStore(engine, clock, content=content)
+    engine.connection.close()
+    engine.connection = connection
+    result_of(store.start())
+    for _ in range(3):
+        result_of(store.sweep())
+        clock.rightNow += 7_200
+        result_of(content.sweep())
+    result_of(store.close())
