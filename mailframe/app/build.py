@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import TimeoutError as DeadlineMissed
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolFactory
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -48,6 +49,12 @@ from mailframe.tls.selfsigned import self_signed
 PLUGINS = Plugins(BUILT_IN)
 _log = Logger()
 
+#: How long one part may take to close after a start that failed.
+CLOSE_PATIENCE_S = 10.0
+
+#: How often a server that runs on looks whether its self-signed certificate ends soon.
+RENEWAL_S = 86_400.0
+
 
 @dataclass
 class Parts:
@@ -64,17 +71,20 @@ class Parts:
     tls: LateContexts
     development: DevelopmentAuth | None
     others: Sequence[object]                     # checkers, filters, agents: started if they are ILifecycle
+    titles: Mapping[int, str] = field(default_factory=dict)      # by id(part): what a person calls it
     factories: dict[str, Any] = field(default_factory=dict)
     control: Any = None
+    _closed: bool = False
 
     async def start(self) -> None:
-        """Open everything; on failure close what was opened. Raises what the failing part raised."""
+        """Open everything; on failure close what was opened. Raises what the failing part raised, in words that name it."""
         try:
             _prepare(self.config.data)
             self.tls.load(self.config.data, self.reactor.seconds())
             await self.spool.start()
-            for part in (self.store, *self._others()):
-                await _started(part)
+            await self._begin(self.store)
+            for part in self._others():
+                await self._begin(part)
             if self.development is not None:
                 _ = self.development.password
             self.control = listen_control(self.reactor, self.config.data, ControlFactory(handlers(self.spool, self.runner.wake)))
@@ -83,38 +93,77 @@ class Parts:
             await self._close()
             raise
 
-    async def stop(self, patience_s: float) -> None:
-        """End sessions gracefully, let running hand-overs finish, close the stores."""
-        await DeferredList(
-            [Deferred.fromCoroutine(_stopped(factory, patience_s, self.reactor)) for factory in self.factories.values()],
-            consumeErrors=True)
-        await self.runner.stop(patience_s)
-        await self._close()
+    async def _begin(self, part: Any) -> None:
+        try:
+            await settled(part.start())
+        except (ConfigError, CancelledError):
+            raise
+        except Exception as error:
+            raise ConfigError(f"{self.title(part)} cannot start: {explained(error)}") from error
 
-    async def _close(self) -> None:
+    async def stop(self, patience_s: float) -> None:
+        """End sessions gracefully, let running hand-overs finish, close the stores; to be called again does nothing.
+
+        Takes at most about `patience_s` for the sessions and as long again for each part that does not close.
+        """
+        await DeferredList(
+            [*(Deferred.fromCoroutine(_stopped(factory, patience_s, self.reactor)) for factory in self.factories.values()),
+             Deferred.fromCoroutine(self._last("the queue's runner", lambda: self.runner.stop(patience_s), 2 * patience_s))],
+            consumeErrors=True)
+        await self._close(patience_s)
+
+    def reload(self) -> None:
+        """Look at certificates and accounts now, instead of when they are next wanted."""
+        for part in (self.tls, *self.others):
+            if hasattr(part, "reload"):
+                Deferred.fromCoroutine(self._reload(part))
+
+    async def _reload(self, part: Any) -> None:
+        try:
+            await settled(part.reload())
+        except Exception:
+            _log.failure("reading again for {part} failed", part=self.title(part))
+
+    def title(self, part: object) -> str:
+        return self.titles.get(id(part), type(part).__name__)
+
+    async def _close(self, patience_s: float = CLOSE_PATIENCE_S) -> None:
+        """Each part once, whatever happens to the others."""
+        if self._closed:
+            return
+        self._closed = True
         if self.control is not None:
-            await settled(self.control.stopListening())
+            await self._last("the control socket", self.control.stopListening, patience_s)
             self.control = None
         for part in (*reversed(self._others()), self.store, self.spool):
-            try:
-                await settled(part.close())
-            except Exception:
-                _log.failure("closing {part} failed", part=type(part).__name__)
+            await self._last(self.title(part), part.close, patience_s)
 
     def _others(self) -> list[Any]:
         """Those to be started and closed, each once, though it may play several parts."""
         return [part for part in {id(part): part for part in self.others}.values() if ILifecycle.providedBy(part)]
 
+    async def _last(self, title: str, step: Callable[[], Any], patience_s: float) -> None:
+        closing = Deferred.fromCoroutine(_called(step))
+        closing.addTimeout(patience_s, self.reactor)
+        try:
+            await closing
+        except DeadlineMissed:
+            _log.error("{part} did not close within {patience:g} s", part=title, patience=patience_s)
+        except Exception:
+            _log.failure("closing {part} failed", part=title)
 
-async def _started(part: Any) -> None:
-    """Raises what the plugin raised, if it is a sentence, else ConfigError with the plugin's name (I7)."""
-    try:
-        await settled(part.start())
-    except (ValueError, OSError):
-        raise
-    except Exception as error:
-        _log.failure("{part} failed to start", part=type(part).__name__)
-        raise ConfigError(f"{type(part).__name__} cannot start: {type(error).__name__}: {error}.") from error
+
+async def _called(step: Callable[[], Any]) -> Any:
+    return await settled(step())
+
+
+def explained(error: BaseException | None) -> str:
+    """A sentence for a person."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}."
+    text = str(error) or type(error).__name__
+    return text if text.endswith((".", "!", "?", ")")) else text + "."
 
 
 def _prepare(data: Path) -> None:
@@ -126,9 +175,15 @@ def _prepare(data: Path) -> None:
 
 
 async def _stopped(factory: Any, patience_s: float, reactor: Any) -> None:
+    """Its sessions end; those that do not are cut off, before the stores close under them."""
     stopping = Deferred.fromCoroutine(settled(factory.stop()))
     stopping.addTimeout(patience_s, reactor)
-    await stopping
+    try:
+        await stopping
+    except DeadlineMissed:
+        cut = getattr(factory, "cut", None)
+        if cut is not None:
+            cut()
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -137,20 +192,40 @@ class LateContexts:
 
     def __init__(self, pairs: Sequence[tuple[Path, Path]], clock: Any) -> None:
         self._clock = clock
+        self._own: Path | None = None        # the data folder, where the certificate is self-signed
+        self._renew_at = 0.0
         self._contexts: ServerContexts | None = None
         if pairs:
             self._contexts = ServerContexts([CertificateFiles(*pair) for pair in pairs], clock=clock)
             self._contexts.load()
 
+    @property
+    def is_self_signed(self) -> bool:
+        return self._own is not None
+
     def load(self, data: Path, now: float) -> None:
         """Before the first connection."""
         if self._contexts is None:
+            self._own, self._renew_at = data, now + RENEWAL_S
             self._contexts = ServerContexts([self_signed(data, now=now)], clock=self._clock)
             self._contexts.load()
+
+    def reload(self) -> None:
+        """Read files that have changed now."""
+        if self._contexts is not None:
+            self._contexts.reload()
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """See IOpenSSLServerConnectionCreator."""
         assert self._contexts is not None
+        now = self._clock.seconds()
+        if self._own is not None and now >= self._renew_at:
+            self._renew_at = now + RENEWAL_S
+            try:
+                self_signed(self._own, now=now)
+            except OSError as error:
+                _log.error("the self-signed certificate cannot be renewed: {why}", why=explained(error))
+            self._contexts.reload()
         return self._contexts.serverConnectionForTLS(tlsProtocol)
 
 
@@ -176,11 +251,29 @@ def build(config: Config, reactor: Any) -> Parts:
     tls = LateContexts(config.tls.pairs(), reactor)
     portal = config.parts.get("portal") or make_portal(store, checkers, context.fresh)
     others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
-    parts = Parts(config, reactor, store, directory, portal, pipeline, spool, runner, tls, development, others)
+    parts = Parts(
+        config, reactor, store, directory, portal, pipeline, spool, runner, tls, development, others,
+        _titles(config, store, local, checkers, directory, filters))
     locks, turns = MaildropLocks(), Turns(reactor)
     for name, listener in config.listeners.items():
         parts.factories[name] = _factory(name, listener, parts, locks, turns)
     return parts
+
+
+def _titles(
+    config: Config, store: object, local: object, checkers: Sequence[object], directory: object, filters: Sequence[object],
+) -> dict[int, str]:
+    """What the configuration calls each plugin's part; ready-made ones and development's own go by their class."""
+    named: list[tuple[str, object, PluginSpec | None]] = [
+        (kind, part, spec) for kind, part, spec in (
+            ("directory", directory, config.directory), ("storage", store, config.storage), ("delivery", local, config.delivery))
+        if kind not in config.parts]
+    own = not config.development and "portal" not in config.parts
+    kinds = (("auth", "auth", checkers, config.auth if own else ()), ("filter", "filters", filters, config.filters))
+    for kind, name, parts, specs in kinds:
+        if name not in config.parts:
+            named += [(kind, part, spec) for part, spec in zip(parts, specs)]
+    return {id(part): f"The {kind} plugin {spec.plugin!r}" for kind, part, spec in named if spec is not None}
 
 
 def _part(kind: str, config: Config, spec: PluginSpec, context: BuildContext) -> Any:

@@ -59,7 +59,6 @@ class Accounts(AccountsFile):
 
     def __init__(self, path: Path, *, create: bool, **arguments: Any) -> None:
         super().__init__(path, **arguments)
-        self.path = path
         self._create = create
 
     async def start(self) -> None:

@@ -18,6 +18,7 @@ from mailframe.app.plugins import KINDS
 from mailframe.app.toml import ConfigError
 from mailframe.auth import accountedit
 from mailframe.auth.hashing import hash_password
+from mailframe.auth.names import account_name
 
 
 class Refused(Exception):
@@ -108,7 +109,7 @@ def _user_add(arguments: argparse.Namespace) -> None:
 
 def _user_passwd(arguments: argparse.Namespace) -> None:
     path = _accounts(arguments)
-    if arguments.name.lower() not in (name.lower() for name in accountedit.names(path)):
+    if account_name(arguments.name) not in accountedit.names(path):
         raise Refused(f"{path} has no account {arguments.name}.")
     accountedit.set_password(path, arguments.name, hash_password(_new_password()))
     print(f"Changed the password of {arguments.name}.")

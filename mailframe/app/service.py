@@ -6,7 +6,7 @@ import errno
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from mailframe.app.build import Parts, build
+from mailframe.app.build import Parts, build, explained
 from mailframe.app.config import Config, Listener
 from mailframe.app.endpoints import with_backlog
 from mailframe.app.toml import ConfigError
@@ -22,7 +22,7 @@ from mailframe.app.toml import ConfigError
 _log = Logger()
 
 #: How long sessions may take to finish what they are in the middle of when the server stops.
-STOP_PATIENCE_S = 10.0
+STOP_PATIENCE_S = 5.0
 
 
 class StartError(Exception):
@@ -43,15 +43,16 @@ class MailService(Service):
         self.config = config
         self.reactor = reactor
         self.started: Deferred[None] = Deferred()
+        self._starting: Deferred[None] | None = None
+        self._stopped: list[Deferred[None]] | None = None      # who waits for a stop under way
         self._parts: Parts | None = None
         self._ports: dict[str, IListeningPort] = {}
         self._closing: list[Deferred[Any]] = []
-        self._failure: Failure | None = None
-        self._starting = False
+        self._failure: Failure | None = None       # of `privilegedStartService`, until the start tells of it
 
     @property
     def parts(self) -> Parts:
-        """What the server is made of; there while it runs, from `privilegedStartService` on."""
+        """What the server is made of; there from `privilegedStartService` on."""
         if self._parts is None:
             raise RuntimeError("the service has not been started")
         return self._parts
@@ -60,18 +61,6 @@ class MailService(Service):
         """(host, port) that each listener really has; (path, 0) for a Unix socket."""
         return {name: _address(port) for name, port in self._ports.items()}
 
-    def prepare(self) -> None:
-        """Build all parts and bind all ports. Raises ConfigError and StartError, with nothing left open."""
-        self._parts = build(self.config, self.reactor)
-        try:
-            for name, listener in self.config.listeners.items():
-                self._ports[name] = self._bind(name, listener)
-        except BaseException:
-            self._parts = None
-            self._closing = [maybeDeferred(port.stopListening) for port in self._ports.values()]
-            self._ports.clear()
-            raise
-
     def privilegedStartService(self) -> None:
         """As `prepare`; what went wrong is told by `started`, for an exception would keep other services from starting."""
         try:
@@ -79,66 +68,88 @@ class MailService(Service):
         except Exception:
             self._failure = Failure()  # type: ignore[no-untyped-call]
 
+    def prepare(self) -> None:
+        """Bind every port and read the keys; what fails leaves nothing behind. Raises ConfigError, StartError."""
+        if self.started.called:              # it was stopped, and begins anew
+            self.started = Deferred()
+        self._parts = build(self.config, self.reactor)
+        try:
+            for name, listener in self.config.listeners.items():
+                self._ports[name] = self._bind(name, listener)
+        except BaseException:
+            self._unbind()
+            self._parts = None
+            raise
+
     def startService(self) -> None:
         """Open stores and queue, then accept; `started` tells when."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._starting = True
-        Deferred.fromCoroutine(self._start()).addErrback(
-            lambda failure: Deferred.fromCoroutine(self._failed(failure))).chainDeferred(self.started)
-        self.started.addErrback(self._log_failure)
-
-    def stopService(self) -> Deferred[None]:
-        """Fires when sessions have ended and all is closed."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _start(self) -> None:
         if self._parts is None and self._failure is None:
             self.privilegedStartService()
-        if self._failure is not None:
-            self._failure.raiseException()
+        started = self.started
+        self._starting = Deferred.fromCoroutine(self._start()).addErrback(self._failed)
+        self._starting.addBoth(self._begun, started)
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when all is closed; a start under way ends first. To be called again does no harm."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        waiting: Deferred[None] = Deferred()
+        if self._stopped is None:
+            self._stopped = [waiting]
+            Deferred.fromCoroutine(self._stop()).addBoth(self._ended)
+        else:
+            self._stopped.append(waiting)
+        return waiting
+
+    def _begun(self, outcome: Failure | None, started: Deferred[None]) -> None:
+        self._starting = None
+        if isinstance(outcome, Failure):
+            if not isinstance(outcome.value, CancelledError):
+                _log.error("mailframe cannot start: {why}", why=self.explain(outcome.value))
+            started.errback(outcome)
+            if isinstance(outcome.value, CancelledError):
+                started.addErrback(lambda _: None)
+        else:
+            started.callback(None)
+
+    async def _start(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            failure.raiseException()
         await self.parts.start()
         for port in self._ports.values():
             _accept(port, True)
         _log.info("mailframe is ready: {listeners}", listeners=", ".join(
             f"{name} {host}:{port}" for name, (host, port) in self.addresses().items()))
 
-    async def _failed(self, failure: Failure) -> None:
-        self._parts = self._failure = None
-        await self._unbind()
-        failure.raiseException()
-
-    def _log_failure(self, failure: Failure) -> Failure:
-        _log.error("mailframe cannot start: {why}", why=self.explain(failure.value))
-        return failure
+    def _failed(self, failure: Failure) -> Deferred[Any]:
+        self._unbind()
+        closing, self._closing = self._closing, []
+        return DeferredList(closing, consumeErrors=True).addCallback(lambda _: failure)
 
     async def _stop(self) -> None:
-        if self._starting and not self.started.called:
-            await self._attempted()
-        self._starting = False
-        started, self.started = self.started, Deferred()
-        started.addErrback(lambda _: None)      # it was logged; who stops us has no more to learn
-        await self._unbind()
-        if self._parts is not None:
-            parts, self._parts = self._parts, None
-            await parts.stop(STOP_PATIENCE_S)
-
-    def _attempted(self) -> Deferred[None]:
-        """The end of the start that is under way, however it ends."""
-        ended: Deferred[None] = Deferred()
-
-        def pass_on(outcome: Any) -> Any:
-            ended.callback(None)
-            return outcome
-        self.started.addBoth(pass_on)
-        return ended
-
-    async def _unbind(self) -> None:
-        """Close all ports; returns when the system has them back."""
-        self._closing += [maybeDeferred(port.stopListening) for port in self._ports.values()]
-        self._ports.clear()
+        self._unbind()
         closing, self._closing = self._closing, []
         await DeferredList(closing, consumeErrors=True)
+        starting = self._starting
+        if starting is not None:
+            starting.cancel()
+            await starting                   # its parts close what they opened
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await parts.stop(STOP_PATIENCE_S)
+
+    def _ended(self, outcome: Failure | None) -> None:
+        if isinstance(outcome, Failure):
+            _log.failure("stopping failed", outcome)
+        waiting, self._stopped = self._stopped or [], None
+        for each in waiting:
+            each.callback(None)
+
+    def _unbind(self) -> None:
+        """Close all ports; the system has them back when `_closing` has fired."""
+        self._closing += [maybeDeferred(port.stopListening) for port in self._ports.values()]
+        self._ports.clear()
 
     def _bind(self, name: str, listener: Listener) -> IListeningPort:
         """Bind now, accept later: a client that comes early waits in the kernel's queue."""
@@ -162,10 +173,7 @@ class MailService(Service):
     @staticmethod
     def explain(error: BaseException | None) -> str:
         """A sentence for a person."""
-        if isinstance(error, OSError) and error.strerror:
-            where = f" ({error.filename})" if error.filename else ""
-            return f"{error.strerror}{where}."
-        return str(error) or type(error).__name__
+        return explained(error)
 
 
 def _accept(port: Any, now: bool) -> None:

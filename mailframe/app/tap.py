@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,16 @@ from twisted.python.failure import Failure
 
 from mailframe.app.config import DEVELOPMENT_LISTENERS, SERVER_LISTENERS, Config, Listener, TlsConfig, load, relative_to
 from mailframe.app.firstrun import welcome
-from mailframe.app.service import MailService
+from mailframe.app.service import MailService, StartError
 from mailframe.app.steady import steady
 from mailframe.app.toml import ConfigError, PluginSpec
 from mailframe.relay.settings import RelaySettings, Smarthost
 
 #: Loaded while we may still be root: after that, Python's own folder may be closed to us.
-_CODECS = ("ascii", "latin-1", "utf-8", "idna", "punycode", "utf-16-be", "utf-7", "us-ascii", "windows-1252", "raw_unicode_escape")
+_CODECS = (
+    "ascii", "latin-1", "utf-8", "utf-8-sig", "idna", "punycode", "utf-16-be", "utf-7", "us-ascii", "windows-1252",
+    "raw_unicode_escape",
+)
 
 
 class Options(usage.Options):
@@ -33,7 +37,8 @@ class Options(usage.Options):
     longdesc = (
         "Without --config, --domain, --auth and --relay this is development mode: it listens on loopback only, accepts mail "
         "for every address, lets nothing leave the machine, and prints an account to try. An ENDPOINT is a port (2525), an "
-        "address (127.0.0.1:2525), a Twisted endpoint string (tcp:2525:interface=127.0.0.1), or \"off\"."
+        "address (127.0.0.1:2525), a Twisted endpoint string (tcp:2525:interface=127.0.0.1), or \"off\". "
+        "A NAME is a plugin's, as \"mailframe plugins\" lists them, or package.module:Factory; ARGUMENT is its first setting."
     )
     optParameters: ClassVar = [
         ["config", "c", None, "Read this TOML file."],
@@ -168,6 +173,48 @@ def _put(fd: int | None, text: str) -> None:
             data = data[os.write(fd, data):]
 
 
+class Signals:
+    """What a signal means from the first moment of a start on: Twisted listens for them only when its loop runs.
+
+    SIGTERM and SIGINT end the server in good order, also while it starts. SIGHUP makes it look at certificates and accounts
+    again; in the foreground of a terminal, which is hanging up then, it ends the server.
+    """
+
+    def __init__(self, reactor: Any, service: MailService) -> None:
+        self.asked = 0              # the signal that ends a start
+        self._reactor = reactor
+        self._service = service
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:    # nohup's is to ignore it
+            signal.signal(signal.SIGHUP, self._hang_up)
+
+    def _end(self, number: int, _: object) -> None:
+        if self.asked:
+            raise SystemExit(128 + number)      # asked twice: whatever it hangs on, it ends
+        self.asked = number
+
+    def started(self) -> None:
+        """The start is over; the loop will run in a moment, and then Twisted's own handlers are in place."""
+        self._reactor.callWhenRunning(self._running)
+        if os.isatty(0) and signal.getsignal(signal.SIGHUP) == self._hang_up:
+            signal.signal(signal.SIGHUP, self._reactor.sigTerm)
+
+    def _running(self) -> None:
+        signal.signal(signal.SIGINT, self._reactor.sigInt)
+        if self.asked == signal.SIGINT:
+            self._reactor.sigInt(self.asked)
+        elif self.asked:
+            self._reactor.sigTerm(self.asked)
+
+    def _hang_up(self, _: int, __: object) -> None:
+        self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        if self._service.running:
+            self._service.parts.reload()
+
+
 class NotStarted(Exception):
     """What a daemon tells the process that waits for it."""
 
@@ -185,19 +232,26 @@ class TwistdMailService(MailService):
         self._or_exit(self.prepare)
 
     def startService(self) -> None:
-        self._or_exit(self._start_now)
+        signals = Signals(self.reactor, self)
+        self._or_exit(lambda: self._start_now(signals))
         steady()
         self._console.say(welcome(self.config, self.addresses(), self.parts))
         self._console.close()
+        signals.started()
 
-    def _start_now(self) -> None:
+    def _start_now(self, signals: Signals) -> None:
         """Run the reactor by hand until everything is open: before its proper run nothing else would."""
         super().startService()
         outcome: list[Any] = []
         self.started.addBoth(outcome.append)
         self.reactor.getThreadPool().start()
-        while not outcome:
+        while not outcome and not signals.asked:
             self.reactor.iterate(0.05)
+        if not outcome:
+            self.stopService().addBoth(outcome.append)
+            while len(outcome) < 2:          # `started` fails, then the stop is done
+                self.reactor.iterate(0.05)
+            raise StartError(f"stopped by {signal.Signals(signals.asked).name} while it was starting.")
         if outcome[0] is not None:
             outcome[0].raiseException()
 

@@ -16,7 +16,7 @@ from .names import account_name
 
 def names(path: Path) -> list[str]:
     """The accounts in the file's order. Raises ValueError (file, line, reason) and OSError, as everything here."""
-    return [line.name for _, line in numbered(path.read_text("utf-8"), str(path)) if not line.targets]
+    return [line.name for _, line in numbered(path.read_text("utf-8-sig"), str(path)) if not line.targets]
 
 
 def add(path: Path, name: str, stored: str) -> str:
@@ -66,7 +66,7 @@ def _edit(path: Path, change: Callable[[str], str], create: bool) -> None:
     path = path.resolve()           # a symbolic link stays one
     with _locked(path):
         try:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")
         except FileNotFoundError:
             if not create:
                 raise

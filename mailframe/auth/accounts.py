@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -19,12 +20,15 @@ from zope.interface import implementer
 from mailframe.interfaces.directory import IDirectory
 from mailframe.model.address import Address
 from mailframe.model.domain import canonical_domain
+from mailframe.model.refusal import TryAgainLater
 from mailframe.model.route import Account, Remote, Resolution, Rewrite, Unknown
 
 from .accountlines import Accounts, parse_accounts
 from .hashing import DUMMY_HASH, HashPool
 from .names import folded, login_name
 from .remember import REMEMBER, RecentLogins, RememberSettings
+
+Stamp = tuple[int, int, int, int]
 
 _LOOK_AGAIN_S = 1.0             # at most one stat a second, however many ask
 
@@ -33,8 +37,8 @@ _LOOK_AGAIN_S = 1.0             # at most one stat a second, however many ask
 class AccountsFile:
     """``alice@one.example:$argon2id$...`` and ``info@one.example -> alice@one.example`` on lines of their own.
 
-    A change of the file is noticed by the first request a second or more after the last look; a file that cannot be
-    read then is logged, and what was read before stays in force.
+    A change of the file is noticed by the next login, and by the first question of the directory a second or more after the
+    last look; a file that cannot be read then is logged, and what was read before stays in force.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -49,27 +53,33 @@ class AccountsFile:
         `postmaster`: the address that gets the mail of every postmaster@ that the file does not name itself (RFC 5321
         section 4.5.1); None: its catch-all, or else its first account. Raises ValueError for a domain or address that is none.
         """
-        self._path = Path(path)
+        self.path = Path(path)
         self._domains = frozenset(canonical_domain(domain) for domain in domains)
         self._postmaster = Address.parse(postmaster) if postmaster else None
         self._clock = clock
         self._hashes = hashes or HashPool(reactor)
         self._recent = RecentLogins(secrets.token_bytes(32), clock.seconds, remember)
         self._accounts: Accounts | None = None
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp | None = None
         self._looked_at = float("-inf")
+        self._waiting: list[Deferred[None]] | None = None      # while the file is being read
 
     def load(self) -> None:
         """Read the file now, when the server starts. Raises ValueError in one sentence that names the file, and the line."""
         try:
             stamp = self._look()
-            self._accounts = _read(self._path, self._domains)
-            mode = self._path.stat().st_mode
+            self._accounts = _read(self.path, self._domains)
+            mode = self.path.stat().st_mode
         except OSError as error:
-            raise ValueError(f"the accounts file {self._path} cannot be read: {error.strerror}") from None
+            raise ValueError(f"the accounts file {self.path} cannot be read: {error.strerror}") from None
         self._stamp = stamp
         if mode & 0o077:
-            self._log.warn("{path} can be read by others: chmod 600 {path}", path=str(self._path))     # I9
+            self._log.warn("{path} can be read by others: chmod 600 {path}", path=str(self.path))     # I9
+
+    @property
+    def count(self) -> int:
+        """The accounts in force."""
+        return len(self._accounts.hashes) if self._accounts is not None else 0
 
     async def close(self) -> None:
         """End the hashing threads."""
@@ -83,7 +93,7 @@ class AccountsFile:
         return Deferred.fromCoroutine(self._check(credentials))
 
     async def _check(self, credentials: IUsernamePassword) -> bytes | tuple[()]:
-        accounts = await self._current()
+        accounts = await self._current(now=True)
         user, password = _text(credentials.username), _text(credentials.password)
         name = login_name(user, accounts.domains) if user is not None else None
         stored = accounts.hashes.get(name) if name is not None else None
@@ -135,39 +145,63 @@ class AccountsFile:
 
     # Rereading
 
-    async def _current(self) -> Accounts:
+    async def _current(self, now: bool = False) -> Accounts:
+        """`now`: for a login, which must not be let in by a password that was changed a moment ago."""
         if self._accounts is None:
             self.load()
             assert self._accounts is not None
-        elif self._clock.seconds() - self._looked_at >= _LOOK_AGAIN_S:
-            await self._reread_if_changed()
+        elif now:
+            await self.reload()
+        elif not 0 <= self._clock.seconds() - self._looked_at < _LOOK_AGAIN_S:      # the clock may be set back
+            with suppress(TryAgainLater):    # mail does not wait for those who guess passwords
+                await self.reload()
         return self._accounts
 
-    async def _reread_if_changed(self) -> None:
-        before = self._stamp
+    async def reload(self) -> None:
+        """Look at the file now, and read it again if it has changed; what is wrong with it is logged, once.
+
+        Raises TryAgainLater when the threads are busy with logins; the next call looks again.
+        """
+        while self._waiting is not None:     # somebody reads it: what he reads is for us, too
+            turn: Deferred[None] = Deferred()
+            self._waiting.append(turn)
+            await turn
         try:
-            stamp = self._look()
-            if stamp == before:
-                return
-            self._stamp = stamp     # nobody else need read it
-            self._accounts = await self._hashes.run_however_many_wait(_read, self._path, self._domains)
+            stamp: Stamp | None = self._look()
+        except OSError as error:
+            if self._stamp is not None:
+                self._log.error("the accounts file stays as it was read before: {error}", error=error)
+            self._stamp = None
+            return
+        if stamp != self._stamp:
+            self._stamp = stamp
+            await self._reread()
+
+    async def _reread(self) -> None:
+        self._waiting = []
+        try:
+            self._accounts = await self._hashes.run_however_many_wait(_read, self.path, self._domains)
+        except (TryAgainLater, CancelledError):
+            self._stamp = None               # not read after all
+            raise
         except (OSError, ValueError) as error:
             self._log.error("the accounts file stays as it was read before: {error}", error=error)
-        except BaseException:
-            self._stamp = before    # who waited was cut off, and the next one has to read it
-            raise
         else:
-            self._log.info("read {path} again: {count} accounts", path=str(self._path), count=len(self._accounts.hashes))
+            self._log.info("read {path} again: {count} accounts", path=str(self.path), count=len(self._accounts.hashes))
+        finally:
+            waiting, self._waiting = self._waiting, None
+            for turn in waiting:
+                turn.callback(None)
 
-    def _look(self) -> tuple[int, int, int]:
+    def _look(self) -> Stamp:
         self._looked_at = self._clock.seconds()
-        status = os.stat(self._path)
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        status = os.stat(self.path)
+        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino    # ctime: who may read it has changed
 
 
 def _read(path: Path, domains: frozenset[str]) -> Accounts:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")     # some editors begin a file with U+FEFF
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text (octet {error.start})") from None
     return parse_accounts(text, str(path), domains)

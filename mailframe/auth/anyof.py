@@ -1,8 +1,9 @@
-"""Several credentials checkers as one: the first that says yes decides."""
+"""Credentials checkers, one or several, as one: the first that says yes decides, and what is wrong with one is named (I7)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import LoginFailed, UnauthorizedLogin
@@ -34,17 +35,24 @@ class AnyOf:
         for checker in self._checkers:
             if not any(kind.providedBy(credentials) for kind in checker.credentialInterfaces):
                 continue
+            name = type(checker).__name__
             try:
-                return await settled(checker.requestAvatarId(credentials))
+                answer: Any = await settled(checker.requestAvatarId(credentials))
+                if isinstance(answer, (bytes, str, tuple)):
+                    return answer       # type: ignore[return-value]   # checkers of all ages: text as well
+                kind = type(answer).__name__
+                self._log.error("checker {checker} answered with {kind}, not with a name", checker=name, kind=kind)
+                unsure = InternalError(detail=f"checker {name} answered with no name")
             except CancelledError:
+                self._log.error("checker {checker} had not answered when it was given up", checker=name)
                 raise            # whoever waited does no longer
             except LoginFailed:
                 continue
             except Refusal as refusal:
                 unsure = refusal
             except Exception:
-                self._log.failure("checker {checker} failed", checker=type(checker).__name__)
-                unsure = InternalError(detail=f"checker {type(checker).__name__} failed")
+                self._log.failure("checker {checker} failed", checker=name)
+                unsure = InternalError(detail=f"checker {name} failed")
         if unsure is not None:
             raise unsure
         raise UnauthorizedLogin("Wrong user name or password")

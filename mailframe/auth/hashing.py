@@ -113,6 +113,7 @@ class HashPool:
         self._room = self._workers + waiting
         self._pool: ThreadPool | None = None
         self._stop_trigger: object = None
+        self._closing = False
         self.pending = 0
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
@@ -125,27 +126,21 @@ class HashPool:
         """As `run`, for what guessers must not be able to keep from being done."""
         self.pending += 1
         try:
-            return await deferToThreadPool(self._reactor, self._started(), self._unless_closed, function, *arguments)
+            return await deferToThreadPool(self._reactor, self._started(), self._unless_closing, function, *arguments)
         finally:
             self.pending -= 1
-
-    def _unless_closed(self, function: Callable[..., T], *arguments: object) -> T:
-        """In a thread. A pool that ends does what its queue holds: some hundred hashes, for which the reactor would wait."""
-        if not self.open:
-            raise TryAgainLater(detail="the hashing threads end")
-        return function(*arguments)
-
-    @property
-    def open(self) -> bool:
-        """Whether its threads are there."""
-        return self._pool is not None
 
     async def verify(self, stored: str, password: str) -> bool:
         """`verify` in a thread."""
         return await self.run(verify, stored, password)
 
+    def _unless_closing(self, function: Callable[..., T], *arguments: object) -> T:
+        if self._closing:
+            raise TryAgainLater(detail="the server stops")
+        return function(*arguments)
+
     def close(self) -> None:
-        """End the threads; waits for the hashes under way (tens of ms)."""
+        """End the threads; waits for the hashes under way (tens of ms), and gives up those that have not begun."""
         if self._pool is not None:
             self._reactor.removeSystemEventTrigger(self._stop_trigger)
             self._stop()
@@ -153,7 +148,9 @@ class HashPool:
     def _stop(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
+            self._closing = True
             pool.stop()
+            self._closing = False
 
     def _started(self) -> ThreadPool:
         if self._pool is None:

@@ -7,15 +7,20 @@ from collections.abc import Callable, Iterable, Sequence
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
 from mailframe.interfaces.auth import IMailUser
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, NewMailbox
+from mailframe.model.refusal import InternalError, Refusal
 
 from .anyof import AnyOf
 from .names import check_account_name
+
+_log = Logger()
 
 
 @implementer(IMailUser)
@@ -28,8 +33,23 @@ class MailUser:
         self._fresh = fresh
 
     async def open_account(self) -> IAccount:
-        """See IMailUser."""
-        return await settled(self._store.open_account(self.name, self._fresh))
+        """See IMailUser. Raises Refusal only; the store's faults are logged with its name (I7)."""
+        store = type(self._store).__name__
+        try:
+            account = await settled(self._store.open_account(self.name, self._fresh))
+        except Refusal:
+            raise
+        except CancelledError:
+            _log.error("{store} had not opened the account {name} when it was given up", store=store, name=self.name)
+            raise
+        except Exception as error:
+            _log.failure("{store} failed to open the account {name}", store=store, name=self.name)
+            raise InternalError(detail=f"{store}.open_account failed") from error
+        if not IAccount.providedBy(account):
+            what = type(account).__name__
+            _log.error("{store} opened {what} for {name}, which is no IAccount", store=store, what=what, name=self.name)
+            raise InternalError(detail=f"{store}.open_account gave no IAccount")
+        return account
 
 
 @implementer(IRealm)
@@ -68,5 +88,5 @@ def portal(store: IMailStore, checkers: Iterable[ICredentialsChecker], fresh: Se
     kinds = {kind: None for checker in every for kind in checker.credentialInterfaces}
     for kind in kinds:
         able = [checker for checker in every if kind in checker.credentialInterfaces]
-        made.registerChecker(able[0] if len(able) == 1 else AnyOf(able), kind)
+        made.registerChecker(AnyOf(able), kind)
     return made

@@ -202,7 +202,8 @@ class Connection(Protocol):
         elif self._waiter is None and self._busy_since + settings.command_timeout_s <= now and self._serving is not None:
             self.working()
             self._serving.cancel()          # what the running command awaits: CancelledError there (I7)
-        self._timer = self._clock.callLater(max(1.0, min(left, settings.login_timeout_s)), self._watch)
+        self._timer = self._clock.callLater(
+            max(1.0, min(left, settings.login_timeout_s, settings.command_timeout_s)), self._watch)
 
 
 def _nothing() -> None:

@@ -73,7 +73,7 @@ class Cursor:
 
     def expect(self, octets: bytes) -> None:
         if not self.take(octets):
-            raise BadSyntax(f"{octets.decode('ascii')} expected")
+            raise BadSyntax(f"'{octets.decode('ascii')}' expected")
 
     def space(self) -> None:
         if not self.take(b" "):

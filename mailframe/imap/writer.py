@@ -76,9 +76,9 @@ def date_time(seconds: int) -> bytes:
 
 
 def text(words: str) -> bytes:
-    """Human-readable text of a response: one line of printable US-ASCII, never empty."""
-    octets = words.encode("ascii", "replace")
-    return bytes(octet if 32 <= octet < 127 else 32 for octet in octets) or b"-"
+    """Human-readable text of a response: one line of printable US-ASCII, never empty, and nothing like a response code."""
+    octets = bytes(octet if 32 <= octet < 127 else 32 for octet in words.encode("ascii", "replace"))
+    return b"- " + octets if octets.startswith(b"[") else octets or b"-"
 
 
 def numbered(start: int, stop: int) -> list[bytes]:

@@ -183,3 +183,6 @@ class IRecent(Interface):
 
     async def claim_recent() -> int:
         """The lowest UID that is recent for the caller, who alone is told so; 2**32 when there is none."""
+
+    async def recent_from() -> int:
+        """What `claim_recent` would answer; nothing is claimed."""

@@ -114,7 +114,9 @@ async def _ask(directory: IDirectory, addresses: list[Address], limit: Limit | N
     answers = await contained(directory, directory.resolve, addresses, limit=limit)
     sound = isinstance(answers, Sequence) and all(isinstance(each, Resolution) for each in answers)
     if not sound or len(answers) != len(addresses):
-        raise InternalError(detail=f"{type(directory).__qualname__}.resolve gave {answers!r:.200} for {len(addresses)} addresses")
+        what = f"{type(directory).__qualname__}.resolve gave {answers!r:.200} for {len(addresses)} addresses"
+        log.error("{what}", what=what)
+        raise InternalError(detail=what)
     return answers
 
 

@@ -11,7 +11,7 @@ from mailframe.model.refusal import InternalError, Refusal
 from mailframe.staging.intake import Intake
 from mailframe.staging.sharing import ISharingDelivery
 
-from .contain import Limit, contained, fault
+from .contain import Limit, contained, fault, log
 
 Outcomes = dict[Recipient, Refusal | None]
 PIECE = 65_536
@@ -34,7 +34,10 @@ class Sink:
         """Raises Refusal, for this recipient or for the sender."""
         delivery = self.delivery
         if delivery is None:
-            delivery = self.delivery = await contained(self.agent, self.agent.begin, self.envelope, limit=self.limit)
+            delivery = await contained(self.agent, self.agent.begin, self.envelope, limit=self.limit)
+            if not IDelivery.providedBy(delivery):
+                raise self._lie("begin", "IDelivery", delivery)
+            self.delivery = delivery
         await contained(delivery, delivery.add_recipient, recipient, limit=self.limit)
         self.recipients.append(recipient)
 
@@ -69,8 +72,15 @@ class Sink:
 
     def complete(self, outcomes: Mapping[Recipient, Refusal | None]) -> Outcomes:
         """A recipient that the agent forgot to name has not been served."""
+        if not isinstance(outcomes, Mapping):
+            raise self._lie("commit", "mapping", outcomes)
         forgotten = InternalError(detail=f"{type(self.agent).__qualname__} gave no outcome")
         return {each: outcomes.get(each, forgotten) for each in self.recipients}
+
+    def _lie(self, call: str, wanted: str, answer: object) -> InternalError:
+        what = f"{type(self.agent).__qualname__}.{call} gave {type(answer).__name__}, which is no {wanted}"
+        log.error("{what}", what=what)
+        return InternalError(detail=what)
 
     def abort(self) -> None:
         """Never raises."""

@@ -27,7 +27,11 @@ class Maildrop:
         self.octets = sum(sizes)
 
     def find(self, argument: bytes) -> int | None:
-        """The index of the message with this number (``1*DIGIT``); None when there is none, or it is marked as deleted."""
+        """The index of the message with this number (``1*DIGIT``); None when there is none, or it is marked as deleted.
+
+        A blank too many is no harm: some clients send one behind every command.
+        """
+        argument = argument.strip(b" ")
         if not argument.isdigit() or len(argument) > 10:
             return None
         index = int(argument) - 1

@@ -74,7 +74,8 @@ class HandOver:
         except CancelledError:      # the server stops: the outcome is not known
             raise
         except Exception:
-            log.failure("handing on {id} to {domain} failed", id=message.envelope.id, domain=group[0].domain)
+            to = group[0].domain or type(self._local).__qualname__
+            log.failure("handing on {id} to {to} failed", id=message.envelope.id, to=to)
             outcomes = dict.fromkeys((one.recipient for one in group), InternalError(detail="relay"))
         others = outcomes.reporting if isinstance(outcomes, Handed) else ()
         late = TryAgainLater("The hand-over took too long", smtp=(451, "4.4.1"), detail=group[0].domain)

@@ -145,8 +145,11 @@ class MemoryMailbox:
                 self._messages[uid].attributes = found
 
     async def claim_recent(self) -> int:
-        first, self._recent = self._recent, self._uidnext
-        return first if first < self._uidnext else 2**32
+        first, self._recent = await self.recent_from(), self._uidnext
+        return first
+
+    async def recent_from(self) -> int:
+        return self._recent if self._recent < self._uidnext else 2**32
 
     def _add(self, messages: list[_Message]) -> array[int]:
         if not messages:

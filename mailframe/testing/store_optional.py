@@ -171,7 +171,9 @@ class OptionalContract(StoreBase):
         mailbox, uids = await self.filled(2)
         self.need(IRecent, mailbox)
         recent: IRecent = mailbox  # type: ignore[assignment]
+        self.assertLessEqual(await settled(recent.recent_from()), uids[0])
         self.assertLessEqual(await settled(recent.claim_recent()), uids[0])
+        self.assertEqual(2**32, await settled(recent.recent_from()))
         self.assertEqual(2**32, await settled(recent.claim_recent()))
         more = await settled(mailbox.append([New(MESSAGE)]))
         first = await settled(recent.claim_recent())

@@ -35,7 +35,7 @@ class ServerContexts:
         if not self._files:
             raise ValueError("TLS wants at least one certificate")
         self._clock = clock
-        self._stamp: tuple[tuple[int, int, int], ...] | None = None
+        self._stamp: tuple[tuple[int, int, int, int], ...] | None = None
         self._looked_at = float("-inf")
         self._default: SSL.Context | None = None
         self._by_name: dict[str, SSL.Context] = {}
@@ -61,12 +61,13 @@ class ServerContexts:
         """See IOpenSSLServerConnectionCreator."""
         if self._default is None:
             self.load()
-        elif self._clock.seconds() - self._looked_at >= _LOOK_AGAIN_S:
-            self._reload_if_changed()
+        elif not 0 <= self._clock.seconds() - self._looked_at < _LOOK_AGAIN_S:     # the clock may be set back
+            self.reload()
         assert self._default is not None
         return SSL.Connection(self._default, None)
 
-    def _reload_if_changed(self) -> None:
+    def reload(self) -> None:
+        """Look at the files now, and read them again if they have changed."""
         stamp = self._look()
         if stamp == self._stamp:
             return
@@ -78,7 +79,7 @@ class ServerContexts:
         else:
             self._log.info("read the TLS certificates again")
 
-    def _look(self) -> tuple[tuple[int, int, int], ...]:
+    def _look(self) -> tuple[tuple[int, int, int, int], ...]:
         self._looked_at = self._clock.seconds()
         return tuple(_stamp(path) for files in self._files for path in (files.chain, files.key))
 
@@ -90,12 +91,12 @@ class ServerContexts:
             connection.set_context(context)
 
 
-def _stamp(path: os.PathLike[str]) -> tuple[int, int, int]:
+def _stamp(path: os.PathLike[str]) -> tuple[int, int, int, int]:
     try:
         status = os.stat(path)
     except OSError:
-        return (0, 0, 0)
-    return status.st_mtime_ns, status.st_size, status.st_ino
+        return (0, 0, 0, 0)
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino    # ctime: who may read it has changed
 
 
 def _context(identity: Identity, files: CertificateFiles) -> SSL.Context:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import poplib
 import pty
@@ -44,11 +46,18 @@ HASH = hash_password(PASSWORD)
 
 
 def run(folder: Path, *arguments: str, given: str = "") -> tuple[int, str, str]:
-    """(exit code, standard output, standard error) of the command in a process of its own."""
-    done = subprocess.run([*PROGRAM, *arguments], cwd=folder, input=given, capture_output=True, text=True, timeout=PATIENCE_S,
-                          check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout, done.stderr
+    """(exit code, standard output, standard error) of the command, which is given this on its standard input."""
+    if arguments[0] == "queue":         # without a server it runs a reactor, which a process can do once
+        done = subprocess.run([*PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode, done.stdout, done.stderr
+    out, err, before = io.StringIO(), io.StringIO(), Path.cwd()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.StringIO(given))
+        patch.chdir(folder)
+        code = main(arguments)
+    assert Path.cwd() == before
+    return code, out.getvalue(), err.getvalue()
 
 
 def refused(folder: Path, *arguments: str, given: str = "") -> str:

@@ -10,10 +10,11 @@ from support.folders import CleanTestCase
 from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet import reactor
-from twisted.internet.defer import ensureDeferred, gatherResults
+from twisted.internet.defer import CancelledError, ensureDeferred, gatherResults
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
-from mailframe.auth import accountedit
+from mailframe.auth import accountedit, accounts
 from mailframe.auth.accounts import AccountsFile
 from mailframe.auth.hashing import DUMMY_HASH, HashPool, hash_password
 from mailframe.auth.remember import RememberSettings
@@ -95,6 +96,61 @@ class AccountsTests(CleanTestCase):
         self.clock.advance(1)
         await self.refused(b"alice@one.example", b"wonderland")
         self.assertEqual(await self.login(b"alice@one.example", b"new"), b"alice@one.example")
+
+    async def test_a_changed_password_is_in_force_for_the_very_next_login(self) -> None:
+        await self.login(b"alice@one.example", b"wonderland")
+        accountedit.set_password(self.path, "alice@one.example", BOB)
+        both = [self.accounts.requestAvatarId(UsernamePassword(b"alice@one.example", b"wonderland")) for _ in range(2)]
+        for login in both:                       # the second comes while the file is being read
+            with self.assertRaises(UnauthorizedLogin):
+                await login
+        self.assertEqual(await self.login(b"alice@one.example", b"builder"), b"alice@one.example")
+
+    async def test_a_login_given_up_while_the_file_is_read_leaves_it_to_the_next(self) -> None:
+        accountedit.set_password(self.path, "alice@one.example", BOB)
+        login = self.accounts.requestAvatarId(UsernamePassword(b"alice@one.example", b"wonderland"))
+        login.cancel()
+        with self.assertRaises(CancelledError):
+            await login
+        self.assertEqual(await self.login(b"alice@one.example", b"builder"), b"alice@one.example")
+
+    async def test_a_file_that_becomes_readable_later_is_read_then(self) -> None:
+        """Only its mode changes, as by a deploy script's last line."""
+        self.path.write_text(f"zoe@one.example:{ALICE}\n")
+        real = accounts._read
+        self.patch(accounts, "_read", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+        self.clock.advance(1)
+        self.assertEqual(await self.resolve("zoe@one.example"), Unknown())
+        self.patch(accounts, "_read", real)
+        self.path.chmod(0o400)
+        self.clock.advance(1)
+        self.assertEqual(await self.resolve("zoe@one.example"), Account("zoe@one.example"))
+
+    async def test_a_clock_set_back_does_not_stop_the_rereading(self) -> None:
+        self.clock.advance(100_000)
+        await self.resolve("alice@one.example")
+        self.clock.rightNow = 0.0
+        self.change(f"zoe@one.example:{ALICE}\n")
+        self.assertEqual(await self.resolve("zoe@one.example"), Account("zoe@one.example"))
+
+    async def test_a_file_of_a_windows_editor_is_read_and_edited(self) -> None:
+        """A byte order mark before the first name, CR LF behind each line."""
+        self.path.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+        self.accounts = self.make()
+        self.assertEqual(await self.login(b"alice@one.example", b"wonderland"), b"alice@one.example")
+        self.assertEqual(accountedit.names(self.path), ["alice@one.example", "bob@two.example"])
+        accountedit.set_password(self.path, "alice@one.example", BOB)
+        self.assertEqual(await self.login(b"alice@one.example", b"builder"), b"alice@one.example")
+        self.assertEqual(await self.resolve("info@one.example"),
+                         Rewrite((Address("alice", "one.example"), Address("bob", "two.example"))))
+
+    async def test_what_is_wrong_with_the_file_is_logged_once(self) -> None:
+        with capturedLogs() as events:
+            self.path.unlink()
+            for _ in range(3):
+                self.clock.advance(2)
+                await self.resolve("alice@one.example")
+        self.assertEqual(len([event for event in events if event["log_level"].name == "error"]), 1)
 
     async def test_a_removed_account_is_out_at_once_though_remembered(self) -> None:
         await self.login(b"alice@one.example", b"wonderland")

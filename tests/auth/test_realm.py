@@ -12,19 +12,27 @@ from twisted.cred.credentials import Anonymous, IUsernamePassword, UsernamePassw
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import makeChecker
 from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
 
 from mailframe.auth.development import CAPTURED, FRESH_DEVELOPMENT, DevelopmentAuth
 from mailframe.auth.realm import portal
 from mailframe.interfaces.auth import IMailUser
+from mailframe.interfaces.store import IAccount
 from mailframe.model.address import Address
 from mailframe.model.mailbox import FRESH_ACCOUNT
 from mailframe.model.refusal import InternalError, TryAgainLater
 from mailframe.model.route import Account
 
 
+@implementer(IAccount)
+class Opened:
+    def __init__(self, name: str, fresh: object) -> None:
+        self.given = name, fresh
+
+
 class Store:
-    def open_account(self, name: str, fresh: object) -> tuple[str, object]:
-        return name, fresh
+    def open_account(self, name: str, fresh: object) -> Opened:
+        return Opened(name, fresh)
 
 
 class Failing:
@@ -53,7 +61,7 @@ class PortalTests(CleanTestCase):
         path.write_text("alice:secret\n")
         user = await self.login([makeChecker(f"file:{path}")], b"alice", b"secret")
         self.assertEqual(user.name, "alice")
-        self.assertEqual(await user.open_account(), ("alice", FRESH_ACCOUNT))
+        self.assertEqual((await user.open_account()).given, ("alice", FRESH_ACCOUNT))
 
     async def test_of_several_checkers_any_may_say_yes(self) -> None:
         checkers = [memory(alice="a"), Failing(TryAgainLater()), memory(bob="b")]

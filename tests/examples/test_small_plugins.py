@@ -41,8 +41,12 @@ plaintext_login = "loopback"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    folder = tmp_path_factory.mktemp("server")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("small_plugins")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[MailServer]:
     plugins = folder / "path" / "twisted" / "plugins"
     plugins.mkdir(parents=True)
     (plugins / "small_dropin.py").write_text(
@@ -61,12 +65,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
 
 
 @pytest.fixture
-def incoming(server: MailServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def incoming(folder: Path) -> Path:
     """The folder of the delivery agent, emptied."""
-    folder = next(tmp_path_factory.getbasetemp().glob("server*")) / "incoming"
-    for file in folder.glob("*"):
+    for file in (folder / "incoming").glob("*"):
         file.unlink()
-    return folder
+    return folder / "incoming"
 
 
 def send(server: MailServer, subject: str, *recipients: str) -> None:

@@ -20,12 +20,15 @@ PATIENCE_S = 20.0      # far beyond what anything takes; only a hang reaches it
 class Child:
     """A process whose output is read as it comes, so that a test can wait for a line instead of sleeping."""
 
-    def __init__(self, command: Sequence[str], cwd: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], cwd: Path, env: dict[str, str] | None = None, pass_fds: Sequence[int] = (),
+    ) -> None:
         self.lines: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
             command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}, start_new_session=True, errors="replace",
+            pass_fds=pass_fds,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -85,10 +88,11 @@ def twistd(*arguments: str, programs: Path | None = None) -> list[str]:
 
 
 class MailServer(Child):
-    """`twistd -n mailframe ...`, ready when made; `ports` by listener."""
+    """`twistd -n mailframe ...`, ready when made; `ports` by listener (0: a Unix socket)."""
 
-    def __init__(self, folder: Path, *arguments: str, programs: Path | None = None) -> None:
-        super().__init__(twistd("--nodaemon", "--pidfile=", "mailframe", *arguments, programs=programs), folder)
+    def __init__(self, folder: Path, *arguments: str, before: Sequence[str] = (), programs: Path | None = None) -> None:
+        """`before`: twistd's own options; `programs`: the folder of the one to run, if not the tests' own."""
+        super().__init__(twistd("--nodaemon", "--pidfile=", *before, "mailframe", *arguments, programs=programs), folder)
         self.ports: dict[str, int] = {}
         try:
             ready = self.wait_for(r"is ready: (.*)")

@@ -20,8 +20,10 @@ from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapCl
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
+from mailframe.tls import pem
 from mailframe.tls.client import opportunistic_client, verified_client
 from mailframe.tls.contexts import ServerContexts
 from mailframe.tls.pem import CertificateFiles, read_identity
@@ -141,6 +143,43 @@ class ServerTests(CleanTestCase):
         os.replace(renewed.key, files.key)
         self.assertEqual(self.served(contexts, "x.example"), ["old.example"])  # not looked at again yet
         self.clock.advance(5)
+        self.assertEqual(self.served(contexts, "x.example"), ["new.example"])
+
+    def test_a_certificate_that_becomes_readable_later_is_read_then(self) -> None:
+        """Renewed by root, then handed to the server's user by the last line of a script: only the mode changes."""
+        files = write_certificate(self.folder, "old.example")
+        contexts = ServerContexts([files], clock=self.clock)
+        contexts.load()
+        renewed = write_certificate(self.folder / "new", "new.example")
+        os.replace(renewed.chain, files.chain)
+        os.replace(renewed.key, files.key)
+        real = pem._read
+
+        def forbidden(path: Path, what: str) -> bytes:
+            raise pem._Unreadable(f"the {what} {path} cannot be read: Permission denied")
+
+        with capturedLogs() as events:
+            self.patch(pem, "_read", forbidden)      # tests may run as root, who may read everything
+            for _ in range(3):
+                self.clock.advance(5)
+                self.assertEqual(self.served(contexts, "x.example"), ["old.example"])
+        errors = [formatEvent(event) for event in events if event["log_level"].name == "error"]
+        self.assertEqual(len(errors), 1, errors)
+        self.assertIn(f"{files.chain} cannot be read: Permission denied", errors[0])
+        self.patch(pem, "_read", real)
+        files.key.chmod(0o400)
+        self.clock.advance(5)
+        self.assertEqual(self.served(contexts, "x.example"), ["new.example"])
+
+    def test_a_clock_set_back_does_not_stop_the_reloading(self) -> None:
+        files = write_certificate(self.folder, "old.example")
+        self.clock.advance(100_000)
+        contexts = ServerContexts([files], clock=self.clock)
+        contexts.load()
+        renewed = write_certificate(self.folder / "new", "new.example")
+        os.replace(renewed.chain, files.chain)
+        os.replace(renewed.key, files.key)
+        self.clock.rightNow = 0.0
         self.assertEqual(self.served(contexts, "x.example"), ["new.example"])
 
     def test_a_certificate_that_vanishes_stays_in_use(self) -> None:

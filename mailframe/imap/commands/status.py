@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IMailbox
-from mailframe.model.mailbox import MailboxInfo, MailboxStatus
+from mailframe.interfaces.store import IMailbox, IRecent
+from mailframe.model.mailbox import MAX_UID, Field, MailboxInfo, MailboxStatus, Rows
 
 from .. import writer
 from ..cursor import BadSyntax, Cursor
 from ..registry import Command, Context, Extension, Named, State
+
+_BATCH = 10_000     # messages counted at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,21 @@ async def _deleted(_: Context, _m: IMailbox, status: MailboxStatus) -> bytes:
 
 
 async def _recent(context: Context, mailbox: IMailbox, _: MailboxStatus) -> bytes:
-    """What this session was told of the mailbox it has selected, else 0: asking would claim them (IRecent)."""
+    """Those that nobody was told of, and those that were this session's when it selected the mailbox; asking claims none."""
     selected = context.selected_or_none
-    return b"%d" % (selected.view.recent if selected is not None and selected.info.id == mailbox.id else 0)
+    count = selected.view.recent if selected is not None and selected.info.id == mailbox.id else 0
+    if not IRecent.providedBy(mailbox):
+        return b"%d" % count
+    recent: IRecent = mailbox
+    first: int = await settled(recent.recent_from())
+    while first <= MAX_UID:
+        rows: Rows = await settled(mailbox.rows([(first, MAX_UID)], _BATCH, Field.NONE))
+        count += len(rows)
+        if len(rows) < _BATCH:
+            break
+        first = rows.uids[-1] + 1
+        await context.breathe()
+    return b"%d" % count
 
 
 ITEMS: tuple[Named, ...] = (

@@ -19,7 +19,7 @@ async def stat(conversation: Conversation, _: bytes) -> bytes:
 
 async def list_(conversation: Conversation, argument: bytes) -> bytes:
     drop = conversation.maildrop
-    if not argument:
+    if not argument.strip(b" "):
         return await listing(conversation, ok(b"%d messages (%d octets)" % (drop.count, drop.octets)), drop.sizes_listed())
     index = drop.find(argument)
     return NO_SUCH_MESSAGE if index is None else ok(b"%d %d" % (index + 1, drop.sizes[index]))

@@ -49,7 +49,8 @@ async def _rest(conversation: Conversation, uid: int, octets: bytes) -> bytes:
 
 
 async def top(conversation: Conversation, argument: bytes) -> bytes:
-    number, _, lines = argument.partition(b" ")
+    number, _, lines = argument.strip(b" ").partition(b" ")
+    lines = lines.lstrip(b" ")
     if not lines.isdigit() or len(lines) > _MAX_DIGITS:
         return err(b"TOP wants a message number and a number of lines")
     drop = conversation.maildrop

@@ -10,7 +10,7 @@ from .base import NO_SUCH_MESSAGE, listing
 
 async def uidl(conversation: Conversation, argument: bytes) -> bytes:
     drop = conversation.maildrop
-    if not argument:
+    if not argument.strip(b" "):
         return await listing(conversation, ok(), drop.unique_ids_listed())
     index = drop.find(argument)
     return NO_SUCH_MESSAGE if index is None else ok(b"%d %b" % (index + 1, drop.unique_id(index)))

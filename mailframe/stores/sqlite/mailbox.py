@@ -28,6 +28,7 @@ _READ = f"""
     SELECT h.octets, m.content, CASE WHEN m.size <= {PIECE} THEN p.octets END
     FROM message AS m LEFT JOIN head AS h ON h.mailbox = m.mailbox AND h.uid = m.uid
     LEFT JOIN piece AS p ON p.id = m.content << {PIECE_BITS} WHERE m.mailbox = ? AND m.uid = ?"""
+_RECENT = "SELECT recent FROM mailbox WHERE id = ? AND recent < uidnext"
 _INLINE = 5_000             # changes read in the reactor's thread
 
 
@@ -151,13 +152,16 @@ class SqliteMailbox:
                 WHERE EXISTS (SELECT 1 FROM message WHERE mailbox = ?1 AND uid = ?2)""", rows)
         await self._engine.submit(job, sum(len(row[3]) + len(row[4]) + len(row[5]) for row in rows))
 
+    async def recent_from(self) -> int:
+        found = await self._engine.query(_RECENT, (self._number,))
+        return int(found[0][0]) if found else 2**32
+
     async def claim_recent(self) -> int:
-        sql = "SELECT recent FROM mailbox WHERE id = ? AND recent < uidnext"
-        if not await self._engine.query(sql, (self._number,)):
+        if not await self._engine.query(_RECENT, (self._number,)):
             return 2**32
 
         def job(con: apsw.Connection) -> int:
-            found = fetch(con, sql, (self._number,))        # again: another session may have been first
+            found = fetch(con, _RECENT, (self._number,))    # again: another session may have been first
             con.execute("UPDATE mailbox SET recent = uidnext WHERE id = ?", (self._number,))
             return int(found[0][0]) if found else 2**32
         return await self._engine.submit(job)

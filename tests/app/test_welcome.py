@@ -1,0 +1,78 @@
+"""What the server prints when it has started: it fits a terminal, is exact, and warns of what must not stay so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.task import Clock
+
+from mailframe.app.config import Config, Listener
+from mailframe.app.firstrun import warnings, welcome
+from mailframe.auth.accounts import AccountsFile
+from mailframe.auth.hashing import DUMMY_HASH
+
+DEVELOPMENT = Config(development=True, data=Path("/home/me/mailframe-data"))
+ADDRESSES = {name: ("127.0.0.1", int(listener.endpoint.split(":")[1])) for name, listener in DEVELOPMENT.listeners.items()}
+
+
+def parts(*others: object, self_signed: bool = False) -> Any:
+    return SimpleNamespace(
+        tls=SimpleNamespace(is_self_signed=self_signed), others=others, development=SimpleNamespace(password="abcdefghjkmn"))
+
+
+def accounts(folder: Path, text: str) -> AccountsFile:
+    (folder / "accounts").touch(0o600)
+    (folder / "accounts").write_text(text)
+    made = AccountsFile(folder / "accounts", reactor=reactor, clock=Clock())
+    made.load()
+    return made
+
+
+def real(**settings: Any) -> Config:
+    return Config(**{"hostname": "mx.one.example", "domains": ("one.example",), "data": Path("post"), **settings})
+
+
+def test_development_mode_fits_a_terminal_and_tells_all() -> None:
+    text = welcome(DEVELOPMENT, ADDRESSES, parts(self_signed=True))
+    assert max(map(len, text.splitlines())) <= 100
+    first = text.splitlines()[0]
+    assert first.startswith("mailframe ") and "development mode" in first
+    for words in ("imaps        127.0.0.1:1993  TLS       read mail", "pop3         127.0.0.1:1110  STLS      collect mail",
+                  "password     abcdefghjkmn", "mailframe config > mailframe.toml", "/home/me/mailframe-data"):
+        assert words in text
+    assert "Warning" not in text
+
+
+def test_what_is_not_there_is_not_offered_to_try() -> None:
+    assert "Try it" not in welcome(DEVELOPMENT, {"imap": ("/run/imap", 0)}, parts())
+    text = welcome(DEVELOPMENT, {"smtp": ("::1", 1025)}, parts())
+    assert "smtp://[::1]:1025" in text and "imap://" not in text
+
+
+def test_a_real_server_in_order_has_no_warnings(tmp_path: Path) -> None:
+    file = accounts(tmp_path, f"alice@one.example:{DUMMY_HASH}\n")
+    text = welcome(real(), {"smtp": ("0.0.0.0", 25)}, parts(file))
+    assert text.splitlines()[0].endswith(" on mx.one.example, for one.example.")
+    assert "Warning" not in text and "password" not in text
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"hostname": "laptop"}, "calls itself 'laptop'"),
+    ({"listeners": {"imap": Listener("imap", "143", plaintext_login="always")}}, "imap takes passwords without TLS from anywhere"),
+    ({"listeners": {name: Listener(name, "1", plaintext_login="always") for name in ("imap", "pop3")}}, "imap and pop3 take"),  # type: ignore[arg-type]
+])
+def test_each_danger_is_one_warning(tmp_path: Path, settings: dict[str, Any], words: str) -> None:
+    file = accounts(tmp_path, f"alice@one.example:{DUMMY_HASH}\n")
+    found = list(warnings(real(**settings), parts(file)))
+    assert len(found) == 1 and words in found[0]
+
+
+def test_no_accounts_and_no_certificate_are_warned_of_with_what_to_do(tmp_path: Path) -> None:
+    text = welcome(real(), {"imap": ("0.0.0.0", 143)}, parts(accounts(tmp_path, "# none\n"), self_signed=True))
+    assert text.count("Warning: ") == 2
+    assert "self-signed" in text and "--certificate" in text
+    assert f"mailframe user add --accounts {tmp_path}/accounts NAME@one.example" in " ".join(text.split())
