@@ -32,6 +32,7 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.directory import IDirectory
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.plugin import ILifecycle
+from mailframe.interfaces.turns import Turns
 from mailframe.model.mailbox import FRESH_ACCOUNT
 from mailframe.pipeline.dispatch import Pipeline
 from mailframe.pipeline.settings import PipelineSettings
@@ -261,9 +262,9 @@ def build(config: Config, reactor: Any) -> Parts:
     parts = Parts(
         config, reactor, store, directory, portal, pipeline, spool, runner, tls, development, others,
         _titles(config, store, local, checkers, directory, filters))
-    locks = MaildropLocks()
+    locks, turns = MaildropLocks(), Turns(reactor)
     for name, listener in config.listeners.items():
-        parts.factories[name] = _factory(name, listener, parts, locks)
+        parts.factories[name] = _factory(name, listener, parts, locks, turns)
     return parts
 
 
@@ -327,7 +328,7 @@ def _identity(config: Config, context: BuildContext) -> tuple[DevelopmentAuth | 
                       '(--directory everyone, or directory = "everyone", takes every name at our domains for an account).')
 
 
-def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks) -> IProtocolFactory:
+def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks, turns: Turns) -> IProtocolFactory:
     config, reactor = parts.config, parts.reactor
     tls = parts.tls if listener.tls == "starttls" else None
     factory: Any
@@ -336,14 +337,15 @@ def _factory(name: str, listener: Listener, parts: Parts, locks: MaildropLocks) 
         settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login,
                            max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
         portal = parts.portal if listener.role == "submission" else None
-        factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name)
+        factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns)
     elif listener.role == "imap":
         factory = ImapServerFactory(
             parts.portal, replace(config.imap, hostname=config.hostname, plaintext_login=listener.plaintext_login),
-            clock=reactor, tls=tls, content=parts.store if IContent.providedBy(parts.store) else None)
+            clock=reactor, tls=tls, content=parts.store if IContent.providedBy(parts.store) else None, turns=turns)
     else:
         factory = Pop3ServerFactory(
-            parts.portal, replace(config.pop3, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls, locks=locks)
+            parts.portal, replace(config.pop3, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls, locks=locks,
+            turns=turns)
     made: IProtocolFactory = factory
     return made
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import gc
 import os
 import resource
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +20,9 @@ from twisted.python.failure import Failure
 from mailframe.app.config import DEVELOPMENT_LISTENERS, SERVER_LISTENERS, Config, Listener, TlsConfig, load, relative_to
 from mailframe.app.firstrun import welcome
 from mailframe.app.service import MailService, StartError
+from mailframe.app.steady import steady
 from mailframe.app.toml import ConfigError, PluginSpec
 from mailframe.relay.settings import RelaySettings, Smarthost
-
-#: How long a thread may keep the interpreter while the reactor waits (docs/architecture.md, "SQLite manners").
-SWITCH_INTERVAL_S = 0.0005
 
 #: Loaded while we may still be root: after that, Python's own folder may be closed to us.
 _CODECS = (
@@ -246,12 +242,10 @@ class TwistdMailService(MailService):
         self._or_exit(self.prepare)
 
     def startService(self) -> None:
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
         _allow_files()
         signals = Signals(self.reactor, self)
         self._or_exit(lambda: self._start_now(signals))
-        gc.collect()
-        gc.freeze()     # what is there now stays: the collector's walks over it would make the reactor wait (I2)
+        steady()
         self._console.say(welcome(self.config, self.addresses(), self.parts))
         self._console.close()
         signals.started()

@@ -11,6 +11,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailframe.interfaces.turns import Turns
+
 from .framer import Framer
 from .settings import ImapSettings
 from .writer import Writer
@@ -33,7 +35,7 @@ class Connection(Protocol):
 
     transport: Any          # ITransport, and of a real one ITCPTransport or ISSLTransport
 
-    def __init__(self, framer: Framer, settings: ImapSettings, clock: IReactorTime) -> None:
+    def __init__(self, framer: Framer, settings: ImapSettings, clock: IReactorTime, turns: Turns) -> None:
         self.framer = framer
         self.out = Writer(self._send)
         self.serve: Callable[[], Coroutine[Deferred[Any], Any, None]]
@@ -43,6 +45,7 @@ class Connection(Protocol):
         self.lost = False
         self._settings = settings
         self._clock = clock
+        self._turns = turns
         self._serving: Deferred[None] | None = None
         self._waiter: Deferred[None] | None = None      # in `more`
         self._drain: Deferred[None] | None = None       # in `drained`
@@ -72,7 +75,7 @@ class Connection(Protocol):
         self.framer.feed(data)
         self._fresh = True
         if self._waiter is not None:
-            self.poke()
+            self._turns.take(self.poke)
         elif self.framer.buffered > self._settings.max_pipelined_octets and not self._paused:
             self._paused = True
             self.transport.pauseProducing()

@@ -14,6 +14,7 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.interfaces.turns import Turns
 from mailframe.model.client import Client
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.model.refusal import NoSuchMailbox, Refusal
@@ -36,6 +37,7 @@ class Shared(Protocol):
     settings: ImapSettings
     registry: Registry
     clock: IReactorTime
+    turns: Turns
     portal: login.Portal
     tls: object | None
     content: IContent | None
@@ -50,6 +52,7 @@ class SessionContext:
         self.settings = shared.settings
         self.registry = shared.registry
         self.clock = shared.clock
+        self._turns = shared.turns
         self.caches = shared.caches
         self.mechanisms = shared.mechanisms
         self.remote = remote                    # the client's address without port, "" when it has none
@@ -150,7 +153,7 @@ class SessionContext:
 
     async def breathe(self) -> None:
         turn: Deferred[None] = Deferred()
-        self.clock.callLater(0, turn.callback, None)
+        self._turns.later(lambda: turn.callback(None))
         await turn
         if self.connection.lost:
             raise Gone              # nobody wants to know any more

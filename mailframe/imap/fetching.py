@@ -173,7 +173,8 @@ class Fetching:
         out.write(b")\r\n")
         if out.full:
             await self._context.drained()
-        await self._breath.take()
+        if self._breath.due:
+            await self._breath.take()
 
     async def _find(self, message: Message) -> list[Span | bytes | None]:
         found: list[Span | bytes | None] = []

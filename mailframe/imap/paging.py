@@ -12,7 +12,7 @@ from mailframe.model.mailbox import Field, Rows, UidRanges
 
 T = TypeVar("T")
 
-SLICE_S = 0.005     # I2: what one command may keep the reactor busy with before others have their turn
+SLICE_S = 0.002     # I2: what one command may keep the reactor busy with before others have their turn
 
 
 def after(ranges: Sequence[tuple[int, int]], uid: int) -> list[tuple[int, int]]:
@@ -61,8 +61,13 @@ class Breath:
         self._seconds, self._turn = seconds, turn
         self._since = seconds()
 
+    @property
+    def due(self) -> bool:
+        """Whether `take` would wait; to be asked first where messages are gone through one by one."""
+        return self._seconds() - self._since >= SLICE_S
+
     async def take(self) -> None:
-        if self._seconds() - self._since >= SLICE_S:
+        if self.due:
             await self._turn()
             self._since = self._seconds()
 

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
 from mailframe.interfaces.content import IContent
+from mailframe.interfaces.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
 
@@ -29,12 +30,15 @@ class ImapServerFactory(Factory):
     def __init__(
         self, portal: Portal, settings: ImapSettings | None = None, *, clock: IReactorTime, tls: object | None = None,
         registry: Registry | None = None, content: IContent | None = None, mechanisms: Mapping[bytes, Mechanism] = MECHANISMS,
+        turns: Turns | None = None,
     ) -> None:
         """`portal` hands out `IMailUser`. `tls` is what ``transport.startTLS`` takes. `content`: the store, if it provides
-        IContent: large messages are then staged there; without it an APPEND is held in memory."""
+        IContent: large messages are then staged there; without it an APPEND is held in memory.
+        `turns` is to be shared by all factories on a reactor."""
         self.portal = portal
         self.settings = settings or ImapSettings()
         self.clock = clock
+        self.turns = turns or Turns(clock)
         self.tls = tls
         self.registry = registry or default_registry()
         self.content = content

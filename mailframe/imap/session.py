@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from mailframe.interfaces.turns import BUDGET_S
 from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
 
 from . import conditional, writer
@@ -20,7 +21,6 @@ from .streaming import CONTINUE, StreamedLiteral
 
 _HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}) ((?:[Uu][Ii][Dd] )?[A-Za-z][A-Za-z0-9.-]*)')
 _TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}')
-_SLICE_S = 0.005            # of pipelined commands, before others get their turn (I2)
 _log = Logger()
 
 
@@ -30,7 +30,7 @@ class Session(SessionContext):
     def __init__(self, shared: Shared, remote: str) -> None:
         settings = shared.settings
         limits = Limits(settings.max_line_before_login_octets, settings.max_command_before_login_octets)
-        connection = Connection(Framer(limits, self._streams), settings, shared.clock)
+        connection = Connection(Framer(limits, self._streams), settings, shared.clock, shared.turns)
         super().__init__(shared, remote, connection)
         connection.serve = self.serve
         connection.on_lost = self.ended
@@ -110,7 +110,7 @@ class Session(SessionContext):
             self._begin_tls()
         elif self.out.full:
             await self.drained()
-        elif self.clock.seconds() - self._slice > _SLICE_S and self.connection.framer.buffered:
+        elif (self._turns.over or self.clock.seconds() - self._slice > BUDGET_S) and self.connection.framer.buffered:
             self.out.flush()
             await self.breathe()
 

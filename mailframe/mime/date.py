@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from email.utils import formatdate
+from functools import lru_cache
 
 from .tokens import strip_comments
 
@@ -72,4 +73,9 @@ def _offset(zone: bytes) -> int:
 def mail_date(seconds: float) -> str:
     """Seconds since the epoch as a Date: field has them (RFC 5322 section 3.3), in UTC: "+0000", since "-0000" would say
     that the zone is not known."""
+    return _mail_date(int(seconds))
+
+
+@lru_cache(maxsize=8)       # thousands of messages may come in one second
+def _mail_date(seconds: int) -> str:
     return formatdate(seconds)[:-5] + "+0000"

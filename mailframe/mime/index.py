@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from .parameters import Parameters
@@ -70,19 +70,16 @@ class Index:
         """Which parts lie directly in part `number`: a multipart has at least one, a message part exactly one."""
         return [child for child, part in enumerate(self.parts) if part.parent == number]
 
-    def shifted(self, head: bytes) -> Index:
-        """The index of `head` + the message, where `head` is complete header lines without MIME fields."""
-        by = len(head)
-        moved = [replace(part, start=part.start + by, body=part.body + by, end=part.end + by) for part in self.parts]
-        moved[0].start = 0
-        return Index(moved)
+    def pack(self, head: int = 0) -> bytes:
+        """A compact form to be kept beside the message; `unpack` reads it.
 
-    def pack(self) -> bytes:
-        """A compact form to be kept beside the message; `unpack` reads it."""
+        With `head` so many octets of complete header lines without MIME fields stand in front of the message.
+        """
         numbers: list[int] = [len(self.parts)]
         strings: list[bytes] = []
         for part in self.parts:
-            _numbers(part, numbers, strings)
+            _numbers(part, numbers, strings, head)
+        numbers[2] = self.parts[0].start        # the message begins where its head does
         highest = max(numbers)
         code = next(code for most, code in _WIDTHS if highest <= most)
         return b"".join((code, struct.pack(f"<I{len(numbers)}{code.decode()}", len(numbers), *numbers), *strings))
@@ -99,7 +96,7 @@ class Index:
             raise ValueError(f"not a packed MIME index: {error}") from None
 
 
-def _numbers(part: Part, numbers: list[int], strings: list[bytes]) -> None:
+def _numbers(part: Part, numbers: list[int], strings: list[bytes], by: int) -> None:
     optional = (part.id, part.description, part.md5, part.location, part.envelope)
     mask = 0
     mine = [part.maintype, part.subtype, part.encoding]
@@ -117,7 +114,8 @@ def _numbers(part: Part, numbers: list[int], strings: list[bytes]) -> None:
         shown = len(part.disposition[1]) + 1
     mine += part.language
     numbers += (
-        part.parent + 1, part.start, part.body, part.end, part.lines, mask, len(part.parameters), shown, len(part.language),
+        part.parent + 1, part.start + by, part.body + by, part.end + by, part.lines, mask, len(part.parameters), shown,
+        len(part.language),
     )
     numbers += map(len, mine)
     strings += mine

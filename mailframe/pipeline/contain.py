@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from inspect import isawaitable
 from typing import Any, TypeVar, overload
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.maybe import waits
 from mailframe.model.refusal import InternalError, Refusal
 
 from .deadline import within
@@ -39,9 +38,9 @@ async def contained(part: object, call: Callable[..., Any], *arguments: Any, lim
     """``call(*arguments)``, settled. Raises Refusal only: InternalError for whatever else went wrong inside, or took too long."""
     try:
         answer = call(*arguments)
-        if limit is None or not isawaitable(answer):
-            return await settled(answer)
-        return await within(limit.seconds, limit.clock, answer)
+        if not waits(answer):
+            return answer
+        return await answer if limit is None else await within(limit.seconds, limit.clock, answer)
     except Refusal:
         raise
     except Exception as error:

@@ -9,16 +9,22 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.maybe import begun, settled
 
 T = TypeVar("T")
 
 
 async def within(seconds: float, clock: IReactorTime, answer: Awaitable[T]) -> T:
     """What `answer` comes to be. After `seconds` it is cancelled; raises TimeoutError unless it has something to say even then."""
-    work: Deferred[T] = Deferred.fromCoroutine(settled(answer))
+    work = answer if isinstance(answer, Deferred) else begun(settled(answer))
+    if isinstance(work, tuple):
+        return work[0]
     if work.called:
         return await work
+    return await _waited(seconds, clock, work)
+
+
+async def _waited(seconds: float, clock: IReactorTime, work: Deferred[T]) -> T:
     first: Deferred[T] = Deferred(lambda _: work.cancel())
 
     def late() -> None:

@@ -15,6 +15,7 @@ from mailframe.mime.header import has_field, without_field
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, New, NewMailbox
 from mailframe.model.refusal import InternalError, Refusal, UnknownRecipient
+from mailframe.sqlite.bundle import mapped
 from mailframe.staging.intake import Finished, Intake
 from mailframe.staging.sharing import ISharingDelivery
 
@@ -158,10 +159,9 @@ class JoinedLocalDelivery(LocalDelivery):
         targets = [(each.account or "", each.folder, message) for each, message in self._messages(head, heads)]
         append, after = self._store.append_unit(targets, self._agent.fresh)
 
-        def run(connection: Any) -> Outcomes:
-            found = append(connection)
+        def by_recipient(found: list[Refusal | None]) -> Outcomes:
             if len(found) != len(recipients):
                 raise InternalError(detail="append_unit gave too few outcomes")
             return dict(zip(recipients, found))
 
-        return run, after
+        return mapped(append, by_recipient), after

@@ -53,7 +53,7 @@ async def route(
         for one, answer in zip(waiting, answers):
             match answer:
                 case Account(name, folder):
-                    found.setdefault((name, folder), replace(one, account=name, folder=folder))
+                    found.setdefault((name, folder), Recipient(one.address, one.notify, one.orcpt, name, folder))
                 case Remote():
                     if one is recipient and not may_relay and one.address.domain not in settings.relay_domains:
                         raise RelayDenied(detail=str(one))

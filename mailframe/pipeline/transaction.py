@@ -22,7 +22,6 @@ from .route import route
 from .sink import Outcomes, Sink
 
 log = Logger()
-_SHOWN = 5      # recipients in a log line
 _MISSING = TryAgainLater()
 
 
@@ -84,7 +83,6 @@ class PipelineDelivery:
             raise
         self._note(outcomes)
         self._drop()
-        self._log(outcomes)
         return self._targets.by_origin(outcomes)
 
     def abort(self) -> None:
@@ -266,11 +264,6 @@ class PipelineDelivery:
             half_done.note(key, done)
         elif self._key and len(done) == len(outcomes):
             half_done.forget(self._key)
-
-    def _log(self, outcomes: Outcomes) -> None:
-        taken = [str(one) for one, refusal in outcomes.items() if refusal is None]
-        log.info(
-            "{id} is kept for {count} recipients: {to}", id=self._envelope.id, count=len(taken), to=", ".join(taken[:_SHOWN]))
 
     def _drop(self) -> None:
         if self._intake is not None:

@@ -12,6 +12,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailframe.interfaces.turns import Turns
+
 from .framer import LineFramer
 from .settings import Pop3Settings
 
@@ -32,7 +34,7 @@ class Connection(Protocol):
 
     transport: Any           # ITransport, and of a real one ITCPTransport or ISSLTransport
 
-    def __init__(self, ip: str, settings: Pop3Settings, clock: IReactorTime) -> None:
+    def __init__(self, ip: str, settings: Pop3Settings, clock: IReactorTime, turns: Turns) -> None:
         """`ip`: the client's; "" behind a Unix socket, "unknown" where it cannot be said."""
         self.ip = ip
         self.framer = LineFramer(settings.max_auth_line_octets)
@@ -43,6 +45,7 @@ class Connection(Protocol):
         self.octets_sent = 0
         self._settings = settings
         self._clock = clock
+        self.turns = turns
         self._out: list[bytes] = []
         self._out_size = 0
         self._waiter: Deferred[None] | None = None
@@ -65,7 +68,8 @@ class Connection(Protocol):
         if self.closing:
             return
         self.framer.feed(data)
-        self._wake()
+        if self._waiter is not None:
+            self.turns.take(self._wake)
         if len(self.framer) > _READ_AHEAD and self._reading:
             self._reading = False
             self.transport.pauseProducing()
@@ -140,6 +144,12 @@ class Connection(Protocol):
         await self._wait(seconds)
         while (left := end - self._clock.seconds()) > 0:
             await self._wait(left)
+
+    async def turn(self) -> None:
+        """Send what is put, and let others have their turn (I2). Raises Gone."""
+        self.flush()
+        self.turns.later(self._wake)
+        await self._wait(None)
 
     def check(self) -> None:
         if self.lost or self.closing:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory
 
+from mailframe.interfaces.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
 
@@ -34,12 +35,14 @@ class Pop3ServerFactory(ServerFactory):
     def __init__(
         self, portal: Portal, settings: Pop3Settings | None = None, *, clock: IReactorTime, tls: object | None = None,
         locks: MaildropLocks | None = None, extensions: Iterable[Extension] = EXTENSIONS,
-        mechanisms: Mapping[bytes, Mechanism] = MECHANISMS,
+        mechanisms: Mapping[bytes, Mechanism] = MECHANISMS, turns: Turns | None = None,
     ) -> None:
-        """`tls`: what ``transport.startTLS`` takes; None: no STLS. `locks`: to be shared by all POP3 factories of a process."""
+        """`tls`: what ``transport.startTLS`` takes; None: no STLS. `locks`: to be shared by all POP3 factories of a process.
+        `turns`: to be shared by all factories on a reactor."""
         self._portal = portal
         self._settings = settings or Pop3Settings()
         self._clock = clock
+        self._turns = turns or Turns(clock)
         self._tls = tls
         self._locks = locks or MaildropLocks()
         self._registry = Registry(extensions)
@@ -52,7 +55,7 @@ class Pop3ServerFactory(ServerFactory):
         ip = "" if isinstance(addr, UNIXAddress) else getattr(addr, "host", "unknown")
         if self._stopping is not None or self._full(ip):
             return TurnedAway()
-        connection = Connection(ip, self._settings, self._clock)
+        connection = Connection(ip, self._settings, self._clock, self._turns)
         self._sessions.add(Session(
             connection, self._portal, self._settings, clock=self._clock, tls=self._tls, locks=self._locks,
             registry=self._registry, mechanisms=self._mechanisms, on_end=self._ended,

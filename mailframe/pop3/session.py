@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.turns import BUDGET_S
 from mailframe.model.client import Client
 from mailframe.model.refusal import InternalError, LoginFailed, Refusal, TryAgainLater
 from mailframe.sasl.exchange import Mechanism
@@ -24,8 +25,6 @@ from .machine import Event, Machine, State
 from .maildrop import Maildrop, open_maildrop
 from .reply import err, ok, refused
 from .settings import Pop3Settings
-
-_TURN = 256                    # pipelined commands answered before others have their turn: some 5 ms (I2)
 
 
 class Session:
@@ -67,22 +66,21 @@ class Session:
 
     async def serve(self) -> None:
         """From the greeting to the end of the connection."""
-        connection, framer = self._connection, self._connection.framer
+        connection, framer, clock = self._connection, self._connection.framer, self._clock
         try:
             connection.put(ok(self._settings.banner.encode("ascii")))
-            answered = 0
+            begun = clock.seconds()
             while self.machine.state is not State.UPDATE:
                 line = framer.next()
                 if line is None:
                     await connection.more()
-                    answered = 0
+                    begun = clock.seconds()
                     continue
                 if connection.put(await self._answer(line)):
                     await connection.drained()
-                answered += 1
-                if answered >= _TURN:
-                    await connection.pause(0)
-                    answered = 0
+                if (connection.turns.over or clock.seconds() - begun > BUDGET_S) and len(framer):
+                    await connection.turn()
+                    begun = clock.seconds()
             await connection.drained()
         except Gone:
             pass

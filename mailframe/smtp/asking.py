@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 from twisted.logger import Logger
 
-from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.maybe import waits
 from mailframe.model.envelope import Peer
 from mailframe.model.refusal import InternalError, Refusal
 
@@ -20,7 +20,8 @@ log = Logger(namespace="mailframe.smtp")
 async def ask(peer: Peer, what: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function`, which may also return the plain value. Raises Refusal: its own, or InternalError for any other fault."""
     try:
-        return await settled(function(*args, **kwargs))
+        answer = function(*args, **kwargs)
+        return await answer if waits(answer) else cast("T", answer)
     except Refusal:
         raise
     except Exception:

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
 
 from mailframe.interfaces.delivery import IReception
+from mailframe.interfaces.turns import Turns
 from mailframe.model.client import network_of
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
@@ -20,25 +21,28 @@ from .extensions.builtin import BUILTIN
 from .session import SmtpSession
 from .settings import SmtpSettings
 
-SYSTEM_RANDOM = random.SystemRandom()
+IDS = random.Random()    # names only have to differ: no call of the system for each
 
 
 class SmtpServerFactory(ServerFactory):
     """Serves `reception` on any stream endpoint. On one with TLS of its own (implicit TLS) `tls` is not needed.
 
     `portal` logs users in (None: no AUTH); `tls` is what `transport.startTLS` takes (None: no STARTTLS).
+    `turns` is to be shared by all factories on a reactor.
     """
 
     noisy = False
 
     def __init__(
         self, reception: IReception, settings: SmtpSettings, *, clock: IReactorTime, portal: Portal | None = None,
-        tls: object | None = None, random: random.Random = SYSTEM_RANDOM, registry: Registry = BUILTIN,
+        tls: object | None = None, random: random.Random = IDS, registry: Registry = BUILTIN,
         mechanisms: Mapping[bytes, Mechanism] = MECHANISMS, listener: str = "",
+        turns: Turns | None = None,
     ) -> None:
         self.reception = reception
         self.settings = settings
         self.clock = clock
+        self.turns = turns or Turns(clock)
         self.portal = portal
         self.tls = tls
         self.random = random

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from mailframe.interfaces.delivery import IReception
+from mailframe.interfaces.turns import Turns
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer
 from mailframe.model.refusal import Refusal
@@ -50,6 +51,7 @@ class Server(Protocol):
     reception: IReception
     settings: SmtpSettings
     clock: IReactorTime
+    turns: Turns
     portal: Portal | None
     tls: object | None
     random: Random
@@ -67,7 +69,7 @@ class SmtpSession(Wire):
     """Provides `extension.Conversation`. Between commands, `state` and `transaction` agree: no transaction before SENDER."""
 
     def __init__(self, server: Server) -> None:
-        super().__init__(server.clock, server.settings.close_timeout_s)
+        super().__init__(server.clock, server.settings.close_timeout_s, server.turns)
         self.server = server
         self.settings: SmtpSettings = server.settings
         self.reception: IReception = server.reception

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import islice
 
 from mailframe.interfaces.delivery import IDelivery
 from mailframe.model.envelope import Envelope, Recipient
@@ -12,6 +13,8 @@ from .asking import ask, log, tell
 from .data import DataReader
 from .reply import Reply
 from .settings import SmtpSettings
+
+_SHOWN = 5      # recipients in a log line
 
 
 class BareNewline(Refusal):
@@ -86,13 +89,16 @@ class Transaction:
     def _reply(self, failed: int) -> Reply:
         envelope, refusal = self.envelope, self.refusal
         reply = Reply.from_refusal(refusal) if refusal else Reply.of(250, "2.0.0", f"Ok: queued as {envelope.id}")
-        log.info(
-            "{word} id={id} from=<{sender}> to={count} failed={failed} size={size} ip={ip} account={account} "
-            "reply={reply!s}{detail}",
-            word="refused" if refusal else "accepted", id=envelope.id, sender=envelope.sender or "", count=len(self.recipients),
-            failed=failed, size=self.size, ip=envelope.peer.ip, account=envelope.peer.account or "-", reply=reply,
-            detail=f" ({refusal.detail})" if refusal and refusal.detail else "",
-        )
+        word, detail = ("refused", f" ({refusal.detail})" if refusal.detail else "") if refusal else ("accepted", "")
+        sender, account = envelope.sender or "", envelope.peer.account or "-"
+        to = ",".join([f"<{recipient}>" for recipient in islice(self.recipients, _SHOWN)])
+        if len(self.recipients) > _SHOWN:
+            to += f",... ({len(self.recipients)})"
+        # Finished here and not by the observer: formatting field by field would cost as much as the rest of the line.
+        line = (f"{word} id={envelope.id} from=<{sender}> to={to} failed={failed} size={self.size} ip={envelope.peer.ip} "
+                f"account={account} reply={reply}{detail}")
+        log.info("{line}", line=line, word=word, id=envelope.id, sender=sender, count=len(self.recipients), to=to, failed=failed,
+                 size=self.size, ip=envelope.peer.ip, account=account, reply=reply)
         return reply
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Generator
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,10 +11,13 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailframe.interfaces.maybe import begun
+from mailframe.interfaces.turns import Turns
+
 from .framer import Framer
 
 _MUCH = 65_536  # octets that may wait while a plugin thinks; beyond, the client is held back by TCP
-_BURST = 500    # steps in one go: some milliseconds, then other connections have their turn (I2)
+_BURST = 100    # steps in one go, however quick: then other connections have their turn (I2)
 
 
 @implementer(IPushProducer)
@@ -28,8 +29,9 @@ class Wire(Protocol, ABC):
       W3  `ended` is called once, after the connection is gone and no step runs.
     """
 
-    def __init__(self, clock: IReactorTime, close_timeout_s: float) -> None:
+    def __init__(self, clock: IReactorTime, close_timeout_s: float, turns: Turns) -> None:
         self.clock = clock
+        self._turns = turns
         self.over = False                        # nothing more is read or said
         self.framer = Framer()
         self.working: Deferred[None] | None = None  # a step that waits
@@ -41,7 +43,6 @@ class Wire(Protocol, ABC):
         self._lost = False
         self._since = 0.0                        # when something last happened
         self._timer: IDelayedCall | None = None
-        self._turn: IDelayedCall | None = None   # the next burst
         self._sleep: tuple[IDelayedCall, Deferred[None]] | None = None
 
     # What a protocol fills in.
@@ -112,15 +113,13 @@ class Wire(Protocol, ABC):
         self._running = True
         work = self._work()
         try:
-            waiting = work.send(None)      # inline: a Deferred is made only for what has to wait
-        except StopIteration:
-            return
+            waiting = begun(work)
         except Exception:
             self.broken(Failure())  # type: ignore[no-untyped-call]
             return
-        self.working = Deferred.fromCoroutine(_continued(work, waiting))
-        self.working.addErrback(self.broken)
-        self._flush()
+        if isinstance(waiting, Deferred):
+            self.working = waiting.addErrback(self.broken)
+            self._flush()
 
     # What Twisted calls.
 
@@ -138,16 +137,15 @@ class Wire(Protocol, ABC):
             return
         self.framer.feed(data)
         if not self._running and not self._choked:
-            self.advance()
+            self._turns.take(self.advance)
         if self.framer.waiting > _MUCH and not self._held:
             self._held = True
             self.transport.pauseProducing()  # type: ignore[union-attr]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.over = self._lost = True
-        for call in (self._timer, self._turn):
-            if call is not None and call.active():
-                call.cancel()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
         if self._sleep is not None and self._sleep[0].active():
             self._sleep[0].cancel()
             self._sleep[1].callback(None)
@@ -160,7 +158,7 @@ class Wire(Protocol, ABC):
     def resumeProducing(self) -> None:
         self._choked = False
         self.touch()
-        self.advance()
+        self._turns.take(self.advance)
 
     def stopProducing(self) -> None:
         self._choked = True
@@ -168,20 +166,26 @@ class Wire(Protocol, ABC):
     # The machinery.
 
     async def _work(self) -> None:
+        again = False
         try:
             for _ in range(_BURST):
+                if self._turns.over:
+                    again = True
+                    break
                 if self.over or self._choked or not await self.step():
                     break
                 if self.working is not None:     # it had to wait: what it said must not wait for the next one
                     self.touch()
                     self._flush()
             else:
-                self._turn = self.clock.callLater(0, self.advance)
+                again = True
         finally:
             self._running = False
             self.working = None
             self._flush()
             self._rest()
+        if again:
+            self._turns.take(self.advance)
 
     def _rest(self) -> None:
         """No step runs now."""
@@ -211,21 +215,6 @@ class Wire(Protocol, ABC):
 
     def _cut(self) -> None:
         self.transport.abortConnection()  # type: ignore[union-attr]
-
-
-def _continued(work: Coroutine[Any, Any, None], waiting: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that was begun by hand, and waits for the Deferred `waiting` now."""
-    while True:
-        try:
-            result = yield waiting
-        except Exception as error:
-            go_on = partial(work.throw, error)
-        else:
-            go_on = partial(work.send, result)
-        try:
-            waiting = go_on()
-        except StopIteration:
-            return
 
 
 def encrypted(transport: object) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -12,6 +14,7 @@ import apsw
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from .bundle import Bundled
 from .errors import refusal_for
 
 log = Logger()
@@ -42,7 +45,8 @@ class Writer:
         self._connect = connect
         self._answer = answer
         self._limits = limits
-        self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
+        self._waiting: SimpleQueue[list[Waiting] | None] = SimpleQueue()
+        self._taken: deque[Waiting] = deque()           # from there, and beyond the last group's limits
         self._log_pages = 0
         self._checkpoint_at = limits.checkpoint_pages
         self._started: Deferred[Any] = Deferred()
@@ -54,8 +58,9 @@ class Writer:
         self._thread.start()
         return self._started
 
-    def put(self, job: Job, size: int, deferred: Deferred[Any]) -> None:
-        self._waiting.put((job, size, deferred))
+    def put(self, jobs: list[Waiting]) -> None:
+        """To be done in their order; the list is the writer's from now on."""
+        self._waiting.put(jobs)
 
     def stop(self) -> Deferred[None]:
         """Finish what waits; fires when everything is closed."""
@@ -80,19 +85,25 @@ class Writer:
 
     def _take(self) -> tuple[list[Waiting], bool]:
         """All that wait, within the limits; and whether to go on after them."""
+        taken, more = self._taken, True
+        try:
+            while more and len(taken) < self._limits.jobs:
+                jobs = self._waiting.get_nowait() if taken else self._waiting.get()
+                if jobs is None:
+                    more = False
+                else:
+                    taken.extend(jobs)
+        except Empty:
+            pass
         group: list[Waiting] = []
         size = 0
-        job = self._waiting.get()
-        try:
-            while job is not None:
-                group.append(job)
-                size += job[1]
-                if len(group) >= self._limits.jobs or size >= self._limits.octets:
-                    return group, True
-                job = self._waiting.get_nowait()
-        except Empty:
-            return group, True
-        return group, False
+        while taken and len(group) < self._limits.jobs and size < self._limits.octets:
+            group.append(taken.popleft())
+            size += group[-1][1]
+        if taken and not more:
+            self._waiting.put(None)     # to be found again after what is left
+            more = True
+        return group, more
 
     def _commit(self, connection: apsw.Connection, group: list[Waiting]) -> list[Outcome]:
         try:
@@ -121,18 +132,41 @@ class Writer:
         return [(deferred, job(connection), False)]
 
     def _run_group(self, connection: apsw.Connection, group: list[Waiting]) -> list[Outcome]:
-        execute = connection.execute
         outcomes: list[Outcome] = []
-        for job, _, deferred in group:
-            execute("SAVEPOINT job")
-            try:
-                outcomes.append((deferred, job(connection), False))
-            except Exception as error:
-                if not connection.in_transaction:       # SQLite gave up the whole of it: full disk, input/output error
-                    raise
-                execute("ROLLBACK TO job")
-                outcomes.append((deferred, refusal_for(error) if isinstance(error, apsw.Error) else error, True))
-            execute("RELEASE job")
+        for together, jobs in groupby(group, _together):
+            alike = list(jobs)
+            if together is None or len(alike) == 1:
+                outcomes += [self._run_one(connection, *each) for each in alike]
+            else:
+                outcomes += self._run_bundle(connection, together, alike)
+        return outcomes
+
+    def _run_one(self, connection: apsw.Connection, job: Job, size: int, deferred: Deferred[Any]) -> Outcome:
+        connection.execute("SAVEPOINT job")
+        try:
+            outcome: Outcome = (deferred, job(connection), False)
+        except Exception as error:
+            if not connection.in_transaction:       # SQLite gave up the whole of it: full disk, input/output error
+                raise
+            connection.execute("ROLLBACK TO job")
+            outcome = (deferred, refusal_for(error) if isinstance(error, apsw.Error) else error, True)
+        connection.execute("RELEASE job")
+        return outcome
+
+    def _run_bundle(self, connection: apsw.Connection, together: Callable[..., Any], jobs: list[Waiting]) -> list[Outcome]:
+        """All of one kind in one SAVEPOINT; if that fails, each alone, so that the bad one is refused alone."""
+        connection.execute("SAVEPOINT bundle")
+        try:
+            results = together(connection, [job.item for job, _, _ in jobs if isinstance(job, Bundled)])
+            outcomes: list[Outcome] = [
+                (deferred, job.finish(result), False)
+                for (job, _, deferred), result in zip(jobs, results, strict=True) if isinstance(job, Bundled)]
+        except Exception:
+            if not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO bundle")
+            outcomes = [self._run_one(connection, *each) for each in jobs]
+        connection.execute("RELEASE bundle")
         return outcomes
 
     def _logged(self, connection: apsw.Connection, database: str, pages: int) -> int:
@@ -158,3 +192,8 @@ class Writer:
         except apsw.Error as error:             # the log is replayed at the next start
             log.warn("database closed without a last checkpoint: {error}", error=error)
         self._answer([(self._stopped, None, False)])
+
+
+def _together(waiting: Waiting) -> Callable[..., Any] | None:
+    job = waiting[0]
+    return job.together if isinstance(job, Bundled) else None

@@ -10,17 +10,23 @@ from typing import Any, TypeVar
 
 import apsw
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.python.failure import Failure
 
 from . import files
-from .committer import Outcome, Writer, WriterLimits
+from .committer import Outcome, Waiting, Writer, WriterLimits
 from .errors import EngineError, refusal_for
 from .migrate import Migration, open_reader, open_writer
 from .reader import Pace, Reader
 from .rows import Row, fetch
 
 T = TypeVar("T")
+
+_SLICE_S = 0.002    # of answers in one turn of the reactor (I2)
+
+
+class IEngineReactor(IReactorFromThreads, IReactorTime):
+    """What an engine needs of the reactor."""
 
 
 class Engine:
@@ -32,7 +38,7 @@ class Engine:
     (`rows.fetch`): the driver stops at the first row, also of several statements in one string.
     """
 
-    def __init__(self, path: Path, reactor: IReactorFromThreads, *, name: str = "mail", limits: WriterLimits | None = None) -> None:
+    def __init__(self, path: Path, reactor: IEngineReactor, *, name: str = "mail", limits: WriterLimits | None = None) -> None:
         self.path = path
         self.name = name
         self._reactor = reactor
@@ -46,6 +52,7 @@ class Engine:
         self._fault: Exception | None = None        # why it could not be opened
         self._starters: list[Deferred[None]] = []
         self._closing = False
+        self._handing: list[Waiting] = []           # jobs of this turn of the reactor
 
     @property
     def commits(self) -> int:
@@ -92,7 +99,9 @@ class Engine:
         if self._inline is None or self._closing:
             return fail(EngineError(f"the database {self.path} is not open"))
         deferred: Deferred[T] = Deferred()
-        self._writer.put(job, size, deferred)
+        if not self._handing:
+            self._reactor.callLater(0, self._hand_over)
+        self._handing.append((job, size, deferred))
         return deferred
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -132,6 +141,7 @@ class Engine:
         await self._reader.stop()
         inline, self._inline = self._inline, None
         inline.close()
+        self._hand_over()
         await self._writer.stop()
         os.close(self._lock)
 
@@ -156,13 +166,24 @@ class Engine:
             else:
                 waiting.errback(self._fault)
 
+    def _hand_over(self) -> None:
+        """All jobs of one turn of the reactor at once: to wake the writer for each costs more than the wait for the others."""
+        jobs, self._handing = self._handing, []
+        if jobs:
+            self._writer.put(jobs)
+
     def _answer(self, outcomes: list[Outcome]) -> None:
-        self._reactor.callFromThread(_deliver, outcomes)
+        self._reactor.callFromThread(self._deliver, outcomes, 0)
 
-
-def _deliver(outcomes: list[Outcome]) -> None:
-    for deferred, value, failed in outcomes:
-        if failed:
-            deferred.errback(value)
-        else:
-            deferred.callback(value)
+    def _deliver(self, outcomes: list[Outcome], first: int) -> None:
+        """Answer from `first` on; a large group in several of the reactor's turns, since each answer sets a session to work."""
+        end = perf_counter() + _SLICE_S
+        for place in range(first, len(outcomes)):
+            deferred, value, failed = outcomes[place]
+            if failed:
+                deferred.errback(value)
+            else:
+                deferred.callback(value)
+            if perf_counter() > end and place + 1 < len(outcomes):
+                self._reactor.callFromThread(self._deliver, outcomes, place + 1)
+                return

@@ -12,5 +12,5 @@ Row = tuple[Any, ...]
 
 def fetch(con: apsw.Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
     """All rows, so that no statement stays open (an open one pins the write-ahead log)."""
-    rows: list[Row] = con.execute(sql, tuple(parameters)).fetchall()
+    rows: list[Row] = con.execute(sql, parameters if type(parameters) is tuple else tuple(parameters)).fetchall()
     return rows

@@ -10,10 +10,10 @@ from zope.interface import implementer
 from mailframe.interfaces.content import IContent, IReadableContent, IStaged
 from mailframe.interfaces.filter import IMessageOctets
 from mailframe.interfaces.maybe import settled
-from mailframe.mime.attributes import attributes, from_scan
+from mailframe.mime.attributes import Fields, attributes, from_scan
 from mailframe.mime.header import split_header
 from mailframe.mime.index import Index
-from mailframe.mime.scan import Scanner, scan
+from mailframe.mime.scan import Scanner, scanned
 from mailframe.model.mailbox import Attributes, New, SharedOctets
 from mailframe.model.refusal import MessageTooBig, TryAgainLater
 
@@ -58,6 +58,7 @@ class Intake:
         self._staged: IStaged | None = None
         self._scanner: Scanner | None = None
         self._index: Index | None = None
+        self._found: Fields | None = None        # of its header, from the same pass
         self._top = b""                          # the first octets of a staged message: at least its header
         self._header: bytes | None = None
 
@@ -107,7 +108,8 @@ class Intake:
         if self._staged is not None:
             self._id = await settled(self._staged.seal())
             if self._scanner is not None:
-                self._index, self._scanner = self._scanner.finish(), None
+                self._index, self._found = self._scanner.finish(), self._scanner.root_fields
+                self._scanner = None
             return
         self._octets = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
@@ -130,13 +132,14 @@ class Intake:
     def attributes_for(self, head: bytes) -> Attributes | None:
         """What readers ask for first, for the sealed message with `head` in front; the content is scanned only once."""
         if self._index is None and self._scan and self._octets is not None:
-            self._index = scan(self._octets)
+            scanner = scanned(self._octets)
+            self._index, self._found = scanner.finish(), scanner.root_fields
         header = self.header()
         if head.endswith(b"\r\n\r\n"):         # the header ends with `head`: what the content seems to begin with is text
             return attributes(head + self._octets) if self._octets is not None and self._scan else None
         if self._index is None or len(header) >= HEADER_OCTETS:
             return None
-        return from_scan(self._index, header, head)
+        return from_scan(self._index, header, head, self._found)
 
     def header(self) -> bytes:
         """The sealed message's header block with its final empty line, cut at 1 MiB."""

@@ -1,8 +1,9 @@
 """What the server does in a second: durable intake, IMAP listings, POP3 downloads, beside the marks they should reach.
 
-    python tests/benchmarks/run.py [--runs 5] [--messages 10000]
+    python tests/benchmarks/run.py [--runs 5] [--messages 10000] [--rows SMTP] [--stores] [--profile FOLDER]
 
-The server runs in a process of its own, the clients here; figures are medians of the runs.
+The server runs in a process of its own and logs to a file as under twistd, the clients are here. Each row is warmed up and
+then run several times: its figure is the median of the runs, its heartbeat that of all of them together.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
 
-USER, PASSWORD = "bench@bench.example", "benchmark"
+BENCH, READER, PASSWORD = b"bench@bench.example", b"reader@bench.example", b"benchmark"
 BODY = b"The quick brown fox jumps over the lazy dog, and the dog does not mind it.\r\n"
+OCTETS = 10_240                 # of a message
+PATIENCE_S = 60.0               # a server that is silent for so long has failed
 
 
 def message(octets: int, number: int) -> bytes:
@@ -47,10 +51,14 @@ class Server:
         assert self.process.stdout is not None
         self.ports: dict[str, int] = json.loads(self.process.stdout.readline())
 
-    def report(self) -> dict[str, Any]:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(b"report\n")
+    def say(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
+
+    def report(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        self.say("report")
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
 
@@ -60,163 +68,207 @@ class Server:
         self.process.wait(60)
 
 
+def connected(port: int) -> socket.socket:
+    made = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
 class Sender:
     """One SMTP connection that hands in messages one after another, commands pipelined where the protocol lets them be."""
 
-    def __init__(self, port: int, octets: Iterator[bytes], keep: bool, count: Callable[[], bool]) -> None:
+    def __init__(self, port: int, user: bytes, octets: Iterator[bytes], keep: bool, count: Callable[[], bool]) -> None:
         self.port, self.octets, self.keep, self.count = port, octets, keep, count
+        self.transaction = b"MAIL FROM:<alice@example.org>\r\nRCPT TO:<%s>\r\nDATA\r\n" % user
         self.connect()
 
     def connect(self) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", self.port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = connected(self.port)
         self.buffer = b""
-        self.wait: list[tuple[bytes, bytes]] = [(b"220", b"EHLO client.example.org\r\n")]
-        self.greeted = False
+        self.greeted = self.pending = False
 
     def fileno(self) -> int:
         return self.socket.fileno()
-
-    TRANSACTION = b"MAIL FROM:<alice@example.org>\r\nRCPT TO:<bench@bench.example>\r\nDATA\r\n"
 
     def readable(self) -> bool:
         """Take an answer and go on; False when this connection is done."""
         octets = self.socket.recv(65536)
         if not octets:
             raise RuntimeError("the server closed the connection")
-        self.buffer += octets
-        while b"\r\n" in self.buffer:
-            line, _, self.buffer = self.buffer.partition(b"\r\n")
-            if line[3:4] == b"-":
-                continue
-            code = line[:3]
-            if code == b"220":
-                self.socket.sendall(b"EHLO client.example.org\r\n")
-            elif code == b"354":
-                self.socket.sendall(next(self.octets) + b".\r\n")
-                self.pending = True
-            elif code == b"250" and not self.greeted:
-                self.greeted, self.pending = True, False
-                self.socket.sendall(self.TRANSACTION)
-            elif code == b"250" and self.pending:
-                self.pending = False
-                if not self.count():
-                    self.socket.sendall(b"QUIT\r\n")
-                elif self.keep:
-                    self.socket.sendall(self.TRANSACTION)
-                else:
-                    self.socket.sendall(b"QUIT\r\n")
-            elif code == b"221":
-                self.socket.close()
-                return False
-            elif code != b"250":
-                raise RuntimeError(line)
+        *lines, self.buffer = (self.buffer + octets).split(b"\r\n")
+        open_still = True
+        for line in lines:
+            if line[3:4] != b"-":
+                open_still = self.answer(line)
+        return open_still
+
+    def answer(self, line: bytes) -> bool:
+        code = line[:3]
+        if code == b"220":
+            self.socket.sendall(b"EHLO client.example.org\r\n")
+        elif code == b"354":
+            self.socket.sendall(next(self.octets) + b".\r\n")
+            self.pending = True
+        elif code == b"250" and not self.greeted:
+            self.greeted = True
+            self.socket.sendall(self.transaction)
+        elif code == b"250" and self.pending:
+            self.pending = False
+            self.socket.sendall(self.transaction if self.count() and self.keep else b"QUIT\r\n")
+        elif code == b"221":
+            self.socket.close()
+            return False
+        elif code != b"250":
+            raise RuntimeError(line)
         return True
 
 
-def intake(port: int, total: int, connections: int, keep: bool, octets: int = 10_240) -> float:
-    """Durable messages a second."""
-    bodies = iter(message(octets, n) for n in range(10 ** 9))
-    left = [total]
+def intake(port: int, total: int, connections: int, keep: bool, user: bytes = BENCH) -> float:
+    """Durable messages a second; exactly `total` are handed in."""
+    octets = [message(OCTETS, n) for n in range(total)]
+    left = [total - connections]        # not begun yet
 
     def count() -> bool:
         left[0] -= 1
-        return left[0] >= connections
+        return left[0] >= 0
 
     selector = selectors.EpollSelector()
+    bodies = iter(octets)
     begun = time.perf_counter()
     for _ in range(connections):
-        sender = Sender(port, bodies, keep, count)
+        sender = Sender(port, user, bodies, keep, count)
         selector.register(sender, selectors.EVENT_READ, sender)
-    done = 0
     while selector.get_map():
         for key, _ in selector.select():
             sender = key.data
             fd = sender.fileno()
             if not sender.readable():
                 selector.unregister(fd)
-                if not keep and left[0] >= connections:
+                if not keep and left[0] >= 0:
                     sender.connect()
                     selector.register(sender, selectors.EVENT_READ, sender)
-    done = total - left[0]
-    return done / (time.perf_counter() - begun)
+    return total / (time.perf_counter() - begun)
 
 
 class Line:
-    """A blocking connection that speaks in lines."""
+    """A blocking connection that speaks in lines; anything but success is an error here."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.until(b"\r\n")
+        self.socket = connected(port)
+        self.buffer = b""
+        self.line()
 
-    def ask(self, octets: bytes, end: bytes) -> int:
-        """Send, and count the octets of the answer that ends with a line that begins with `end`."""
-        self.socket.sendall(octets)
-        return self.until(end)
+    def more(self) -> bytes:
+        octets = self.socket.recv(1 << 20)
+        if not octets:
+            raise RuntimeError("the server closed the connection")
+        return octets
 
-    def until(self, end: bytes) -> int:
-        size, tail = 0, b"\r\n"
+    def line(self) -> bytes:
+        """The next line, without its end; the rest waits."""
+        while b"\r\n" not in self.buffer:
+            self.buffer += self.more()
+        line, _, self.buffer = self.buffer.partition(b"\r\n")
+        return line
+
+    def ok(self, command: bytes) -> bytes:
+        """A POP3 command with an answer of one line."""
+        self.socket.sendall(command + b"\r\n")
+        line = self.line()
+        if not line.startswith(b"+OK"):
+            raise RuntimeError(line)
+        return line
+
+    def multiline(self) -> int:
+        """Octets of a POP3 answer up to its dot."""
+        seen = 0
+        while (end := self.buffer.find(b"\r\n.\r\n", seen)) < 0:
+            seen = max(0, len(self.buffer) - 4)
+            self.buffer += self.more()
+        if not self.buffer.startswith(b"+OK"):
+            raise RuntimeError(self.buffer[:80])
+        self.buffer = self.buffer[end + 5:]
+        return end + 5
+
+    def tagged(self, tag: bytes, command: bytes) -> bytes:
+        """An IMAP command's whole answer. `tag` must not begin a line in it."""
+        self.socket.sendall(tag + b" " + command + b"\r\n")
+        chunks, tail, mark = [], b"\r\n", b"\r\n" + tag + b" "
         while True:
-            octets = self.socket.recv(1 << 20)
-            if not octets:
-                raise RuntimeError("closed")
-            size += len(octets)
-            tail = (tail + octets)[-400:]
-            at = tail.rfind(b"\r\n" + end) if end != b"\r\n" else 0
+            chunks.append(self.more())
+            tail = (tail + chunks[-1])[-1_000:]
+            at = tail.rfind(mark)
             if at >= 0 and tail.endswith(b"\r\n"):
-                return size
+                if not tail.startswith(b"OK", at + len(mark)):
+                    raise RuntimeError(tail[at:])
+                return b"".join(chunks)
+
+    def close(self) -> None:
+        self.socket.close()
 
 
-def imap(port: int, items: bytes) -> Callable[[], float]:
+def opened(port: int, user: bytes = READER) -> tuple[Line, int]:
+    """A session with its INBOX selected, and how many messages are there."""
+    line = Line(port)
+    line.tagged(b"a", b"LOGIN %s %s" % (user, PASSWORD))
+    return line, int(line.tagged(b"b", b"SELECT INBOX").partition(b" EXISTS")[0].rpartition(b" ")[2])
+
+
+def imap(port: int, items: bytes, times: int) -> Callable[[], float]:
     def run() -> float:
-        line = Line(port)
-        line.ask(b"a LOGIN %s %s\r\n" % (USER.encode(), PASSWORD.encode()), b"a OK")
-        line.ask(b"b SELECT INBOX\r\n", b"b OK")
-        line.ask(b"c FETCH 1:* (%s)\r\n" % items, b"c OK")       # warm
-        line.socket.sendall(b"d STATUS INBOX (MESSAGES)\r\n")
-        text = line.socket.recv(65536)
-        messages = int(text.partition(b"MESSAGES ")[2].partition(b")")[0])
+        line, messages = opened(port)
         begun = time.perf_counter()
-        line.ask(b"e FETCH 1:* (%s)\r\n" % items, b"e OK")
+        for _ in range(times):
+            answer = line.tagged(b"tag", b"FETCH 1:* (%s)" % items)
+            if answer.count(b" FETCH (") != messages:
+                raise RuntimeError("messages are missing in the answer")
         took = time.perf_counter() - begun
-        line.socket.close()
-        return messages / took
+        line.close()
+        return messages * times / took
     return run
 
 
-def imap_bodies(port: int, connections: int = 10, flight: int = 16, total: int = 20_000, messages: int = 10_000) -> float:
-    """10 KiB bodies a second, `flight` commands in flight on each connection."""
+def imap_flight(
+    port: int, command: Callable[[int, int], bytes], octets: int, total: int, connections: int = 10, flight: int = 16,
+) -> float:
+    """Commands a second, `flight` of them under way on each connection; each answer has at least so many octets."""
     selector = selectors.EpollSelector()
-    state: dict[int, list[int]] = {}
-    lines = [Line(port) for _ in range(connections)]
-    for line in lines:
-        line.ask(b"a LOGIN %s %s\r\n" % (USER.encode(), PASSWORD.encode()), b"a OK")
-        line.ask(b"b EXAMINE INBOX\r\n", b"b OK")
-        selector.register(line.socket, selectors.EVENT_READ, line)
-        state[line.socket.fileno()] = [0]
-    number = iter(range(10 ** 9))
+    lines, tails, received = [], {}, 0
+    for _ in range(connections):
+        line, messages = opened(port)
+        selector.register(line.socket, selectors.EVENT_READ)
+        lines.append(line)
+        tails[line.socket] = b""
+    numbers = iter(range(10**9))
 
-    def command() -> bytes:
-        return b"x UID FETCH %d (BODY.PEEK[])\r\n" % (next(number) * 7 % messages + 1)
+    def commands(count: int) -> bytes:
+        return b"".join(b"tag " + command(next(numbers), messages) + b"\r\n" for _ in range(count))
 
     begun = time.perf_counter()
     for line in lines:
-        line.socket.sendall(b"".join(command() for _ in range(flight)))
+        line.socket.sendall(commands(flight))
     sent, done = connections * flight, 0
     while done < total:
-        for key, _ in selector.select():
-            octets = key.fileobj.recv(1 << 18)  # type: ignore[union-attr]
-            if not octets:
-                raise RuntimeError("closed")
-            answers = octets.count(b"x OK")
+        for key, _ in selector.select(PATIENCE_S) or [(None, 0)]:
+            if key is None:
+                raise RuntimeError("the server is silent")
+            sock: socket.socket = key.fileobj  # type: ignore[assignment]
+            chunk = sock.recv(1 << 18)
+            if not chunk:
+                raise RuntimeError("the server closed the connection")
+            received += len(chunk)
+            tails[sock] += chunk
+            answers = tails[sock].count(b"\r\ntag OK ") + tails[sock].startswith(b"tag OK ")
+            tails[sock] = tails[sock][-8:]
             done += answers
-            if answers and sent < total + connections * flight:
+            if answers and sent < total:
                 sent += answers
-                key.fileobj.sendall(b"".join(command() for _ in range(answers)))  # type: ignore[union-attr]
+                sock.sendall(commands(answers))
     took = time.perf_counter() - begun
+    if received < done * octets:
+        raise RuntimeError("octets are missing in the answers")
     for line in lines:
-        line.socket.close()
+        line.close()
     return done / took
 
 
@@ -224,65 +276,123 @@ def pop3(port: int, pipelined: bool) -> float:
     """Messages a second: log in, download 100, QUIT."""
     begun = time.perf_counter()
     line = Line(port)
-    line.ask(b"USER %s\r\n" % USER.encode(), b"+OK")
-    line.ask(b"PASS %s\r\n" % PASSWORD.encode(), b"+OK")
+    line.ok(b"USER " + READER)
+    line.ok(b"PASS " + PASSWORD)
     if pipelined:
         line.socket.sendall(b"".join(b"RETR %d\r\n" % n for n in range(1, 101)))
-        got = 0
-        while got < 100:
-            got += line.socket.recv(1 << 18).count(b"\r\n.\r\n")
-    else:
-        for n in range(1, 101):
-            line.ask(b"RETR %d\r\n" % n, b".\r\n")
-    line.ask(b"QUIT\r\n", b"+OK")
-    line.socket.close()
+    for n in range(1, 101):
+        if not pipelined:
+            line.socket.sendall(b"RETR %d\r\n" % n)
+        if line.multiline() < OCTETS - 200:
+            raise RuntimeError("octets are missing")
+    line.ok(b"QUIT")
+    line.close()
     return 100 / (time.perf_counter() - begun)
 
 
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `warm` runs once before; `mark` is what it should reach, 0 if nobody said."""
+
+    title: str
+    mark: float
+    run: Callable[[], float]
+    warm: Callable[[], object] | None = None
+
+
+def rows(ports: dict[str, int], runs: int, messages: int, stores: bool) -> list[Row]:
+    smtp, imap_port, pop_port = ports["smtp"], ports["imap"], ports["pop3"]
+    part = max(200, messages // runs)
+
+    def fetch(number: int, messages: int) -> bytes:
+        return b"UID FETCH %d (BODY.PEEK[])" % (number * 7 % messages + 1)
+
+    def store(number: int, messages: int) -> bytes:
+        return b"UID STORE %d %bFLAGS.SILENT (\\Seen)" % (number * 7 % messages + 1, (b"+", b"-")[number % 2])
+
+    made = [
+        Row("SMTP intake, 10 KiB, 20 kept connections", 2_450, lambda: intake(smtp, part, 20, True)),
+        Row("SMTP intake, 10 KiB, a connection each, 20 at once", 1_350, lambda: intake(smtp, part, 20, False)),
+        Row(f"IMAP FETCH 1:* (UID FLAGS) of {messages:,}", 2_300_000, imap(imap_port, b"UID FLAGS", 20)),
+        Row("IMAP FETCH 1:* (ENVELOPE BODYSTRUCTURE)", 290_000, imap(imap_port, b"ENVELOPE BODYSTRUCTURE", 5)),
+        Row("IMAP bodies of 10 KiB, 10 connections, 16 in flight", 19_750,
+            lambda: imap_flight(imap_port, fetch, OCTETS - 200, 2 * messages)),
+        Row("POP3 download of 100, one after another", 0, lambda: pop3(pop_port, False)),
+        Row("POP3 download of 100, pipelined", 0, lambda: pop3(pop_port, True)),
+    ]
+    if stores:
+        made.append(Row("IMAP STORE of one flag, 10 connections, 16 in flight", 0,
+                        lambda: imap_flight(imap_port, store, 0, messages // 2)))
+    return made
+
+
+class Meter:
+    """Runs rows and prints them."""
+
+    def __init__(self, server: Server, runs: int, profile: Path | None) -> None:
+        self.server, self.runs, self.profile = server, runs, profile
+
+    def head(self) -> None:
+        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; median of {self.runs} runs")
+        print(f"{'':<54}{'a second':>11}{'mark':>11}{'late p99.9':>12}{'max ms':>9}{'CPU us each':>13}", flush=True)
+
+    def row(self, number: int, row: Row) -> None:
+        (row.warm or row.run)()
+        self.server.report()
+        if self.profile:
+            self.server.say("profile")
+        figures, cpu = [], []
+        late: list[float] = []
+        for _ in range(self.runs):
+            begun = time.perf_counter()
+            figures.append(row.run())
+            took = time.perf_counter() - begun
+            report = self.server.report()
+            late += report["heartbeat_ms"]
+            cpu.append(1e6 * report["cpu_s"] / (figures[-1] * took))
+        if self.profile:
+            self.server.say(f"profile {self.profile.absolute() / f'row{number}.prof'}")
+        late.sort()
+        shown = f"{row.mark:,}" if row.mark else "-"
+        beat = late[min(len(late) - 1, int(len(late) * 0.999))]
+        print(f"{row.title:<54}{statistics.median(figures):>11,.0f}{shown:>11}{beat:>12.2f}{late[-1]:>9.2f}"
+              f"{statistics.median(cpu):>13.2f}", flush=True)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--messages", type=int, default=10_000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5, help="of each row")
+    parser.add_argument("--messages", type=int, default=10_000, help="in the mailbox that is read")
+    parser.add_argument("--rows", default="", help="only rows whose title contains this")
+    parser.add_argument("--stores", action="store_true", help="IMAP STORE as well")
+    parser.add_argument("--profile", type=Path, help="write a profile of the server's reactor thread for each row there")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         os.chmod(data, 0o700)
-        add(data / "accounts", USER, hash_password(PASSWORD))
+        for user in (BENCH, READER):
+            add(data / "accounts", user.decode(), hash_password(PASSWORD.decode()))
         server = Server(data)
         try:
-            measure(server, arguments.runs, arguments.messages)
+            measure(server, arguments)
         finally:
             server.stop()
 
 
-def measure(server: Server, runs: int, messages: int) -> None:
-    smtp, imap_port, pop_port = (server.ports[name] for name in ("smtp", "imap", "pop3"))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; median of {runs} runs")
-    print(f"{'what':<52}{'a second':>12}{'mark':>12}{'beat p99.9':>12}{'max ms':>9}{'CPU s':>8}")
-    part = max(200, messages // runs)
-    rows: list[tuple[str, float, Callable[[], float]]] = [
-        ("SMTP intake, 10 KiB, 20 kept connections", 2450, lambda: intake(smtp, part, 20, True)),
-        ("SMTP intake, 10 KiB, a connection each, 20 at once", 1350, lambda: intake(smtp, part // 2, 20, False)),
-        (f"IMAP FETCH 1:* (UID FLAGS) of {messages}+", 2_300_000, imap(imap_port, b"UID FLAGS")),
-        ("IMAP FETCH 1:* (ENVELOPE BODYSTRUCTURE)", 290_000, imap(imap_port, b"ENVELOPE BODYSTRUCTURE")),
-        ("IMAP bodies of 10 KiB, 10 connections, 16 in flight", 19_750, lambda: imap_bodies(imap_port, messages=messages // 2)),
-        ("POP3 download of 100, one after another", 0, lambda: pop3(pop_port, False)),
-        ("POP3 download of 100, pipelined", 0, lambda: pop3(pop_port, True)),
-    ]
-    before = server.report()
-    for title, mark, run in rows:
-        figures, reports = [], []
-        for _ in range(runs):
-            figures.append(run())
-            reports.append(server.report())
-        beat = statistics.median(r["heartbeat"]["p999_ms"] for r in reports)
-        worst = max(r["heartbeat"]["max_ms"] for r in reports)
-        cpu = statistics.median(r["cpu_s"] for r in reports)
-        shown = f"{mark:,}" if mark else "-"
-        print(f"{title:<52}{statistics.median(figures):>12,.0f}{shown:>12}{beat:>12.2f}{worst:>9.2f}{cpu:>8.2f}")
-    after = server.report()
+def measure(server: Server, arguments: argparse.Namespace) -> None:
+    meter = Meter(server, arguments.runs, arguments.profile)
+    meter.head()
+    intake(server.ports["smtp"], arguments.messages, 20, True, READER)      # what is read later; and SMTP is warm
+    before = after = server.report()
+    for number, row in enumerate(rows(server.ports, arguments.runs, arguments.messages, arguments.stores)):
+        if arguments.rows in row.title:
+            meter.row(number, row)
+            if "SMTP" in row.title:
+                after = server.report()
     jobs, commits = (after[key] - before[key] for key in ("jobs", "commits"))
-    print(f"{jobs} durable jobs in {commits} commits; peak memory {after['rss_mib']:.0f} MiB")
+    if commits:
+        print(f"SMTP: {jobs:,} durable messages in {commits:,} commits, {jobs / commits:.1f} each")
+    print(f"peak memory of the server {server.report()['rss_mib']:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """A mailframe server in a process of its own that measures its reactor's heartbeat (I2); one JSON line on request.
 
-Reads lines on standard input: "report" prints what was measured since the last report, end of input stops the server.
+Reads lines on standard input: "report" prints what was measured since the last report, "profile" begins a profile of the
+reactor's thread and "profile PATH" ends it and writes it there; end of input stops the server. It logs as under
+``twistd --logfile``, to a file in its data folder: what that costs counts.
 """
 
 from __future__ import annotations
 
+import cProfile
+import gc
 import json
 import resource
 import sys
@@ -14,11 +18,13 @@ from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet import stdio
+from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.protocols.basic import LineReceiver
+from twisted.python.logfile import LogFile
 
 from mailframe.app.config import Config, Listener
 from mailframe.app.service import MailService
-from mailframe.app.tap import SWITCH_INTERVAL_S
+from mailframe.app.steady import steady
 from mailframe.app.toml import PluginSpec
 
 reactor: Any = _reactor
@@ -39,15 +45,32 @@ class Heartbeat:
         self._due = now + BEAT_S
         reactor.callLater(BEAT_S, self._beat)
 
+    def report(self) -> list[float]:
+        """All delays since the last report, in milliseconds."""
+        delays, self.delays = self.delays, []
+        return [round(1000 * delay, 3) for delay in delays]
+
+
+class Collector:
+    """How long Python's garbage collector made everybody wait."""
+
+    def __init__(self) -> None:
+        self.begun = 0.0
+        self.pauses: list[tuple[float, int]] = []
+        gc.callbacks.append(self._note)
+
+    def _note(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self.begun = time.perf_counter()
+        else:
+            self.pauses.append((1000 * (time.perf_counter() - self.begun), info["generation"]))
+
     def report(self) -> dict[str, float]:
-        delays, self.delays = sorted(self.delays), []
-        if not delays:
-            return {"p50_ms": 0.0, "p999_ms": 0.0, "max_ms": 0.0}
-
-        def at(part: float) -> float:
-            return round(1000 * delays[min(len(delays) - 1, int(len(delays) * part))], 2)
-
-        return {"p50_ms": at(0.5), "p999_ms": at(0.999), "max_ms": at(1.0)}
+        pauses, self.pauses = self.pauses, []
+        return {
+            "runs": len(pauses), "full": sum(generation == 2 for _, generation in pauses),
+            "ms": sum(pause for pause, _ in pauses), "max_ms": max(pauses, default=(0.0, 0))[0],
+        }
 
 
 class Commands(LineReceiver):
@@ -56,16 +79,34 @@ class Commands(LineReceiver):
     def __init__(self, service: MailService, heartbeat: Heartbeat) -> None:
         self.service = service
         self.heartbeat = heartbeat
+        self.collector = Collector()
         self.cpu = time.process_time()
+        self.profile: cProfile.Profile | None = None
 
     def lineReceived(self, line: bytes) -> None:
+        word, _, path = line.decode().partition(" ")
+        if word == "profile":
+            self._profile(path)
+        else:
+            print(json.dumps(self._report()), flush=True)
+
+    def _report(self) -> dict[str, Any]:
         engine = getattr(self.service.parts.store, "engine", None)
         cpu, self.cpu = time.process_time() - self.cpu, time.process_time()
-        print(json.dumps({
-            "heartbeat": self.heartbeat.report(), "cpu_s": round(cpu, 3),
+        return {
+            "heartbeat_ms": self.heartbeat.report(), "cpu_s": round(cpu, 3), "collector": self.collector.report(),
             "commits": getattr(engine, "commits", 0), "jobs": getattr(engine, "jobs", 0),
             "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        }), flush=True)
+        }
+
+    def _profile(self, path: str) -> None:
+        if self.profile is None:
+            self.profile = cProfile.Profile()
+            self.profile.enable()
+        else:
+            self.profile.disable()
+            self.profile.dump_stats(path)
+            self.profile = None
 
     def connectionLost(self, reason: object = None) -> None:
         if reactor.running:
@@ -73,7 +114,8 @@ class Commands(LineReceiver):
 
 
 def main(data: Path) -> None:
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    log = LogFile.fromFullPath(str(data / "twistd.log"))  # type: ignore[no-untyped-call]
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(log)], redirectStandardIO=False)
     config = Config(
         hostname="bench.example", domains=("bench.example",), data=data,
         listeners={
@@ -89,6 +131,7 @@ def main(data: Path) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
 
     def ready(_: object) -> None:
+        steady()
         print(json.dumps({name: port for name, (_, port) in service.addresses().items()}), flush=True)
         stdio.StandardIO(Commands(service, Heartbeat()), reactor=reactor)
 

@@ -12,7 +12,7 @@ from mailframe.mime import attributes as room
 from mailframe.mime.attributes import attributes, attributes_of, from_scan
 from mailframe.mime.header import split_header
 from mailframe.mime.index import Index, Part
-from mailframe.mime.scan import Scanner, scan
+from mailframe.mime.scan import Scanner, scan, scanned
 from mailframe.mime.structure import render_body, render_bodystructure
 
 
@@ -86,6 +86,8 @@ CONTENT = lines("Subject: s", "Content-Type: multipart/mixed; boundary=x", "",
 def test_attributes_of_head_and_content_are_those_of_the_whole(content: bytes, head: bytes) -> None:
     known = from_scan(scan(content), content[:split_header(content)], head)
     assert known == attributes(head + content)
+    read = scanned(content)
+    assert from_scan(read.finish(), content[:split_header(content)], head, read.root_fields) == known
     assert known.version == room.VERSION
     assert Index.unpack(known.index) == scan(head + content)
     check_envelope(read_data(known.envelope))

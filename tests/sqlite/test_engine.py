@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.trial.unittest import TestCase
 
 from mailframe.model.refusal import Forbidden, StorageFull, TryAgainLater
+from mailframe.sqlite.bundle import Bundled, mapped
 from mailframe.sqlite.engine import Engine
 from mailframe.sqlite.errors import EngineError
 from mailframe.testing.temporary import TemporaryPlaces
@@ -86,6 +88,30 @@ class EngineTests(TemporaryPlaces, TestCase):
         self.assertIsInstance(outcomes[1][1].value, Forbidden)
         self.assertIsInstance(outcomes[2][1].value, TryAgainLater)
         self.assertEqual(["a", "c"], self.words(engine))
+
+    async def test_jobs_of_one_kind_are_done_together_and_the_bad_one_fails_alone(self) -> None:
+        engine = await self.opened()
+        calls: list[int] = []
+
+        def together(con: apsw.Connection, words: Sequence[str]) -> list[str]:
+            calls.append(len(words))
+            con.executemany("INSERT INTO word VALUES (?)", [(word,) for word in words])
+            return [word.upper() for word in words]
+
+        async def all_at_once(words: str) -> list[Any]:
+            hold = threading.Event()
+            first = engine.submit(lambda con: hold.wait(5))
+            rest = DeferredList([engine.submit(mapped(Bundled(together, word, str), lambda done: done + "!")) for word in words],
+                                consumeErrors=True)
+            hold.set()
+            await first
+            return [outcome if good else type(outcome.value) for good, outcome in await rest]
+
+        self.assertEqual(["A!", "B!", "C!"], await all_at_once("abc"))
+        self.assertEqual([3], calls)
+        self.assertEqual(["D!", TryAgainLater, "E!"], await all_at_once("dae"))
+        self.assertEqual([3, 3, 1, 1, 1], calls)
+        self.assertEqual(list("abcde"), self.words(engine))
 
     async def test_a_job_alone_that_fails_leaves_nothing(self) -> None:
         engine = await self.opened()

@@ -18,6 +18,7 @@ class InlineEngine:
         self.connection = apsw.Connection(path)
         self.broken: Exception | None = None
         self.jobs = 0
+        self.slow = False
 
     def register(self, component: str, migrations: Sequence[Any]) -> None:
         for step in migrations:

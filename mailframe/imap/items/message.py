@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mailframe.interfaces.maybe import settled
+from typing import Any
+
+from mailframe.interfaces.maybe import settled, waits
 from mailframe.interfaces.store import IMailbox
 from mailframe.mime.attributes import attributes, from_scan
 from mailframe.mime.header import split_header
@@ -48,10 +50,12 @@ class Message:
         """At least the first `size` octets, or all there are."""
         while not self._all and len(self._kept) < size:
             wanted = min(size - len(self._kept), SLICE)
-            more = await settled(self._mailbox.read(self.uid, len(self._kept), wanted))
+            answer: Any = self._mailbox.read(self.uid, len(self._kept), wanted)
+            more = await answer if waits(answer) else answer
             self._kept += more
             self._all = len(more) < wanted
-            await self._breath.take()
+            if self._breath.due:
+                await self._breath.take()
         return self._kept
 
     async def read(self, offset: int, size: int) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mailframe.interfaces.maybe import settled
+from typing import Any
+
+from mailframe.interfaces.maybe import settled, waits
 from mailframe.model.refusal import NoSuchMessage
 
 from ..data import DotStuffer, TopCutter, stuff
@@ -25,7 +27,8 @@ async def retr(conversation: Conversation, argument: bytes) -> bytes:
         return NO_SUCH_MESSAGE
     size = drop.sizes[index]
     try:
-        octets = await settled(drop.mailbox.read(drop.uids[index], 0, _SLICE))
+        answer: Any = drop.mailbox.read(drop.uids[index], 0, _SLICE)
+        octets = await answer if waits(answer) else answer
     except NoSuchMessage:
         return GONE
     first = b"+OK %d octets\r\n" % size

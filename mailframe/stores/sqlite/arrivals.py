@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import apsw
 
@@ -46,26 +47,45 @@ def append(con: apsw.Connection, content: SqliteContent, mailbox: int, messages:
     return uids
 
 
-def deliver(
-    con: apsw.Connection, content: SqliteContent, targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox],
-    changed: list[tuple[int, int]],
-) -> list[Refusal | None]:
-    """One outcome for each (account, folder, message); (account, mailbox) of what arrived replaces what is in `changed`."""
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message's (account, folder, message) targets; `changed` is told the (account, mailbox) of those that got it."""
+
+    targets: Sequence[tuple[str, str, New]]
+    fresh: Sequence[NewMailbox]
+    changed: list[tuple[int, int]] = field(default_factory=list)
+
+
+def deliver(con: apsw.Connection, deliveries: Sequence[Delivery], content: SqliteContent) -> list[list[Refusal | None]]:
+    """Many deliveries, each mailbox counted up once: for each, one outcome for each of its targets."""
     saved = int(content.clock.seconds())
-    shelf = Shelf(con, content, [message for _, _, message in targets])
-    outcomes: list[Refusal | None] = []
-    changed.clear()
-    for name, folder, message in targets:
-        try:
-            place = shelf.place(message)
-        except Refusal as refusal:          # raised before anything was changed for this target
-            outcomes.append(refusal)
-            continue
-        uidnext, modseq, mailbox, account = _count_in_folder(con, name, folder, fresh, saved, message, place)
-        con.execute(_ARRIVE, _row(mailbox, uidnext - 1, modseq, saved, message, place))
-        changed.append((account, mailbox))
-        outcomes.append(None)
+    outcomes: list[list[Refusal | None]] = []
+    arriving: dict[tuple[str, str], list[tuple[Delivery, New, Place]]] = {}
+    for delivery in deliveries:
+        shelf = Shelf(con, content, [message for _, _, message in delivery.targets])
+        delivery.changed.clear()
+        outcomes.append([])
+        for name, folder, message in delivery.targets:
+            try:
+                arriving.setdefault((name, folder), []).append((delivery, message, shelf.place(message)))
+            except Refusal as refusal:          # raised before anything was changed for this target
+                outcomes[-1].append(refusal)
+            else:
+                outcomes[-1].append(None)
+    rows = [row for (name, folder), mail in arriving.items() if mail for row in _arrived(con, name, folder, mail, saved)]
+    con.executemany(_ARRIVE, rows)
     return outcomes
+
+
+def _arrived(
+    con: apsw.Connection, name: str, folder: str, mail: Sequence[tuple[Delivery, New, Place]], saved: int,
+) -> Iterator[Row]:
+    """Count the mailbox up; the rows to insert, in the order of arrival."""
+    messages, placed = [message for _, message, _ in mail], [place for _, _, place in mail]
+    uidnext, modseq, mailbox, account = _count_in_folder(con, name, folder, mail[0][0].fresh, saved, messages, placed)
+    for uid, (delivery, message, place) in enumerate(mail, uidnext - len(mail)):
+        delivery.changed.append((account, mailbox))
+        yield _row(mailbox, uid, modseq, saved, message, place)
 
 
 class Shelf:
@@ -158,12 +178,13 @@ def _count(con: apsw.Connection, sql: str, messages: Sequence[New], placed: Sequ
 
 
 def _count_in_folder(
-    con: apsw.Connection, name: str, folder: str, fresh: Sequence[NewMailbox], now: int, message: New, place: Place,
+    con: apsw.Connection, name: str, folder: str, fresh: Sequence[NewMailbox], now: int,
+    messages: Sequence[New], placed: Sequence[Place],
 ) -> Row:
     """As `_count`; an account never seen before is made, and a missing folder is INBOX."""
     for attempt in (folder, folder, INBOX):
         try:
-            return _count(con, _BY_NAME, [message], [place], name, attempt)
+            return _count(con, _BY_NAME, messages, placed, name, attempt)
         except NoSuchMailbox:
             account_id(con, name, fresh, now)
     raise NoSuchMailbox(detail=f"account {name!r} has no INBOX")

@@ -24,6 +24,10 @@ from .schema import BY_CHANGE
 from .tree import mailbox_number
 
 _FLAGS = Field.FLAGS | Field.MODSEQ
+_READ = f"""
+    SELECT h.octets, m.content, CASE WHEN m.size <= {PIECE} THEN p.octets END
+    FROM message AS m LEFT JOIN head AS h ON h.mailbox = m.mailbox AND h.uid = m.uid
+    LEFT JOIN piece AS p ON p.id = m.content << {PIECE_BITS} WHERE m.mailbox = ? AND m.uid = ?"""
 _RECENT = "SELECT recent FROM mailbox WHERE id = ? AND recent < uidnext"
 _INLINE = 5_000             # changes read in the reactor's thread
 
@@ -68,10 +72,8 @@ class SqliteMailbox:
         return await listing(self._engine, self._number, ranges, limit, fields, self._parts.attributes_version)
 
     async def read(self, uid: int, offset: int, size: int) -> bytes:
-        found = await self._engine.query(f"""
-            SELECT h.octets, m.content, CASE WHEN m.size <= {PIECE} THEN p.octets END
-            FROM message AS m LEFT JOIN head AS h ON h.mailbox = m.mailbox AND h.uid = m.uid
-            LEFT JOIN piece AS p ON p.id = m.content << {PIECE_BITS} WHERE m.mailbox = ? AND m.uid = ?""", (self._number, uid))
+        engine, where = self._engine, (self._number, uid)
+        found = await engine.read_async(_READ, where) if engine.slow else engine.read(_READ, where)
         if not found:
             found = await self._engine.query("""
                 SELECT h.octets, l.content, NULL FROM lingering AS l LEFT JOIN head AS h USING (mailbox, uid)

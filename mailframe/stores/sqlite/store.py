@@ -15,6 +15,7 @@ from mailframe.interfaces.content import IReadableContent, IStaged
 from mailframe.interfaces.store import IAccount, IJoinedStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, New, NewMailbox
 from mailframe.model.refusal import Refusal
+from mailframe.sqlite.bundle import Bundled
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.sqlite.errors import EngineError
@@ -42,6 +43,7 @@ class SqliteStore:
         self.engine = engine
         self.content = content or SqliteContent(engine, clock)
         self._parts = Parts(engine, self.content, clock, attributes_version)
+        self._deliver = partial(arrivals.deliver, content=self.content)
         self._accounts: dict[str, int] = {}
         self._sweeping = LoopingCall(self._sweep_safely)
         self._sweeping.clock = clock
@@ -83,15 +85,12 @@ class SqliteStore:
         self, targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
     ) -> tuple[Callable[[apsw.Connection], list[Refusal | None]], Callable[[], None]]:
         """See `IJoinedStore`."""
-        changed: list[tuple[int, int]] = []
-
-        def unit(con: apsw.Connection) -> list[Refusal | None]:
-            return arrivals.deliver(con, self.content, targets, fresh, changed)
+        delivery = arrivals.Delivery(targets, fresh)
 
         def after() -> None:
-            for account, mailbox in changed:
+            for account, mailbox in delivery.changed:
                 self._parts.tell(account, str(mailbox))
-        return unit, after
+        return Bundled(self._deliver, delivery, _as_it_is), after
 
     def delivery_job(
         self, account: str, folder: str, message: New, fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
@@ -112,3 +111,7 @@ class SqliteStore:
             log.debug("no more sweeping: {closed}", closed=closed)
         except Exception:
             log.failure("sweeping mailboxes failed, will be tried again")
+
+
+def _as_it_is(outcomes: list[Refusal | None]) -> list[Refusal | None]:
+    return outcomes
