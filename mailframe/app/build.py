@@ -32,8 +32,8 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.directory import IDirectory
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.plugin import ILifecycle
-from mailframe.interfaces.turns import Turns
 from mailframe.model.mailbox import FRESH_ACCOUNT
+from mailframe.pacing.turns import Turns
 from mailframe.pipeline.dispatch import Pipeline
 from mailframe.pipeline.settings import PipelineSettings
 from mailframe.pop3.locks import MaildropLocks

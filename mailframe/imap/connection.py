@@ -11,7 +11,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailframe.interfaces.turns import Turns
+from mailframe.pacing.turns import Turns
 
 from .framer import Framer
 from .settings import ImapSettings

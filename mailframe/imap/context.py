@@ -14,10 +14,10 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox
-from mailframe.interfaces.turns import Turns
 from mailframe.model.client import Client
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.model.refusal import NoSuchMailbox, Refusal
+from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 
 from . import login, selecting, writer

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
 from mailframe.interfaces.content import IContent
-from mailframe.interfaces.turns import Turns
+from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
 

@@ -8,8 +8,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from mailframe.interfaces.turns import BUDGET_S
 from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
+from mailframe.pacing.turns import BUDGET_S
 
 from . import conditional, writer
 from .connection import Connection, Gone, TimedOut

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory
 
-from mailframe.interfaces.turns import Turns
+from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
 

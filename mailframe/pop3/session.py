@@ -11,9 +11,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.turns import BUDGET_S
 from mailframe.model.client import Client
 from mailframe.model.refusal import InternalError, LoginFailed, Refusal, TryAgainLater
+from mailframe.pacing.turns import BUDGET_S
 from mailframe.sasl.exchange import Mechanism
 
 from .connection import Connection, Gone

@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
 
 from mailframe.interfaces.delivery import IReception
-from mailframe.interfaces.turns import Turns
 from mailframe.model.client import network_of
+from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
 

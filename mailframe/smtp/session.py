@@ -12,10 +12,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from mailframe.interfaces.delivery import IReception
-from mailframe.interfaces.turns import Turns
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer
 from mailframe.model.refusal import Refusal
+from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 
 from .asking import ask, log, tell

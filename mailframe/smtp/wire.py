@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailframe.interfaces.maybe import begun
-from mailframe.interfaces.turns import Turns
+from mailframe.pacing.turns import Turns
 
 from .framer import Framer
 

@@ -137,7 +137,7 @@ def test_postfix_takes_our_mail_and_we_take_its(one: MailServer, postfix: Child)
     one.wait_for(rf"{number} handed to {FAR}.* \(TLSv1\.3 .*2 of 2 recipients taken")
     postfix.wait_for(r"to=<bob@far\.example>.*status=sent")
     postfix.wait_for(r"to=<alice@one\.example>, orig_to=<back@far\.example>.*status=sent \(250 2\.0\.0 Ok: queued as \w+\)")
-    one.wait_for(r"accepted id=\w+ from=<alice@one\.example> to=1 failed=0 .*ip=127\.0\.0\.")
+    one.wait_for(r"accepted id=\w+ from=<alice@one\.example> to=<alice@one\.example> failed=0 .*ip=127\.0\.0\.")
 
 
 def test_what_we_refuse_postfix_reports_to_its_sender(one: MailServer, postfix: Child) -> None:
@@ -146,7 +146,7 @@ def test_what_we_refuse_postfix_reports_to_its_sender(one: MailServer, postfix: 
         assert talk.log_in("alice@one.example", PASSWORD).startswith("235")
         talk.mail("alice@one.example", ["ghost@far.example"], TEXT, " BODY=8BITMIME")
     postfix.wait_for(r"to=<nobody@one\.example>.*status=bounced .*550 5\.1\.1 No such user here")
-    one.wait_for(r"accepted id=\w+ from=<> to=1 failed=0")
+    one.wait_for(r"accepted id=\w+ from=<> to=<alice@one\.example> failed=0")
 
 
 def test_mail_that_needs_smtputf8_is_understood_by_both(one: MailServer, postfix: Child) -> None:

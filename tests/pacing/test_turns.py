@@ -8,7 +8,7 @@ from typing import cast
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 
-from mailframe.interfaces.turns import Turns
+from mailframe.pacing.turns import Turns
 
 
 class SlowClock(Clock):

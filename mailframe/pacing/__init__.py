@@ -1,0 +1,1 @@
+"""How the work of many connections shares one reactor."""
