@@ -7,13 +7,16 @@ import contextlib
 import os
 import resource
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
 
@@ -29,6 +32,9 @@ _CODECS = (
     "ascii", "latin-1", "utf-8", "utf-8-sig", "idna", "punycode", "utf-16-be", "utf-7", "us-ascii", "windows-1252",
     "raw_unicode_escape",
 )
+
+
+log = Logger()
 
 
 class Options(usage.Options):
@@ -226,7 +232,16 @@ class Signals:
 
 
 class NotStarted(Exception):
-    """What a daemon tells the process that waits for it."""
+    """What a daemon tells the process that waits for it. The sentence has been printed and logged by then."""
+
+    def __str__(self) -> str:
+        return "the reason stands above and in the log."      # twistd repeats this, cut after 100 octets
+
+
+def _say_no_more(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """In place of Python's own last words: they would put a traceback into the log."""
+    if not isinstance(error, NotStarted):
+        sys.__excepthook__(kind, error, trace)
 
 
 class TwistdMailService(MailService):
@@ -239,7 +254,7 @@ class TwistdMailService(MailService):
         self._daemon = daemon
 
     def privilegedStartService(self) -> None:
-        self._or_exit(self.prepare)
+        self._or_exit(self._prepare_now)
 
     def startService(self) -> None:
         _allow_files()
@@ -249,6 +264,14 @@ class TwistdMailService(MailService):
         self._console.say(welcome(self.config, self.addresses(), self.parts))
         self._console.close()
         signals.started()
+
+    def _prepare_now(self) -> None:
+        try:
+            self.prepare()
+        except Exception as error:
+            if self._daemon:        # on a terminal the log is beside the sentence
+                log.error("mailframe cannot start: {why}", why=self.explain(error))
+            raise
 
     def _start_now(self, signals: Signals) -> None:
         """Run the reactor by hand until everything is open: before its proper run nothing else would."""
@@ -272,7 +295,8 @@ class TwistdMailService(MailService):
         except Exception as error:
             self._console.complain(self.explain(error))
             if self._daemon:    # twistd's first process waits for an exception's word, and then exits with 1
-                raise NotStarted(self.explain(error)) from None
+                sys.excepthook = _say_no_more
+                raise NotStarted from None
             self._remove_pidfile()
             raise SystemExit(1) from None
 

@@ -42,6 +42,10 @@ def fails(folder: Path, *arguments: str, daemon: bool = False) -> str:
     assert not (folder / "t.pid").exists(), "no pid file is left behind"
     sentences = [line for line in done.stderr.splitlines() if line.startswith("mailframe: ")]
     assert len(sentences) == 1, done.stderr
+    log = folder / "t.log"
+    if log.exists():
+        assert "Traceback" not in log.read_text()
+        assert not daemon or sentences[0].removeprefix("mailframe: ") in log.read_text(), "the log has the reason, too"
     return sentences[0]
 
 
