@@ -61,7 +61,7 @@ def expn(session: Conversation, args: bytes) -> None:
 
 
 def help_(session: Conversation, args: bytes) -> None:
-    verbs = " ".join(session.registry.verbs(session.situation))
+    verbs = " ".join(verb for verb in session.registry.verbs(session.situation) if verb != "EXPN")    # what is not available
     session.say(Reply.of(214, "2.0.0", "Commands:", verbs, "See RFC 5321").encode())
 
 
