@@ -213,9 +213,9 @@ class SmtpSession(Wire):
         reply = Reply.from_refusal(refusal)
         said = args.decode("utf-8", "replace") if verb in (b"MAIL", b"RCPT") else ""  # never what AUTH says (I9)
         log.info(
-            "refused {verb} {said!r} id={id} ip={ip} helo={helo} reply={reply!s} {detail}", verb=verb.decode(), said=said,
+            "refused {verb} {said!r} id={id} ip={ip} helo={helo} reply={reply!s}{detail}", verb=verb.decode(), said=said,
             id=self.transaction.envelope.id if self.transaction else "-", ip=self.peer.ip, helo=self.peer.helo, reply=reply,
-            detail=refusal.detail,
+            detail=f" ({refusal.detail})" if refusal.detail else "",
         )
         self._answer(reply)
         if verb == b"RCPT" and not reply.temporary:
