@@ -15,7 +15,7 @@ from mailframe.app.build import PLUGINS, accounts_path
 from mailframe.app.config import Config, load
 from mailframe.app.control import ControlError
 from mailframe.app.plugins import KINDS
-from mailframe.app.toml import ConfigError
+from mailframe.app.toml import ConfigError, ended
 from mailframe.auth import accountedit
 from mailframe.auth.hashing import hash_password
 from mailframe.auth.names import account_name
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(sentence: str) -> int:
-    print(f"mailframe: {sentence}", file=sys.stderr)
+    print(f"mailframe: {ended(sentence)}", file=sys.stderr)
     return 1
 
 
@@ -102,9 +102,18 @@ def _accounts(arguments: argparse.Namespace) -> Path:
 
 def _user_add(arguments: argparse.Namespace) -> None:
     path = _accounts(arguments)
+    _check_domain(arguments)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = accountedit.add(path, arguments.name, hash_password(_new_password()))
     print(f"Added {name} to {path}.")
+
+
+def _check_domain(arguments: argparse.Namespace) -> None:
+    """An account at somebody else's domain would keep the server from starting."""
+    domains = _config(arguments).domains if arguments.config else ()
+    domain = account_name(arguments.name).rpartition("@")[2]
+    if domains and domain not in domains:
+        raise Refused(f"{domain} is none of this server's domains ({', '.join(domains)}); name it under domains first.")
 
 
 def _user_passwd(arguments: argparse.Namespace) -> None:
@@ -145,7 +154,7 @@ def _add_queue(parser: argparse.ArgumentParser) -> None:
         action = _command(actions, name, words)
         _place(action)
         if name != "list":
-            action.add_argument("ids", nargs="+", metavar="ID", help='a message\'s id, or "all"')
+            action.add_argument("ids", nargs="+", metavar="ID", help='a message\'s number or its id in the log, or "all"')
         action.set_defaults(run=lambda arguments, name=name: queuectl.run(
             name, _config(arguments).data, getattr(arguments, "ids", [])))
 

@@ -95,7 +95,7 @@ class Config:
         try:
             object.__setattr__(self, "domains", tuple(dict.fromkeys(canonical_domain(d) for d in self.domains)))
         except ValueError as error:
-            raise ConfigError(f"domains: {error}.") from None
+            raise ConfigError(f"domains: {error}.", ("domains",)) from None
         listeners = {name: _checked(name, item, self.development) for name, item in self.listeners.items()}
         object.__setattr__(self, "listeners", listeners)
         if unknown := set(self.parts) - set(READY):
@@ -141,12 +141,16 @@ def _own_name(development: bool) -> str:
 
 
 def _checked(name: str, listener: Listener, development: bool) -> Listener:
-    endpoint = endpoint_string(listener.endpoint, loopback=development)
+    key = ("listeners", name)
+    try:
+        endpoint = endpoint_string(listener.endpoint, loopback=development)
+    except ConfigError as error:
+        raise ConfigError(f"The listener {name!r}: {error}", (*key, "endpoint")) from None
     if development and not is_loopback(endpoint):
         raise ConfigError(f"The listener {name!r} ({endpoint}) is not on loopback. Development mode accepts mail for any address "
-                          "and speaks to this machine alone; configure a real server with --config, or --domain and --auth.")
+                          "and speaks to this machine alone; configure a real server with --config, or --domain and --auth.", key)
     if listener.tls == "none" and listener.plaintext_login == "tls" and listener.role != "smtp":
-        raise ConfigError(f'The listener {name!r} has tls = "none" and plaintext_login = "tls": nobody could log in there.')
+        raise ConfigError(f'The listener {name!r} has tls = "none" and plaintext_login = "tls": nobody could log in there.', key)
     return dataclasses.replace(listener, endpoint=endpoint)
 
 

@@ -7,10 +7,12 @@ import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
+from difflib import get_close_matches
+from importlib import import_module, metadata
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -21,7 +23,7 @@ from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyObject
 
 from mailframe.app.factory import call, parameters_of, settings_of
-from mailframe.app.toml import ConfigError, PluginSpec, did_you_mean
+from mailframe.app.toml import ConfigError, PluginSpec, did_you_mean, ended
 from mailframe.interfaces.delivery import IDeliveryAgent
 from mailframe.interfaces.directory import IDirectory
 from mailframe.interfaces.filter import IConnectionFilter, IHelloFilter, IMessageFilter, IRecipientFilter, ISenderFilter
@@ -76,7 +78,8 @@ class Found:
             plugin: Any = self.find()
         except Exception as error:
             source = "" if self.source == self.name else f" of {self.source}"
-            raise ConfigError(f"The {self.kind} plugin {self.name!r}{source} cannot be imported: {_reason(error)}.") from error
+            sentence = f"The {self.kind} plugin {self.name!r}{source} cannot be imported: {ended(_reason(error))}"
+            raise ConfigError(sentence) from error
         if inspect.isclass(plugin) and IMailPlugin.implementedBy(plugin):
             plugin = cast(Any, plugin)()
         if IMailPlugin.providedBy(plugin) and plugin.kind != self.kind:
@@ -120,7 +123,7 @@ class Plugins:
         try:
             made = plugin.build(settings, context) if IMailPlugin.providedBy(plugin) else call(plugin, settings, context)
         except Exception as error:
-            raise ConfigError(f"The {kind} plugin {found.name!r} cannot be used: {_reason(error)}.") from error
+            raise ConfigError(f"The {kind} plugin {found.name!r} cannot be used: {ended(_reason(error))}") from error
         return kept_promise(kind, f"The {kind} plugin {found.name!r}", made)
 
     def _all(self, kind: str) -> Iterator[Found]:
@@ -179,6 +182,9 @@ def _distribution(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else "an entry point"
 
 
+_LOADERS = (__file__, metadata.__file__)        # where a name that a module does not have is looked for
+
+
 def _reason(error: Exception) -> str:
     """A sentence as it is; of a mistake in the plugin's code also what and where it is."""
     words = str(error).strip().rstrip(".") or type(error).__name__
@@ -187,6 +193,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, (ValueError, OSError, SyntaxError)):
         return words
     frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and error.name and frames[-1].filename in _LOADERS:
+        near = get_close_matches(error.name, [word for word in vars(error.obj) if not word.startswith("_")], 1)
+        return f"{error.obj.__name__} has no {error.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {words}{place}"
 

@@ -42,13 +42,15 @@ async def _listing(spool: Spool) -> list[dict[str, Any]]:
 
 
 async def _ids(spool: Spool, words: Sequence[str]) -> list[int]:
-    everything = [item.message.id for item in await spool.list()]
+    messages = [item.message for item in await spool.list()]
+    everything = [message.id for message in messages]
     if list(words) == ["all"]:
         return everything
+    in_the_log = {message.envelope.id: message.id for message in messages}
     try:
-        wanted = [int(word) for word in words]
+        wanted = [in_the_log[word] if word in in_the_log else int(word) for word in words]
     except ValueError:
-        raise ControlError('ids are the numbers that "mailframe queue list" shows, or "all"') from None
+        raise ControlError('ids are those that "mailframe queue list" shows, or "all"') from None
     unknown = set(wanted) - set(everything)
     if unknown:
         raise ControlError(f"nothing with the id {', '.join(map(str, sorted(unknown)))} waits in the queue")

@@ -41,11 +41,12 @@ def _without_server(data: Path, request: Mapping[str, Any]) -> Any:
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "Nothing waits in the queue.\n"
-    lines = [f"{'id':>6}  {'since':<16}  {'size':>9}  {'tries':>5}  {'next try':<16}  from -> to"]
+    width = max(len(row["envelope"]) for row in rows)
+    lines = [f"{'id':>6}  {'in the log':<{width}}  {'since':<16}  {'size':>9}  {'tries':>5}  {'next try':<16}  from -> to"]
     for row in rows:
         next_try = "on hold" if row["held"] else _when(row["next_try"])
-        lines.append(f"{row['id']:>6}  {_when(row['created']):<16}  {row['size']:>9}  {row['tries']:>5}  {next_try:<16}  "
-                     f"{row['sender']} -> {row['recipient']}")
+        lines.append(f"{row['id']:>6}  {row['envelope']:<{width}}  {_when(row['created']):<16}  {row['size']:>9}  "
+                     f"{row['tries']:>5}  {next_try:<16}  {row['sender']} -> {row['recipient']}")
         if row["problem"]:
             lines.append(f"{'':>8}{row['problem']}")
     return "\n".join(lines) + "\n"

@@ -221,12 +221,17 @@ what is there. [plugin-authors.md](plugin-authors.md) tells how to write one. In
 first setting: `--storage sqlite:mail.db`."""
 
 
+_TLS = {"starttls": "TLS on demand", "implicit": "TLS from the first octet", "none": "no TLS"}
+_PASSWORDS = {"tls": "under TLS only", "loopback": "without TLS from this machine only", "always": "also without TLS"}
+
+
 def check(config: Config) -> Iterator[str]:
     """What `mailframe check` says of a configuration that can be read. Raises ConfigError for plugins that are not there."""
     rehearse(config)
     yield f"mailframe as {config.hostname} for {', '.join(config.domains)}, data in {config.data}"
     for name, listener in config.listeners.items():
-        yield f"  {name}: {listener.role} on {listener.endpoint}, TLS {listener.tls}, plain login {listener.plaintext_login}"
+        passwords = "" if listener.role == "smtp" else f"; passwords {_PASSWORDS[listener.plaintext_login]}"
+        yield f"  {name}: {listener.role} on {listener.endpoint}, {_TLS[listener.tls]}{passwords}"
     auth = ", ".join(spec.plugin for spec in config.auth)
     yield f"  storage: {config.storage.plugin}; delivery: {config.delivery.plugin}; auth: {auth}"
     yield "The configuration is good."

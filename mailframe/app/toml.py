@@ -17,7 +17,14 @@ Key = tuple["str | int", ...]
 
 
 class ConfigError(ValueError):
-    """One sentence for a person: what is wrong where, what was expected, what was perhaps meant."""
+    """One sentence for a person: what is wrong where, what was expected, what was perhaps meant.
+
+    `key` is the setting that it is about, where the sentence is not yet one about a line of a file.
+    """
+
+    def __init__(self, sentence: str, key: Key = ()) -> None:
+        super().__init__(sentence)
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,17 @@ class Document:
         return None
 
     def error(self, key: Key, problem: str) -> ConfigError:
+        return ConfigError(ended(f"{self.place(key)}: {dotted(key)} {problem}"))
+
+    def place(self, key: Key) -> str:
+        """The file, and the line if there is one."""
         line = self.line(key)
-        place = f"{self.name}, line {line}" if line else self.name
-        return ConfigError(f"{place}: {dotted(key)} {problem}" + ("" if problem.endswith("?") else "."))
+        return f"{self.name}, line {line}" if line else self.name
+
+
+def ended(sentence: str) -> str:
+    """With a full stop, unless it has its end."""
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
 def dotted(key: Key) -> str:
@@ -143,7 +158,7 @@ class _Reader:
         try:
             return into(**made)
         except ConfigError as error:
-            raise ConfigError(f"{self.document.name}: {error}") from None
+            raise ConfigError(f"{self.document.place((*key, *error.key) if error.key else ())}: {error}") from None
         except ValueError as error:
             raise self.document.error(key, f"cannot be used: {error}") from None
 

@@ -132,6 +132,10 @@ def test_what_cannot_be_done_with_an_account_is_said(folder: Path) -> None:
     assert "has no account bob@example.org" in refused(folder, "user", "remove", "bob@example.org", *place)
     assert refused(folder, "user", "add", "b@example.org", *place) == "The password is empty; nothing was changed."
     assert "nobody" in refused(folder, "user", "add", "nobody", *place, given="x\n")
+    config = ("--config", "mailframe.toml")
+    assert refused(folder, "user", "add", "a@other.example", *config, given="x\n") == (
+        "other.example is none of this server's domains (example.org); name it under domains first.")
+    assert not (folder / "data" / "accounts").exists()
     assert "nowhere" in refused(folder, "user", "list", "--accounts", "nowhere/people")
     assert "nothing.toml" in refused(folder, "user", "list", "--config", "nothing.toml")
 
@@ -210,10 +214,13 @@ def test_the_queue_of_a_running_server(folder: Path, server: MailServer, capsys:
     assert ask(capsys, folder, "release", "all") == "release: 2 done.\n"
     assert "on hold" not in ask(capsys, folder, "list")
     assert ask(capsys, folder, "retry", number) == "retry: 2 done.\n"
+    in_the_log = rows[0][1]
+    assert f"queued as {in_the_log}" in server.output
+    assert ask(capsys, folder, "retry", in_the_log) == "retry: 2 done.\n"
     assert main(["queue", "remove", "99", "--config", str(folder / "mailframe.toml")]) == 1
     assert "nothing with the id 99 waits in the queue" in capsys.readouterr().err
     assert main(["queue", "remove", "first", "--config", str(folder / "mailframe.toml")]) == 1
-    assert 'ids are the numbers that "mailframe queue list" shows, or "all"' in capsys.readouterr().err
+    assert 'ids are those that "mailframe queue list" shows, or "all"' in capsys.readouterr().err
     ask(capsys, folder, "hold", "all")
     assert ask(capsys, folder, "remove", number) == "remove: 2 done.\n"
     assert ask(capsys, folder, "list") == "Nothing waits in the queue.\n"

@@ -105,3 +105,16 @@ def test_short_plugin_names(text: str, spec: PluginSpec) -> None:
 def test_a_question_is_no_sentence_with_two_ends() -> None:
     with pytest.raises(ConfigError, match=r"line 3: storrage is not a setting; did you mean 'storage'\?$"):
         read(Document.parse('# mine\ndomains = ["example.org"]\nstorrage = "sqlite"\n', "mailframe.toml"), Config, FIXED)
+
+
+@pytest.mark.parametrize(("text", "sentence"), [
+    ('domains = ["one.example"]\n\n[listeners.in]\nrole = "smtp"\nendpoint = "99999"\n',
+     "m.toml, line 5: The listener 'in': '99999' is no endpoint: ports end at 65535."),
+    ('hostname = "mx"\ndomains = ["a..example"]\n', "m.toml, line 2: domains: not a domain: 'a..example'."),
+    ('domains = ["one.example"]\n[listeners.in]\nrole = "imap"\nendpoint = "143"\ntls = "none"\n',
+     "m.toml, line 2: The listener 'in' has"),
+])
+def test_values_that_do_not_go_together_name_their_line(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(Document.parse(text, "m.toml"), Config, FIXED)
+    assert str(caught.value).startswith(sentence)
