@@ -131,7 +131,10 @@ class Connection(Protocol):
 
     async def more(self) -> None:
         """Send what is put, and wait for octets, unless the client takes none of ours. Raises Gone."""
+        seen = len(self.framer)
         await self.drained()
+        if len(self.framer) > seen:
+            return                       # octets came meanwhile, which the caller has not seen
         if not self._reading:
             self._reading = True
             self.transport.resumeProducing()
