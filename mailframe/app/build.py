@@ -45,6 +45,7 @@ from mailframe.relay.agent import RelayAgent
 from mailframe.smtp.server import SmtpServerFactory
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
+from mailframe.tls.client import ClientContexts
 from mailframe.tls.contexts import ServerContexts
 from mailframe.tls.pem import CertificateFiles
 from mailframe.tls.selfsigned import self_signed
@@ -285,9 +286,13 @@ def _titles(
 
 
 def _relay(config: Config, reactor: Any) -> RelayAgent:
+    tls = ClientContexts()
+    for host in config.relay.hosts():
+        if host.ca_file is not None:
+            tls.verified(host.name, host.ca_file)
     return RelayAgent(
         Resolver(reactor, nameservers=config.relay.resolvers()), config.relay, reactor=reactor, hostname=config.hostname,
-        own_names=config.relay.own_names,
+        own_names=config.relay.own_names, tls=tls,
         own_address=own_address([each.endpoint for each in config.listeners.values()], config.relay.port))
 
 
