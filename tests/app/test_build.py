@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
-from mailframe.app.build import Parts, build
+from mailframe.app.build import build
 from mailframe.app.config import FIXED, Config, load
+from mailframe.app.parts import Parts
 from mailframe.app.toml import ConfigError, Document, PluginSpec, read
 
 
