@@ -15,7 +15,7 @@ from mailframe.auth.accounts import AccountsFile
 from mailframe.auth.development import CAPTURED, NAME
 
 if TYPE_CHECKING:
-    from mailframe.app.build import Parts
+    from mailframe.app.parts import Parts
 
 _COLUMNS = 100
 _TITLES = {"smtp": "mail from other servers", "submission": "mail from our users", "imap": "read mail", "pop3": "collect mail"}
