@@ -11,7 +11,7 @@ from typing import Any
 
 from mailframe import __version__
 from mailframe.app import example, queuectl, reference
-from mailframe.app.build import PLUGINS, accounts_path
+from mailframe.app.chosen import PLUGINS, accounts_path
 from mailframe.app.config import Config, load
 from mailframe.app.control import ControlError
 from mailframe.app.plugins import KINDS

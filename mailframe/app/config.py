@@ -17,7 +17,7 @@ from mailframe.model.domain import canonical_domain
 from mailframe.pipeline.settings import PipelineSettings
 from mailframe.pop3.settings import Pop3Settings
 from mailframe.queue.schedule import RetrySettings
-from mailframe.relay.settings import RelaySettings
+from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.settings import SmtpSettings
 
 Role = Literal["smtp", "submission", "imap", "pop3"]
@@ -166,4 +166,13 @@ def relative_to(config: Config, base: Path) -> Config:
         base / config.tls.certificate if config.tls.certificate else None, base / config.tls.key if config.tls.key else None,
         tuple(Certificate(base / item.certificate, base / item.key) for item in config.tls.also),
     )
-    return dataclasses.replace(config, data=base / config.data, tls=tls, base=base)
+    return dataclasses.replace(config, data=base / config.data, tls=tls, relay=_relay_relative_to(config.relay, base), base=base)
+
+
+def _relay_relative_to(relay: RelaySettings, base: Path) -> RelaySettings:
+    def absolute(host: Smarthost) -> Smarthost:
+        return dataclasses.replace(host, ca_file=base / host.ca_file) if host.ca_file else host
+
+    return dataclasses.replace(
+        relay, smarthost=absolute(relay.smarthost) if relay.smarthost else None,
+        routes={domain: absolute(host) for domain, host in relay.routes.items()})

@@ -15,7 +15,7 @@ from mailframe.auth.accounts import AccountsFile
 from mailframe.auth.development import CAPTURED, NAME
 
 if TYPE_CHECKING:
-    from mailframe.app.build import Parts
+    from mailframe.app.parts import Parts
 
 _COLUMNS = 100
 _TITLES = {"smtp": "mail from other servers", "submission": "mail from our users", "imap": "read mail", "pop3": "collect mail"}
@@ -55,8 +55,8 @@ def _development(addresses: Mapping[str, tuple[str, int]], account: str, passwor
     login = shlex.quote(f"{account}:{password}")
     tries = []
     if _port(addresses, "smtp"):
-        tries += [f"  printf 'From: you@example.org\\nTo: {account}\\nSubject: Hello\\n\\nIt works.\\n' |",
-                  f"    curl -sS --crlf -T - {_url('smtp', addresses)} --mail-from you@example.org --mail-rcpt {account}"]
+        tries.append(f"  curl -sS {_url('smtp', addresses)} --mail-from you@example.org --mail-rcpt {account} "
+                     "-H 'Subject: Hello' -F '=It works.'")
     if _port(addresses, "imap"):
         tries.append(f"  curl -sS -u {login} '{_url('imap', addresses)}/INBOX;MAILINDEX=1'")
     if _port(addresses, "pop3"):

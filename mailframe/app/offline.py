@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from mailframe.app.build import open_spool
+from mailframe.app.builtin import DATABASE
 from mailframe.app.control import ControlError
 from mailframe.app.tap import run_with_reactor
 from mailframe.queue.spool import Spool
+from mailframe.sqlite.content import SqliteContent
+from mailframe.sqlite.engine import Engine
 
 
 def with_spool(data: Path, act: Callable[[Spool], Awaitable[Any]]) -> Any:
@@ -18,10 +20,18 @@ def with_spool(data: Path, act: Callable[[Spool], Awaitable[Any]]) -> Any:
         raise ControlError(f"There is no data folder {data}; name it with --config or --data.")
 
     async def main(reactor: Any) -> Any:
-        spool, close = await open_spool(data, reactor)
+        spool, close = await _open_spool(data, reactor)
         try:
             return await act(spool)
         finally:
             await close()
 
     return run_with_reactor(main)
+
+
+async def _open_spool(data: Path, reactor: Any) -> tuple[Spool, Any]:
+    """(the queue in a data folder that no server uses, what closes it)."""
+    engine = Engine(data / DATABASE, reactor)
+    spool = Spool(engine, SqliteContent(engine, reactor), reactor)
+    await spool.start()
+    return spool, spool.close

@@ -14,9 +14,11 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from mailframe.app.build import Parts, build, explained
+from mailframe.app.build import build
 from mailframe.app.config import Config, Listener
 from mailframe.app.endpoints import with_backlog
+from mailframe.app.explain import explained
+from mailframe.app.parts import Parts
 from mailframe.app.toml import ConfigError
 
 _log = Logger()

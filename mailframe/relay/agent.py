@@ -16,11 +16,11 @@ from mailframe.model.domain import canonical_domain
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.handed import Handed
 from mailframe.model.refusal import InternalError, Refusal
+from mailframe.tls.client import ClientContexts
 
 from .connect import Connector
 from .delivery import RelayDelivery
 from .handover import Handover
-from .policy import ClientTls
 from .pool import Gates, Pool
 from .route import Routes
 from .settings import RelaySettings
@@ -38,7 +38,7 @@ class RelayAgent:
 
     def __init__(
         self, resolver: Any, settings: RelaySettings, *, reactor: Any, hostname: str, own_names: Collection[str] = (),
-        own_address: Callable[[str], bool] = lambda address: False, tls: ClientTls | None = None, random: Any = None,
+        own_address: Callable[[str], bool] = lambda address: False, tls: ClientContexts | None = None, random: Any = None,
     ) -> None:
         self._settings = settings
         self._clock = reactor
@@ -46,7 +46,7 @@ class RelayAgent:
         names = frozenset((hostname, *(canonical_domain(name) for name in own_names)))
         self._random = random or _random.SystemRandom()
         self._routes = Routes(resolver, settings, names, own_address, self._shuffle)
-        self._pool = Pool(Connector(reactor, settings, hostname, tls or ClientTls()).connect, reactor, settings)
+        self._pool = Pool(Connector(reactor, settings, hostname, tls or ClientContexts()).connect, reactor, settings)
         self._gates = Gates(settings.per_destination)
 
     async def deliver(

@@ -7,16 +7,17 @@ from typing import Any
 
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import ConnectError, UserError
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
 from mailframe.sasl.registry import MECHANISMS
 from mailframe.smtp.client import PeerGone, PeerRefused, SmtpClient, TlsFailed
 from mailframe.smtp.reply import Reply
+from mailframe.tls.client import ClientContexts
 
 from .mx import LoopsBack
 from .outcome import HopFailed, refusal_of_host, unreachable
-from .policy import ClientTls
 from .settings import RelaySettings, Smarthost
 
 
@@ -39,7 +40,7 @@ class Connector:
 
     log = Logger()
 
-    def __init__(self, reactor: Any, settings: RelaySettings, hostname: str, tls: ClientTls) -> None:
+    def __init__(self, reactor: Any, settings: RelaySettings, hostname: str, tls: ClientContexts) -> None:
         self._reactor = reactor
         self._settings = settings
         self._hostname = hostname
@@ -64,7 +65,7 @@ class Connector:
         client = await self._tcp(target)
         try:
             if tls == "implicit":
-                await client.tls_now(self._tls.verified(target.host))
+                await client.tls_now(self._verified(target))
             await client.greet(self._hostname)
             if tls in ("opportunistic", "starttls"):
                 await self._starttls(client, target, tls)
@@ -76,6 +77,14 @@ class Connector:
             client.abort()
             raise
         return client
+
+    def _verified(self, target: Target) -> IOpenSSLClientConnectionCreator:
+        """Raises HopFailed, which shows no path of ours to the sender (I8)."""
+        try:
+            return self._tls.verified(target.host, target.login.ca_file if target.login else None)
+        except ValueError as error:
+            self.log.error("{target}: TLS failed: {error}", target=target, error=error)
+            raise HopFailed(unreachable(target.host, "TLS failed: its certificate cannot be verified now", "4.7.5")) from error
 
     async def _tcp(self, target: Target) -> SmtpClient:
         endpoint = TCP6ClientEndpoint if ":" in target.address else TCP4ClientEndpoint
@@ -94,7 +103,7 @@ class Connector:
         if tls == "starttls":
             if "STARTTLS" not in client.extensions:
                 raise HopFailed(unreachable(target.host, "TLS is required, and it offers none", "4.7.4"))
-            await client.start_tls(self._tls.verified(target.host), self._hostname)
+            await client.start_tls(self._verified(target), self._hostname)
         elif "STARTTLS" in client.extensions:
             try:
                 await client.start_tls(self._tls.opportunistic(target.host), self._hostname)

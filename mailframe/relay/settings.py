@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from mailframe.model.domain import canonical_domain
 from mailframe.smtp.client_settings import ClientSettings
 
-TLS_MODES = ("none", "opportunistic", "starttls", "implicit")
+VERIFIED = ("starttls", "implicit")
+TLS_MODES = ("none", "opportunistic", *VERIFIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Smarthost:
     tls: str = "starttls"           # or "implicit" (both verify its certificate), "opportunistic" (if offered, unverified), "none"
     user: str | None = None         # to log in as; none: no login
     password: str = field(default="", repr=False)   # goes out under verified TLS, or where tls = "none" says that the way is safe
+    ca_file: Path | None = None     # PEM: who vouches for its certificate; read again when it changes; none: whom the system trusts
 
     def __post_init__(self) -> None:
         if self.tls not in TLS_MODES:
@@ -36,6 +39,8 @@ class Smarthost:
             raise ValueError('tls = "opportunistic" would show the password to anybody in between: use "starttls" or "implicit"')
         if not 0 < self.port < 65_536:
             raise ValueError(f"port must be 1 to 65535, not {self.port}")
+        if self.ca_file is not None and self.tls not in VERIFIED:
+            raise ValueError(f'ca_file says whom to believe, and tls = "{self.tls}" verifies nothing: use "starttls" or "implicit"')
         _ = self.name
 
     @property
@@ -87,6 +92,10 @@ class RelaySettings:
     def resolvers(self) -> list[tuple[str, int]] | None:
         """The name servers as (address, port); None for the system's. Raises ValueError."""
         return [_nameserver(text) for text in self.nameservers] or None
+
+    def hosts(self) -> list[Smarthost]:
+        """All that are configured."""
+        return [*([self.smarthost] if self.smarthost else []), *self.routes.values()]
 
     def host_for(self, domain: str) -> Smarthost | None:
         """The configured host for a domain's mail, or None for its mail exchangers."""

@@ -6,8 +6,6 @@ from functools import partial
 
 import apsw
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
@@ -16,15 +14,12 @@ from mailframe.model.refusal import NoSuchMessage
 
 from . import pieces
 from .engine import Engine
-from .errors import EngineError
 from .pieces import MIGRATIONS, PIECE, PIECE_BITS
 from .rows import fetch
 from .staged import Staged
-
-log = Logger()
+from .sweeper import Sweeper
 
 GRACE_S = 600.0             # a reader in the middle of it can finish, and a staged id can find its commit
-_SWEEP_EVERY_S = 60.0
 _SWEEP_CONTENTS = 200       # a slice of sweeping takes few ms of the writer
 _SWEEP_PIECES = 16
 _DIGITS = 14                # of an id: with the piece's number it is to fit into 63 bits
@@ -38,21 +33,19 @@ class SqliteContent:
     def __init__(self, engine: Engine, clock: IReactorTime) -> None:
         self.engine = engine
         self.clock = clock
-        self._sweeping = LoopingCall(self._sweep_safely)
-        self._sweeping.clock = clock
+        self._sweeper = Sweeper("content", self.sweep, clock)
         engine.register("content", MIGRATIONS)
 
     async def start(self) -> None:
         """After the engine's: gives up what a crash left half staged, and begins to sweep. Again: does nothing."""
-        if self._sweeping.running:
+        if self._sweeper.running:
             return
-        self._sweeping.start(_SWEEP_EVERY_S, now=False).addErrback(lambda failure: log.failure("sweeping ended", failure))
+        self._sweeper.start()
         await self.engine.submit(_give_up_unfinished)
 
     def stop(self) -> None:
         """Before the engine is closed. Again: does nothing."""
-        if self._sweeping.running:
-            self._sweeping.stop()
+        self._sweeper.stop()
 
     def insert(self, con: apsw.Connection, octets: bytes, references: int = 0) -> int:
         """Keep `octets`, with so many references already counted; returns the content's id."""
@@ -108,14 +101,6 @@ class SqliteContent:
             count, more = await self.engine.submit(partial(_sweep_slice, before=self.clock.seconds() - GRACE_S))
             removed += count
         return removed
-
-    async def _sweep_safely(self) -> None:
-        try:
-            await self.sweep()
-        except EngineError as closed:
-            log.debug("no more sweeping: {closed}", closed=closed)
-        except Exception:
-            log.failure("sweeping content failed, will be tried again")
 
 
 def _number(content_id: int | str) -> int:

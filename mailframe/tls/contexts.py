@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 from OpenSSL import SSL
@@ -11,7 +10,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from .pem import CertificateFiles, Identity, read_identity
+from .pem import CertificateFiles, Identity, Stamp, read_identity, stamp
 
 _LOOK_AGAIN_S = 5.0             # files are looked at with a new connection, at most this often
 
@@ -35,7 +34,7 @@ class ServerContexts:
         if not self._files:
             raise ValueError("TLS wants at least one certificate")
         self._clock = clock
-        self._stamp: tuple[tuple[int, int, int, int], ...] | None = None
+        self._stamp: tuple[Stamp, ...] | None = None
         self._looked_at = float("-inf")
         self._default: SSL.Context | None = None
         self._by_name: dict[str, SSL.Context] = {}
@@ -44,7 +43,7 @@ class ServerContexts:
         """Read all files now, while they are readable (before privileges are dropped). Raises ValueError in one sentence."""
         by_name: dict[str, SSL.Context] = {}
         contexts = []
-        stamp = self._look()
+        looked = self._look()
         for files in self._files:
             identity = read_identity(files)
             expires = identity.chain[0].not_valid_after_utc
@@ -55,7 +54,7 @@ class ServerContexts:
             contexts.append(context)
             for name in identity.names:
                 by_name.setdefault(name, context)
-        self._default, self._by_name, self._stamp = contexts[0], by_name, stamp
+        self._default, self._by_name, self._stamp = contexts[0], by_name, looked
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """See IOpenSSLServerConnectionCreator."""
@@ -68,20 +67,20 @@ class ServerContexts:
 
     def reload(self) -> None:
         """Look at the files now, and read them again if they have changed."""
-        stamp = self._look()
-        if stamp == self._stamp:
+        looked = self._look()
+        if looked == self._stamp:
             return
         try:
             self.load()
         except ValueError as error:
-            self._stamp = stamp   # say it once for each change
+            self._stamp = looked   # say it once for each change
             self._log.error("the TLS certificates stay as they were read before: {error}", error=error)
         else:
             self._log.info("read the TLS certificates again")
 
-    def _look(self) -> tuple[tuple[int, int, int, int], ...]:
+    def _look(self) -> tuple[Stamp, ...]:
         self._looked_at = self._clock.seconds()
-        return tuple(_stamp(path) for files in self._files for path in (files.chain, files.key))
+        return tuple(stamp(path) for files in self._files for path in (files.chain, files.key))
 
     def _choose(self, connection: SSL.Connection) -> None:
         """OpenSSL calls this with the ClientHello in hand."""
@@ -89,14 +88,6 @@ class ServerContexts:
         context = self._by_name.get(asked) or self._by_name.get("*." + asked.partition(".")[2]) or self._default
         if context is not None and context is not connection.get_context():
             connection.set_context(context)
-
-
-def _stamp(path: os.PathLike[str]) -> tuple[int, int, int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return (0, 0, 0, 0)
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino    # ctime: who may read it has changed
 
 
 def _context(identity: Identity, files: CertificateFiles) -> SSL.Context:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,18 @@ class Identity:
     chain: Sequence[x509.Certificate]
     key: PrivateKey
     names: frozenset[str]
+
+
+Stamp = tuple[int, int, int, int]
+
+
+def stamp(path: os.PathLike[str]) -> Stamp:
+    """What differs when the file has changed, or comes, or goes."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (0, 0, 0, 0)
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino    # ctime: who may read it has changed
 
 
 def read_identity(files: CertificateFiles) -> Identity:

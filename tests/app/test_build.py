@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
-from mailframe.app.build import Parts, build
-from mailframe.app.config import FIXED, Config
+from mailframe.app.build import build
+from mailframe.app.config import FIXED, Config, load
+from mailframe.app.parts import Parts
 from mailframe.app.toml import ConfigError, Document, PluginSpec, read
 
 
@@ -45,3 +46,16 @@ def test_postmaster_has_a_reader_whatever_the_directory(tmp_path: Path) -> None:
 def test_what_follows_from_other_settings_is_no_setting(text: str) -> None:
     with pytest.raises(ConfigError, match="is not a setting"):
         configured(text)
+
+
+def test_a_ca_file_that_cannot_be_read_is_told_before_the_first_mail(tmp_path: Path) -> None:
+    (tmp_path / "mailframe.toml").write_text(
+        'domains = ["example.org"]\n[relay.routes."far.example"]\nhost = "mail.far.example"\nca_file = "ca.pem"\n')
+    config = load(tmp_path / "mailframe.toml")
+    with pytest.raises(ValueError, match=f"the CA file {tmp_path / 'ca.pem'} cannot be read"):
+        build(config, MemoryReactorClock())  # type: ignore[no-untyped-call]
+
+
+def test_a_ca_file_where_nothing_is_verified_is_a_mistake() -> None:
+    with pytest.raises(ConfigError, match="verifies nothing"):
+        configured('[relay.smarthost]\nhost = "mail.far.example"\ntls = "none"\nca_file = "ca.pem"')

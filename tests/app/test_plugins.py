@@ -195,7 +195,7 @@ def test_a_drop_in_file_is_found_by_twisted_plugin(tmp_path: Path) -> None:
     (folder / "acme_dropin.py").write_text(
         "from mailframe.app.dropin import DropIn\n"
         "acme = DropIn('storage', 'acme', 'Dropped in', 'acme_mail', 'AcmeStore')\n")
-    program = ("from mailframe.app.build import PLUGINS; from mailframe.app.plugins import BuildContext, PluginSpec; import sys\n"
+    program = ("from mailframe.app.chosen import PLUGINS; from mailframe.app.plugins import BuildContext, PluginSpec; import sys\n"
                "found = PLUGINS.names('storage')['acme']; print(found.source, '|', found.help(), '|', 'acme_mail' in sys.modules)\n"
                "store = PLUGINS.build('storage', PluginSpec('acme', {}, 'north'), BuildContext(None, None, ''))\n"
                "print(type(store).__name__, store.cluster)")

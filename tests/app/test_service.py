@@ -16,8 +16,8 @@ from twisted.logger import capturedLogs, formatEvent
 from zope.interface import implementer
 
 from mailframe.app import service as service_module
-from mailframe.app.build import LateContexts
 from mailframe.app.config import Config, Listener
+from mailframe.app.latecontexts import LateContexts
 from mailframe.app.service import MailService, StartError
 from mailframe.app.toml import ConfigError
 from mailframe.interfaces.filter import IConnectionFilter

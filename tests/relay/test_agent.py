@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
-from support.certificates import self_signed
+from support.certificates import pem_pair, self_signed
+from support.certs import ServerContext
 from support.dnsserver import DnsServer
 from support.smtpsink import CLOSE, SmtpSink
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from mailframe.dns.resolver import Resolver
@@ -16,9 +19,9 @@ from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.refusal import RemoteRefusal
 from mailframe.relay.agent import RelayAgent
-from mailframe.relay.policy import ClientTls
 from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.client_settings import ClientSettings
+from mailframe.tls.client import ClientContexts
 
 ENVELOPE = Envelope("id", Address.parse("alice@example.com"))
 CONTENT = b"Subject: x\r\n\r\nhello\r\n"
@@ -83,7 +86,7 @@ class RelayTests(TestCase):
     def agent(self, **settings) -> RelayAgent:
         settings = {"port": self.port, "client": PATIENT, "connect_timeout_s": 10.0, **settings}
         resolver = Resolver(reactor, nameservers=[self.nameserver], timeout_s=self.dns_timeout_s)
-        agent = RelayAgent(resolver, RelaySettings(**settings), reactor=reactor, hostname="me.example", tls=ClientTls(ROOT),
+        agent = RelayAgent(resolver, RelaySettings(**settings), reactor=reactor, hostname="me.example", tls=ClientContexts(ROOT),
                            random=random.Random(1))
         self.agents.append(agent)
         return agent
@@ -271,6 +274,24 @@ class RelayTests(TestCase):
         self.first.tls, self.first.implicit_tls = SERVER_TLS, True
         self.assertEqual(await self.smarthost(tls="implicit"), {BOB: None})
         self.assertTrue(self.first.messages[0].tls)
+
+    async def test_a_smarthost_vouched_for_by_a_ca_file_of_its_own(self) -> None:
+        ours, other = pem_pair("mx1.example.org"), pem_pair("mx1.example.org")
+        self.first.tls = ServerContext(ours[1] + ours[0])
+        ca_file = Path(self.mktemp())
+        agent = self.agent(smarthost=Smarthost("mx1.example.org", self.port, ca_file=ca_file))
+        for content, taken in ((other[0], False), (ours[0], True)):
+            ca_file.write_bytes(content)
+            self.assertEqual((await self.deliver(BOB, agent=agent))[BOB] is None, taken)
+
+    async def test_a_ca_file_that_is_gone_keeps_mail_waiting_and_is_named_to_the_log_alone(self) -> None:
+        """I8"""
+        self.first.tls = SERVER_TLS
+        with capturedLogs() as logs:
+            outcome = (await self.smarthost(ca_file=Path("gone.pem")))[BOB]
+        self.assertEqual(outcome.smtp, (451, "4.7.5"))
+        self.assertNotIn("gone.pem", str(outcome) + outcome.public)
+        self.assertIn("the CA file gone.pem cannot be read", " ".join(map(formatEvent, logs)))
 
     async def test_a_smarthost_by_address_and_without_tls(self) -> None:
         self.assertEqual(await self.smarthost("127.0.0.2", tls="none"), {BOB: None})

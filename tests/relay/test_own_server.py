@@ -16,12 +16,12 @@ from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.refusal import UnknownRecipient
 from mailframe.relay.agent import RelayAgent
-from mailframe.relay.policy import ClientTls
 from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.client_data import DotStuffer
 from mailframe.smtp.data import DataReader
 from mailframe.smtp.server import SmtpServerFactory
 from mailframe.smtp.settings import SmtpSettings
+from mailframe.tls.client import ClientContexts
 
 SERVER_TLS, ROOT = self_signed("localhost")
 PIECES = st.lists(st.sampled_from([b".", b"\r\n", b"a", b"\r\n.\r\n", b"\r\n..", b"\r", b"\n", b"text"]), max_size=12).map(b"".join)
@@ -57,7 +57,7 @@ class OwnServerTests(TestCase):
         self.factory = SmtpServerFactory(self.reception, SmtpSettings(hostname="mx.example"), clock=reactor, tls=SERVER_TLS)
         self.port = reactor.listenTCP(0, self.factory, interface="127.0.0.1")
         smarthost = Smarthost("localhost", self.port.getHost().port)
-        self.agent = RelayAgent(None, RelaySettings(smarthost), reactor=reactor, hostname="me.example", tls=ClientTls(ROOT))
+        self.agent = RelayAgent(None, RelaySettings(smarthost), reactor=reactor, hostname="me.example", tls=ClientContexts(ROOT))
 
         async def end() -> None:
             await self.agent.close()

@@ -98,14 +98,15 @@ class World:
         stack.callback(names.stop)
         self.dns = int(names.wait_for(r"dns on (\d+)")[1])
 
-    def start(self, *, domain: str = "one.example", ip: str = ONE, user: str = "alice", queue: str = "", relay: str = "",
-              env: dict[str, str] | None = None) -> MailServer:
+    def start(
+        self, *, domain: str = "one.example", ip: str = ONE, user: str = "alice", queue: str = "", relay: str = "",
+    ) -> MailServer:
         folder = self.folder / domain
         (folder / "data").mkdir(parents=True, mode=0o700)
         (folder / "mailframe.toml").write_text(CONFIG.format(
             domain=domain, ip=ip, port=self.port, dns=self.dns, queue=queue, relay=relay))
         add(folder / "data" / "accounts", f"{user}@{domain}", HASH)
-        server = MailServer(folder, "--config", "mailframe.toml", env=env)
+        server = MailServer(folder, "--config", "mailframe.toml")
         self.stack.callback(server.stop)
         return server
 
@@ -231,15 +232,15 @@ def test_a_next_hop_with_dsn_reports_the_delivery_itself(world: World) -> None:
 
 
 def test_a_smarthost_with_a_verified_certificate_and_a_login(world: World) -> None:
-    """Another mailframe's submission port: STARTTLS, its certificate believed through a trust root, AUTH PLAIN."""
+    """Another mailframe's submission port: STARTTLS, its certificate believed through a CA file, AUTH PLAIN."""
     certificate, key = pem_pair("mail.two.example")
     (world.folder / "root.pem").write_bytes(certificate)
     (world.folder / "key.pem").write_bytes(key)
     tls = f'[tls]\ncertificate = "{world.folder}/root.pem"\nkey = "{world.folder}/key.pem"'
     two = world.start(domain="two.example", ip=TWO, user="carol", relay=tls)
     smarthost = (f'[relay.smarthost]\nhost = "mail.two.example"\nport = {two.ports["submission"]}\ntls = "starttls"\n'
-                 f'user = "carol@two.example"\npassword = "{PASSWORD}"')
-    one = world.start(relay=smarthost, env={"SSL_CERT_FILE": str(world.folder / "root.pem")})
+                 f'user = "carol@two.example"\npassword = "{PASSWORD}"\nca_file = "../root.pem"')
+    one = world.start(relay=smarthost)
     with Talk(ONE, one.ports["submission"]) as talk:
         talk.log_in("alice@one.example", PASSWORD)
         talk.mail("", ["carol@two.example"], TEXT)      # two lets carol's login send as carol, or as nobody

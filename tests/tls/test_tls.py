@@ -24,7 +24,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from mailframe.tls import pem
-from mailframe.tls.client import opportunistic_client, verified_client
+from mailframe.tls.client import ClientContexts
 from mailframe.tls.contexts import ServerContexts
 from mailframe.tls.pem import CertificateFiles, read_identity
 from mailframe.tls.selfsigned import self_signed
@@ -101,7 +101,7 @@ async def verified_connection(contexts: ServerContexts, hostname: str, ca_file: 
     port = reactor.listenSSL(0, Factory.forProtocol(Greeter), contexts, interface="127.0.0.1")  # type: ignore[attr-defined]
     try:
         endpoint = wrapClientTLS(
-            verified_client(hostname, ca_file), HostnameEndpoint(reactor, "127.0.0.1", port.getHost().port))
+            ClientContexts().verified(hostname, ca_file), HostnameEndpoint(reactor, "127.0.0.1", port.getHost().port))
         reader = await connectProtocol(endpoint, Reader())
         return await reader.done
     finally:
@@ -115,7 +115,7 @@ class ServerTests(CleanTestCase):
 
     def served(self, contexts: ServerContexts, hostname: str) -> list[str]:
         """The names on the certificate that a client asking for `hostname` is shown."""
-        client = opportunistic_client(hostname).clientConnectionForTLS(None)
+        client = ClientContexts().opportunistic(hostname).clientConnectionForTLS(None)
         handshake(contexts.serverConnectionForTLS(None), client)
         certificate = client.get_peer_certificate()
         assert certificate is not None
@@ -227,9 +227,16 @@ class VerifiedClientTests(CleanTestCase):
 
     def test_a_bad_ca_file_is_named(self) -> None:
         with self.assertRaisesRegex(ValueError, "nowhere.pem cannot be read"):
-            verified_client("mx.one.example", "nowhere.pem")
+            ClientContexts().verified("mx.one.example", Path("nowhere.pem"))
         with self.assertRaisesRegex(ValueError, r"\.key holds no PEM certificate"):
-            verified_client("mx.one.example", self.files.key)
+            ClientContexts().verified("mx.one.example", self.files.key)
+
+    def test_a_ca_file_is_read_again_when_it_has_changed_and_only_then(self) -> None:
+        contexts = ClientContexts()
+        before = contexts.verified("mx.one.example", self.files.chain)
+        self.assertIs(contexts.verified("mx.one.example", self.files.chain), before)
+        self.files = write_certificate(self.files.chain.parent, "mx.one.example", "more")
+        self.assertIsNot(contexts.verified("mx.one.example", self.files.chain), before)
 
     async def test_the_right_name_under_the_right_authority_connects(self) -> None:
         self.assertEqual(await verified_connection(self.contexts, "mx.one.example", self.files.chain), b"hello")

@@ -7,8 +7,6 @@ from functools import partial
 
 import apsw
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
@@ -18,16 +16,12 @@ from mailframe.model.refusal import Refusal
 from mailframe.sqlite.bundle import Bundled
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
-from mailframe.sqlite.errors import EngineError
+from mailframe.sqlite.sweeper import Sweeper
 
 from . import arrivals, departures, tree
 from .account import SqliteAccount
 from .parts import Parts
 from .schema import MIGRATIONS
-
-log = Logger()
-
-_SWEEP_EVERY_S = 60.0
 
 
 @implementer(IJoinedStore, IReadableContent)
@@ -45,16 +39,14 @@ class SqliteStore:
         self._parts = Parts(engine, self.content, clock, attributes_version)
         self._deliver = partial(arrivals.deliver, content=self.content)
         self._accounts: dict[str, int] = {}
-        self._sweeping = LoopingCall(self._sweep_safely)
-        self._sweeping.clock = clock
+        self._sweeper = Sweeper("mailboxes", self.sweep, clock)
         engine.register("store", MIGRATIONS)
 
     async def start(self) -> None:
         """Raises EngineError with a sentence for people."""
         await self.engine.start()
         await self.content.start()
-        if not self._sweeping.running:
-            self._sweeping.start(_SWEEP_EVERY_S, now=False).addErrback(lambda failure: log.failure("sweeping ended", failure))
+        self._sweeper.start()
 
     async def open_account(self, name: str, fresh: Sequence[NewMailbox]) -> IAccount:
         number = self._accounts.get(name)
@@ -70,8 +62,7 @@ class SqliteStore:
         return account
 
     async def close(self) -> None:
-        if self._sweeping.running:
-            self._sweeping.stop()
+        self._sweeper.stop()
         self.content.stop()
         await self.engine.close()
 
@@ -103,14 +94,6 @@ class SqliteStore:
         """Forget what was expunged, or was in mailboxes deleted, more than ten minutes ago; in slices."""
         while await self.engine.submit(partial(departures.sweep, now=self._parts.clock.seconds())):
             pass
-
-    async def _sweep_safely(self) -> None:
-        try:
-            await self.sweep()
-        except EngineError as closed:
-            log.debug("no more sweeping: {closed}", closed=closed)
-        except Exception:
-            log.failure("sweeping mailboxes failed, will be tried again")
 
 
 def _as_it_is(outcomes: list[Refusal | None]) -> list[Refusal | None]:

@@ -1,0 +1,45 @@
+"""What stands behind each port: the protocol that its listener asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.interfaces import IProtocolFactory
+
+from mailframe.app.config import Listener
+from mailframe.app.parts import Parts
+from mailframe.imap.server import ImapServerFactory
+from mailframe.interfaces.content import IContent
+from mailframe.pacing.turns import Turns
+from mailframe.pop3.locks import MaildropLocks
+from mailframe.pop3.server import Pop3ServerFactory
+from mailframe.smtp.server import SmtpServerFactory
+
+
+def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLocks, turns: Turns) -> IProtocolFactory:
+    """`locks` and `turns` are those of the whole server."""
+    config, reactor = parts.config, parts.reactor
+    tls = parts.tls if listener.tls == "starttls" else None
+    factory: Any
+    if listener.role in ("smtp", "submission"):
+        table = config.smtp if listener.role == "smtp" else config.submission
+        settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login,
+                           max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
+        portal = parts.portal if listener.role == "submission" else None
+        factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns)
+    elif listener.role == "imap":
+        factory = ImapServerFactory(
+            parts.portal, replace(config.imap, hostname=config.hostname, plaintext_login=listener.plaintext_login),
+            clock=reactor, tls=tls, content=parts.store if IContent.providedBy(parts.store) else None, turns=turns)
+    else:
+        factory = Pop3ServerFactory(
+            parts.portal, replace(config.pop3, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls, locks=locks,
+            turns=turns)
+    made: IProtocolFactory = factory
+    return made
+
+
+def _least(announced: int, taken: int) -> int:
+    """What SIZE may promise: no more than the pipeline takes; 0 is no limit."""
+    return min(announced or taken, taken)
