@@ -79,11 +79,16 @@ class HandOver:
             outcomes = dict.fromkeys((one.recipient for one in group), InternalError(detail="relay"))
         others = outcomes.reporting if isinstance(outcomes, Handed) else ()
         late = TryAgainLater("The hand-over took too long", smtp=(451, "4.4.1"), detail=group[0].domain)
-        return [self.change(message, one, outcomes.get(one.recipient, late), one.recipient in others) for one in group]
+        now, lot = self._clock.seconds(), self._random()        # one for all: they are to go together the next time as well
+        return [
+            self.change(message, one, outcomes.get(one.recipient, late), one.recipient in others, now, lot) for one in group]
 
-    def change(self, message: Message, one: Waiting, outcome: Refusal | None, reported: bool = False) -> Change:
+    def change(
+        self, message: Message, one: Waiting, outcome: Refusal | None, reported: bool = False, now: float | None = None,
+        lot: float | None = None,
+    ) -> Change:
         """What an outcome means for a recipient: gone, to be reported (unless others do that), or to wait."""
-        now = self._clock.seconds()
+        now = self._clock.seconds() if now is None else now
         envelope = message.envelope
         if outcome is None:
             if reported or "SUCCESS" not in one.recipient.notify or envelope.sender is None:
@@ -91,7 +96,8 @@ class HandOver:
             return Change(one.id, now, RELAYED if one.recipient.account is None else DELIVERED, now)
         problem = Problem.of(outcome)
         end = expires(self._settings, message.created, envelope.sender is None)
-        later = next_try(self._settings, one.tries + 1, now, self._random)
+        drawn = self._random() if lot is None else lot
+        later = next_try(self._settings, one.tries + 1, now, lambda: drawn)
         if not problem.final and now >= end:
             said = f"{problem.text} (given up after many tries)"
             problem = Problem(said, 550, "5.4.7", problem.mta, problem.diagnostic)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email import message_from_bytes
+from random import Random
 from unittest.mock import patch
 
 from support.coroutines import result_of
@@ -30,6 +31,15 @@ def test_recipients_of_one_domain_go_together_and_domains_apart() -> None:
     world = World()
     world.queue(to("a@example.net"), to("b@example.net"), to("c@example.com"))
     assert sorted(sorted(names) for names, _ in world.relay.tries) == [["a@example.net", "b@example.net"], ["c@example.com"]]
+
+
+def test_those_who_wait_together_are_tried_together_again() -> None:
+    world = World(random=Random(3).random)
+    world.relay.answer = lambda _: BUSY
+    world.queue(to("a@example.net"), to("b@example.net"))
+    world.pass_time(3_600)
+    assert len(world.relay.tries) > 2
+    assert all(sorted(names) == ["a@example.net", "b@example.net"] for names, _ in world.relay.tries)
 
 
 def test_a_busy_host_is_tried_again_in_growing_distances() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from twisted.internet.interfaces import IReactorTime
@@ -34,7 +34,7 @@ class World:
     """One spool, one runner over a scripted relay, mailboxes and a keeper of reports."""
 
     def __init__(
-        self, settings: RetrySettings | None = None, *, reports: IDeliveryAgent | None = None, jitter: float = 0.5,
+        self, settings: RetrySettings | None = None, *, reports: IDeliveryAgent | None = None, random: Callable[[], float] = lambda: 0.5,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000.0)
@@ -49,7 +49,7 @@ class World:
         self.settings = settings or RetrySettings()
         self._new = lambda: Runner(
             self.spool, self.relay, self.mailboxes, reports or self.reports, self.settings, time, hostname="mx.example.org",
-            random=lambda: jitter)
+            random=random)
         self.runner = self._new()
         result_of(self.spool.start())
         self.runner.start()
