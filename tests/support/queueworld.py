@@ -34,7 +34,8 @@ class World:
     """One spool, one runner over a scripted relay, mailboxes and a keeper of reports."""
 
     def __init__(
-        self, settings: RetrySettings | None = None, *, reports: IDeliveryAgent | None = None, random: Callable[[], float] = lambda: 0.5,
+        self, settings: RetrySettings | None = None, *, reports: IDeliveryAgent | None = None,
+        random: Callable[[], float] = lambda: 0.5,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000.0)
