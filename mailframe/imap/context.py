@@ -188,13 +188,13 @@ class SessionContext:
             self._user = await login.log_in(self._shared.portal, user, password, Client(self.remote, "imap"))
         except Refusal as refusal:
             _log.info(
-                "IMAP login of {user} from {remote} failed: {reason}", user=user[:100], remote=self.remote, reason=refusal.public)
+                "login failed ip={ip} user={user!r} protocol=imap: {why}", ip=self.remote, user=user[:100], why=refusal.public)
             await login.delay(self.clock, self.settings.login_failure_delay_s)
             self._failures += 1
             if self._failures >= self.settings.max_login_failures:
                 self.bye("Too many failed logins")
             raise
-        _log.info("IMAP login of {user} from {remote}", user=self._user.name, remote=self.remote)
+        _log.info("login ip={ip} user={user!r} protocol=imap", ip=self.remote, user=self._user.name)
         self.connection.logged_in = True
         self.connection.alive()
         self.connection.framer.limits = Limits(self.settings.max_line_octets, self.settings.max_command_octets)

@@ -189,6 +189,7 @@ class Session:
             self._leave()
             self.machine.step(Event.LOGIN_FAILED)
             return await self._not_logged_in(error, user)
+        self._log.info("login ip={ip} user={user!r} protocol=pop3", ip=self.ip, user=self._account)
         self._drop = drop
         self.machine.step(Event.LOGIN)
         return ok(b"Maildrop has %d messages (%d octets)" % (drop.count, drop.octets))
@@ -220,7 +221,7 @@ class Session:
 
     async def _login_failed(self, refusal: LoginFailed, user: str) -> bytes:
         self._auth_failures += 1
-        self._log.info("pop3 login of {user!r} from {ip} failed: {why}", user=user, ip=self.ip, why=refusal.detail)
+        self._log.info("login failed ip={ip} user={user!r} protocol=pop3: {why}", ip=self.ip, user=user, why=refusal.public)
         await self._connection.pause(self._settings.auth_failure_delay_s)
         if self._auth_failures >= self._settings.max_auth_failures:
             self.machine.step(Event.QUIT)

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from mailframe.interfaces.delivery import IReception
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer
-from mailframe.model.refusal import Refusal
+from mailframe.model.refusal import LoginFailed, Refusal
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 
@@ -301,13 +301,14 @@ class SmtpSession(Wire):
         self._situate(True, None)
 
     def logged_in(self, account: str, logout: Callable[[], object]) -> None:
+        log.info("login ip={ip} user={user!r} protocol=smtp", ip=self.peer.ip, user=account)
         self._logout = logout
         self._situate(self.situation.tls, account)
         self.peer = replace(self.peer, account=account, protocol=self._protocol(utf8=False))
 
     def login_failed(self, user: str) -> int:
         self._login_failures += 1
-        log.info("login failed ip={ip} user={user!r} protocol=smtp", ip=self.peer.ip, user=user)
+        log.info("login failed ip={ip} user={user!r} protocol=smtp: {why}", ip=self.peer.ip, user=user, why=LoginFailed.public)
         return self._login_failures
 
     def _forget_login(self) -> None:
