@@ -6,7 +6,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ISSLTransport, ITCPTransport
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+    ITCPTransport,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -19,14 +26,14 @@ from .writer import Writer
 
 
 class Gone(ConnectionError):
-    """The client is no longer there."""
+    """The client is no longer there, or has half-closed and been answered all it asked."""
 
 
 class TimedOut(Exception):
     """The client has been silent for too long."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class Connection(Protocol):
     """Drives `serve(self)`, one coroutine for the connection's life, and lets it wait for the client.
 
@@ -50,6 +57,7 @@ class Connection(Protocol):
         self._waiter: Deferred[None] | None = None      # in `more`
         self._drain: Deferred[None] | None = None       # in `drained`
         self._fresh = False                 # octets came since `more` last returned
+        self._finished = False              # the client has half-closed: no more octets come
         self._held = False                  # the transport's buffer is full
         self._paused = False                # we read no more until the session has caught up
         self._quiet_since = clock.seconds()
@@ -79,6 +87,15 @@ class Connection(Protocol):
         elif self.framer.buffered > self._settings.max_pipelined_octets and not self._paused:
             self._paused = True
             self.transport.pauseProducing()
+
+    def readConnectionLost(self) -> None:
+        """The client has half-closed: whole commands are still run and answered, then we close; an unfinished one is given up."""
+        self._finished = True
+        if self._waiter is not None:
+            self._turns.take(self.poke)
+
+    def writeConnectionLost(self) -> None:
+        """We never half-close: it is never called."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost = True
@@ -124,6 +141,8 @@ class Connection(Protocol):
         if self.lost:
             raise Gone
         if not self._fresh:             # else octets came meanwhile, which the caller has not seen
+            if self._finished:
+                raise Gone
             if self._paused:
                 self._paused = False
                 self.transport.resumeProducing()
@@ -157,7 +176,8 @@ class Connection(Protocol):
         self._quiet_since = self._clock.seconds()
 
     def start_tls(self, context: object) -> None:
-        self.transport.startTLS(context)
+        if not self._finished:          # else no handshake will come, and `more` says so
+            self.transport.startTLS(context)
 
     def close(self) -> None:
         """Send what is written, then close; a client that does not take it is cut off after a while."""

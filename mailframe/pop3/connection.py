@@ -7,7 +7,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ISSLTransport, ITCPTransport
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+    ITCPTransport,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -22,10 +29,10 @@ _READ_AHEAD = 64 * 1024      # commands that may wait while we work; more stays 
 
 
 class Gone(ConnectionError):
-    """The client is no longer there, or must not be talked to any more."""
+    """The client is no longer there, must not be talked to any more, or has half-closed and been answered all it asked."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class Connection(Protocol):
     """Drives `serve(self)`, one coroutine for the connection's life, and lets it wait.
 
@@ -49,6 +56,7 @@ class Connection(Protocol):
         self._out: list[bytes] = []
         self._out_size = 0
         self._waiter: Deferred[None] | None = None
+        self._finished = False           # the client has half-closed: no more octets come
         self._held = False               # the transport's buffer is full
         self._reading = True
         self._active_at = clock.seconds()
@@ -73,6 +81,15 @@ class Connection(Protocol):
         if len(self.framer) > _READ_AHEAD and self._reading:
             self._reading = False
             self.transport.pauseProducing()
+
+    def readConnectionLost(self) -> None:
+        """The client has half-closed: whole commands are still run and answered, then we close; an unfinished one is given up."""
+        self._finished = True
+        if self._waiter is not None:
+            self.turns.take(self._wake)
+
+    def writeConnectionLost(self) -> None:
+        """We never half-close: it is never called."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost = True
@@ -131,7 +148,12 @@ class Connection(Protocol):
 
     async def more(self) -> None:
         """Send what is put, and wait for octets, unless the client takes none of ours. Raises Gone."""
+        seen = len(self.framer)
         await self.drained()
+        if len(self.framer) > seen:
+            return                       # octets came meanwhile, which the caller has not seen
+        if self._finished:
+            raise Gone
         if not self._reading:
             self._reading = True
             self.transport.resumeProducing()
@@ -157,7 +179,8 @@ class Connection(Protocol):
 
     def start_tls(self, context: object) -> None:
         self.flush()
-        self.transport.startTLS(context)
+        if not self._finished:           # else no handshake will come, and `more` says so
+            self.transport.startTLS(context)
 
     def close(self) -> None:
         """Send what is put, then close; a client that does not take it is cut off after a while. Ends any wait."""

@@ -6,7 +6,14 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime, ISSLTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -20,7 +27,7 @@ _MUCH = 65_536  # octets that may wait while a plugin thinks; beyond, the client
 _BURST = 100    # steps in one go, however quick: then other connections have their turn (I2)
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class Wire(Protocol, ABC):
     """Runs `step` again and again, inline while nothing has to be waited for.
 
@@ -40,6 +47,7 @@ class Wire(Protocol, ABC):
         self._out: list[bytes] = []
         self._choked = False                     # the client does not read
         self._held = False                       # we have stopped reading
+        self._finished = False                   # the client has half-closed: no more octets come
         self._lost = False
         self._since = 0.0                        # when something last happened
         self._timer: IDelayedCall | None = None
@@ -93,7 +101,8 @@ class Wire(Protocol, ABC):
     def encrypt(self, tls: object) -> None:
         """Start TLS as server, after what was said has been sent in the clear."""
         self._flush()
-        self.transport.startTLS(tls)  # type: ignore[union-attr]
+        if not self._finished:       # else no handshake will come, and `_work` closes
+            self.transport.startTLS(tls)  # type: ignore[union-attr]
         self.framer = Framer()
 
     async def pause(self, seconds: float) -> None:
@@ -142,6 +151,15 @@ class Wire(Protocol, ABC):
             self._held = True
             self.transport.pauseProducing()  # type: ignore[union-attr]
 
+    def readConnectionLost(self) -> None:
+        """The client has half-closed: whole commands are still run and answered, then we close; an unfinished one is given up."""
+        self._finished = True
+        self._held = False                       # there is nothing to resume
+        self._turns.take(self.advance)
+
+    def writeConnectionLost(self) -> None:
+        """We never half-close: it is never called."""
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.over = self._lost = True
         if self._timer is not None and self._timer.active():
@@ -172,7 +190,11 @@ class Wire(Protocol, ABC):
                 if self._turns.over:
                     again = True
                     break
-                if self.over or self._choked or not await self.step():
+                if self.over or self._choked:
+                    break
+                if not await self.step():
+                    if self._finished:
+                        self.close()
                     break
                 if self.working is not None:     # it had to wait: what it said must not wait for the next one
                     self.touch()

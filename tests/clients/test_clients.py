@@ -14,6 +14,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from support.halfclose import converse
 from support.servers import ANY_PORTS, PATIENCE_S, MailServer
 
 USER = "dev@localhost"
@@ -248,3 +249,15 @@ push "<tag-pattern>all<enter><tag-prefix><set-flag>!<tag-prefix><copy-message>=A
     assert client.search(None, "FLAGGED")[1] == [b"1"]
     assert client.select("Archive")[1] == [b"1"]
     client.logout()
+
+
+def test_a_script_that_says_all_at_once_and_half_closes_hears_all(server: MailServer) -> None:
+    """As ``printf ... | nc -N localhost 1143`` does."""
+    message = f"EHLO c\r\nMAIL FROM:<a@far.example>\r\nRCPT TO:<{USER}>\r\nDATA\r\nSubject: breathless\r\n\r\n.\r\n"
+    assert b"\r\n250 2.0.0 Ok: queued" in converse(server.ports["smtp"], message.encode())
+    visit = f"a LOGIN {USER} {server.password}\r\nb SELECT INBOX\r\nc FETCH 1 BODY[HEADER.FIELDS (SUBJECT)]\r\n"
+    answers = converse(server.ports["imap"], visit.encode())
+    assert b"Subject: breathless" in answers and answers.endswith(b"\r\nc OK FETCH completed\r\n")
+    visit = f"USER {USER}\r\nPASS {server.password}\r\nDELE 1\r\n"
+    assert converse(server.ports["pop3"], visit.encode()).endswith(b"\r\n+OK Marked as deleted\r\n")
+    assert converse(server.ports["pop3"], visit.encode() + b"QUIT\r\n").endswith(b"\r\n+OK Bye, 0 messages left\r\n")

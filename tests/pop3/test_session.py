@@ -234,6 +234,15 @@ def test_large_messages_go_out_in_slices_as_the_client_takes_them() -> None:
     assert player.transport.value() == b"+OK 700000 octets\r\n" + b"..line\r\n" * 100_000 + b".\r\n"
 
 
+def test_what_arrives_while_the_last_answer_is_taken_slowly_is_answered() -> None:  # I3
+    player = logged_in(Pop3World())
+    player.protocol.pauseProducing()
+    player.send(b"STAT\r\n")
+    player.send(b"NOOP\r\n")
+    player.protocol.resumeProducing()
+    assert player.transport.value().endswith(b"+OK 0 0\r\n+OK\r\n")
+
+
 def test_top_of_a_large_message_reads_no_more_than_it_shows() -> None:
     world = Pop3World()
     world.deliver(b"A: b\r\n" * 5000 + b"\r\n" + b".line\r\n" * 100_000)

@@ -10,6 +10,7 @@ from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import Portal
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -122,6 +123,10 @@ class Client:
         finally:
             if late.active():
                 late.cancel()
+
+    def end(self) -> None:
+        """Half-close: nothing more is said, the answers are still read."""
+        IHalfCloseableProtocol(self.protocol).readConnectionLost()
 
     def told(self, octets: bytes) -> None:
         self.transcript += octets

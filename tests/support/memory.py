@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -26,6 +26,7 @@ class MemoryTransport(StringTransport):
         self.writes: list[bytes] = []
         self.tls_with: object = None
         self.lost = False
+        self.ended = False               # the client has half-closed
         if tls:
             alsoProvides(self, ISSLTransport)
 
@@ -40,6 +41,16 @@ class MemoryTransport(StringTransport):
 
     def getHandle(self) -> _Handle:
         return _Handle()
+
+    def resumeProducing(self) -> None:
+        assert not self.ended, "to read on is to meet the same end again, for ever"
+        super().resumeProducing()
+
+    def end(self, protocol: Protocol) -> None:
+        """The client half-closes: it says nothing more, and still listens."""
+        self.ended = True
+        IHalfCloseableProtocol(protocol).readConnectionLost()
+        self.settle(protocol)
 
     def settle(self, protocol: Protocol) -> None:
         if (self.disconnecting or self.disconnected) and not self.lost:

@@ -9,6 +9,7 @@
     S: <nothing>                    no answer waits
     T: 300                          so many seconds pass
     X: word                         calls the test's own action of that name
+    E:                              the client half-closes: its end of what it says
     D:                              the client drops the connection
 """
 
@@ -37,7 +38,7 @@ def steps(transcript: str) -> Iterator[Step]:
         line = re.sub(r"(^|\s\s+)#.*", "", line)
         if line.strip():
             kind, text = line[:2], line[2:].removeprefix(" ")
-            assert kind in ("C:", "C|", "S:", "T:", "X:", "D:"), f"line {number}: {line}"
+            assert kind in ("C:", "C|", "S:", "T:", "X:", "E:", "D:"), f"line {number}: {line}"
             yield Step(number, kind, text)
 
 
@@ -73,6 +74,8 @@ class Player:
                 case "X:":
                     self.actions[step.text.strip()]()
                     self.transport.settle(self.protocol)
+                case "E:":
+                    self.transport.end(self.protocol)
                 case "D:":
                     self.transport.drop(self.protocol)
                 case _:
