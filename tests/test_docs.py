@@ -32,9 +32,9 @@ from twisted.trial.unittest import TestCase
 
 from mailframe.app import command as command_line
 from mailframe.app.config import FIXED, Config, Listener
+from mailframe.app.options import Options
 from mailframe.app.plugins import KINDS
 from mailframe.app.service import MailService
-from mailframe.app.tap import Options
 from mailframe.app.toml import Document, read
 
 AUTHORS, EMBEDDING = ROOT / "docs" / "plugin-authors.md", ROOT / "docs" / "embedding.md"

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.servers import PATIENCE_S, MailServer
+from support.servers import PATIENCE_S, MailServer, listeners
 
 from mailframe.app.command import main
 from mailframe.auth.accountedit import add
@@ -32,15 +32,7 @@ data = "data"
 host = "127.0.0.1"
 port = {closed}
 tls = "none"
-[listeners.submission]
-role = "submission"
-endpoint = "127.0.0.1:0"
-plaintext_login = "loopback"
-[listeners.pop3]
-role = "pop3"
-endpoint = "127.0.0.1:0"
-plaintext_login = "loopback"
-"""
+""" + listeners("submission", "pop3")
 ADA, PASSWORD = "ada@example.org", "correct horse"
 HASH = hash_password(PASSWORD)
 

@@ -19,9 +19,9 @@ def log_in(server: MailServer, password: str) -> None:
         pop3.user("dev@localhost")
         pop3.pass_(password)
     pop3.quit()
-    with smtplib.SMTP("127.0.0.1", server.ports["submission"], timeout=PATIENCE_S) as smtp:
-        with contextlib.suppress(smtplib.SMTPException):
-            smtp.login("dev@localhost", password)
+    smtp = smtplib.SMTP("127.0.0.1", server.ports["submission"], timeout=PATIENCE_S)
+    with smtp, contextlib.suppress(smtplib.SMTPException):
+        smtp.login("dev@localhost", password)
 
 
 def test_logins_read_alike_in_all_protocols(tmp_path: Path) -> None:

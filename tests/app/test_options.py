@@ -11,7 +11,7 @@ from support.servers import ANY_PORTS, PATIENCE_S, twistd
 
 from mailframe.app.build import rehearse
 from mailframe.app.config import Config
-from mailframe.app.tap import Options, configuration
+from mailframe.app.options import Options, configuration
 from mailframe.app.toml import ConfigError, PluginSpec
 
 

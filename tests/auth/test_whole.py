@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.servers import PATIENCE_S, MailServer
+from support.servers import PATIENCE_S, MailServer, listeners
 
 from mailframe.app.command import main
 from mailframe.auth.hashing import hash_password
@@ -33,18 +33,7 @@ plugin = "file"
 path = "accounts"
 [pop3]
 auth_failure_delay_s = 0.0
-[listeners.smtp]
-role = "smtp"
-endpoint = "127.0.0.1:0"
-[listeners.submission]
-role = "submission"
-endpoint = "127.0.0.1:0"
-plaintext_login = "loopback"
-[listeners.pop3]
-role = "pop3"
-endpoint = "127.0.0.1:0"
-plaintext_login = "loopback"
-"""
+""" + listeners("smtp", "submission", "pop3")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.crashload import DOMAIN, PASSWORD, Client, Collector, Editor, Keeper, Ledger, Score, Sender, Submitter
-from support.servers import PATIENCE_S, Child, MailServer, twistd
+from support.servers import PATIENCE_S, Child, MailServer, listeners, twistd
 from support.soundness import faults
 from support.wires import complaints
 
@@ -27,21 +27,7 @@ CONFIG = """
 hostname = "life{life}.one.example"
 data = "data"
 domains = "one.example"
-[listeners.smtp]
-role = "smtp"
-endpoint = "127.0.0.1:0"
-[listeners.submission]
-role = "submission"
-endpoint = "127.0.0.1:0"
-plaintext_login = "loopback"
-[listeners.imap]
-role = "imap"
-endpoint = "127.0.0.1:0"
-plaintext_login = "loopback"
-[listeners.pop3]
-role = "pop3"
-endpoint = "127.0.0.1:0"
-plaintext_login = "loopback"
+""" + listeners("smtp", "submission", "imap", "pop3") + """
 [queue]
 first_delay_s = 0.3
 max_per_domain = 10

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.servers import PATIENCE_S, MailServer
+from support.servers import PATIENCE_S, MailServer, listeners
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ROOT = EXAMPLES.parent
@@ -26,18 +26,7 @@ people = { ada = "secret", bob = "other" }
 [[filters]]
 plugin = "shouting"
 refuse = ["LOTTERY"]
-[listeners.smtp]
-role = "smtp"
-endpoint = "127.0.0.1:0"
-[listeners.submission]
-role = "submission"
-endpoint = "127.0.0.1:0"
-plaintext_login = "loopback"
-[listeners.pop3]
-role = "pop3"
-endpoint = "127.0.0.1:0"
-plaintext_login = "loopback"
-"""
+""" + listeners("smtp", "submission", "pop3")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.servers import PATIENCE_S, MailServer, common_port, running
+from support.servers import PATIENCE_S, MailServer, common_port, listeners, running
 from support.smtptalk import Talk
 
 from mailframe.auth.accountedit import add
@@ -36,22 +36,7 @@ port = {port}
 host = "{two}"
 port = {port}
 tls = "opportunistic"
-[listeners.smtp]
-role = "smtp"
-endpoint = "{ip}:{port}"
-[listeners.submission]
-role = "submission"
-endpoint = "{ip}:0"
-plaintext_login = "loopback"
-[listeners.imap]
-role = "imap"
-endpoint = "{ip}:0"
-plaintext_login = "loopback"
-[listeners.pop3]
-role = "pop3"
-endpoint = "{ip}:0"
-plaintext_login = "loopback"
-"""
+""" + listeners("smtp", "submission", "imap", "pop3", host="{ip}", smtp_port="{port}")
 
 
 def start(folder: Path, ip: str, port: int, domain: str, user: str) -> MailServer:

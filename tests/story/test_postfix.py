@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.certificates import pem_pair
-from support.servers import Child, MailServer, common_port
+from support.servers import Child, MailServer, common_port, listeners
 from support.smtptalk import Talk
 
 from mailframe.auth.accountedit import add
@@ -71,13 +71,7 @@ CONFIG = """
 hostname = "mail.one.example"
 data = "data"
 domains = ["one.example"]
-[listeners.smtp]
-role = "smtp"
-endpoint = "{one}:{port}"
-[listeners.submission]
-role = "submission"
-endpoint = "{one}:0"
-plaintext_login = "loopback"
+""" + listeners("smtp", "submission", host="{one}", smtp_port="{port}") + """
 [relay]
 port = {port}
 [relay.routes."far.example"]

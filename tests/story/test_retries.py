@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from support.certificates import pem_pair
-from support.servers import PATIENCE_S, Child, MailServer, common_port
+from support.servers import PATIENCE_S, Child, MailServer, common_port, listeners
 from support.smtptalk import Talk
 
 from mailframe.app.command import main as mailframe_command
@@ -31,17 +31,7 @@ CONFIG = """
 hostname = "mail.{domain}"
 data = "data"
 domains = ["{domain}"]
-[listeners.smtp]
-role = "smtp"
-endpoint = "{ip}:{port}"
-[listeners.submission]
-role = "submission"
-endpoint = "{ip}:0"
-plaintext_login = "loopback"
-[listeners.imap]
-role = "imap"
-endpoint = "{ip}:0"
-plaintext_login = "loopback"
+""" + listeners("smtp", "submission", "imap", host="{ip}", smtp_port="{port}") + """
 [queue]
 first_delay_s = 0.2
 factor = 1.0

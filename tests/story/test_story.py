@@ -20,7 +20,7 @@ from email.utils import make_msgid
 from pathlib import Path
 
 import pytest
-from support.servers import PATIENCE_S, Child, MailServer, common_port
+from support.servers import PATIENCE_S, Child, MailServer, common_port, listeners
 
 from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
@@ -33,21 +33,7 @@ CONFIG = """
 hostname = "{hostname}"
 data = "data"
 domains = {domains}
-[listeners.smtp]
-role = "smtp"
-endpoint = "{ip}:{port}"
-[listeners.submission]
-role = "submission"
-endpoint = "{ip}:0"
-plaintext_login = "loopback"
-[listeners.imap]
-role = "imap"
-endpoint = "{ip}:0"
-plaintext_login = "loopback"
-[listeners.pop3]
-role = "pop3"
-endpoint = "{ip}:0"
-plaintext_login = "loopback"
+""" + listeners("smtp", "submission", "imap", "pop3", host="{ip}", smtp_port="{port}") + """
 [queue]
 first_delay_s = {retry_s}
 [relay]

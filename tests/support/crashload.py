@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -135,7 +136,7 @@ def contents(imap: Imap, mailbox: str) -> tuple[int, int, dict[int, str]]:
     return uidvalidity, uidnext, keys
 
 
-class Client:
+class Client(ABC):
     """One thread's work; `work` loops until the connection breaks."""
 
     def __init__(self, name: str, seed: int, score: Score) -> None:
@@ -165,8 +166,9 @@ class Client:
         except BaseException as fault:
             self.fault = fault
 
+    @abstractmethod
     def work(self, ports: Mapping[str, int]) -> None:
-        raise NotImplementedError
+        """One round: connect, do it, note in the ledger or score what the server has promised."""
 
     def key(self) -> str:
         self.count += 1

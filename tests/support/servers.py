@@ -17,6 +17,14 @@ from pathlib import Path
 PATIENCE_S = 20.0      # far beyond what anything takes; only a hang reaches it
 
 
+def listeners(*roles: str, host: str = "127.0.0.1", smtp_port: str = "0") -> str:
+    """TOML for a listener of each role, on any port but smtp's, with logins in the clear; what is in braces is left so."""
+    return "".join(
+        f'[listeners.{role}]\nrole = "{role}"\nendpoint = "{host}:{smtp_port if role == "smtp" else 0}"\n'
+        + ("" if role == "smtp" else 'plaintext_login = "loopback"\n')
+        for role in roles)
+
+
 class Child:
     """A process whose output is read as it comes, so that a test can wait for a line instead of sleeping."""
 
