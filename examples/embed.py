@@ -8,6 +8,8 @@ http://127.0.0.1:8080/ lists the mail of dev@localhost; what is sent to smtp://1
 from __future__ import annotations
 
 import os
+from email.parser import BytesHeaderParser
+from email.policy import default
 from html import escape
 from pathlib import Path
 
@@ -42,8 +44,11 @@ class Inbox(Resource):
         account = await self.mail.parts.store.open_account(USER, FRESH_ACCOUNT)
         listing = await account.mailboxes()
         inbox = await account.open_mailbox(next(m.id for m in listing.mailboxes if m.name == "INBOX"))
-        rows = await inbox.rows([(1, MAX_UID)], 100, Field.ENVELOPE)
-        items = "".join(f"<li>{escape(envelope.decode('utf-8', 'replace'))}</li>" for envelope in rows.envelopes)
+        rows = await inbox.rows([(1, MAX_UID)], 100, Field.NONE)
+        items = ""
+        for uid in rows.uids:
+            header = BytesHeaderParser(policy=default).parsebytes(await inbox.read(uid, 0, 65_536))
+            items += f"<li>{escape(str(header['from']))}: {escape(str(header['subject']))}</li>"
         request.setHeader("content-type", "text/html; charset=utf-8")
         request.write(f"<h1>{len(rows)} messages for {USER}</h1><ol>{items}</ol>".encode())
         request.finish()

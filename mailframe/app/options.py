@@ -70,6 +70,9 @@ class Options(usage.Options):
 
 def configuration(options: Options) -> Config:
     """The configuration that the options mean. Raises ConfigError."""
+    for name, value in options.items():
+        if value == "":
+            raise ConfigError(f"--{name} is empty; an unset variable, perhaps?")
     given: dict[str, Any] = {}
     if options["config"]:
         config = load(Path(options["config"]).absolute())

@@ -55,7 +55,7 @@ class RemoteRefusal(Refusal):
     def __init__(
         self, public: str | None = None, *, smtp: tuple[int, str], mta: str = "", diagnostic: str = "", detail: str = "",
     ) -> None:
-        super().__init__(public, smtp=smtp, detail=detail or f"{mta}: {diagnostic}")
+        super().__init__(public, smtp=smtp, detail=detail)
         self.mta = mta
         self.diagnostic = diagnostic
 

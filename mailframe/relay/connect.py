@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.error import ConnectError, UserError
+from twisted.internet.error import ConnectError, ConnectionRefusedError, NoRouteError, TCPTimedOutError, TimeoutError, UserError
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -19,6 +19,12 @@ from mailframe.tls.client import ClientContexts
 from .mx import LoopsBack
 from .outcome import HopFailed, refusal_of_host, unreachable
 from .settings import RelaySettings, Smarthost
+
+#: What the system says of a connection, in words for whoever reads a report.
+_WHY = (
+    (ConnectionRefusedError, "nobody listens there"), (TCPTimedOutError, "no answer in time"), (TimeoutError, "no answer in time"),
+    (NoRouteError, "no way leads there"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class Connector:
         try:
             client: Any = await endpoint(self._reactor, target.address, target.port, timeout=patience).connect(factory)
         except (ConnectError, UserError, OSError) as error:
-            why = " ".join(str(error).split())
+            why = next((words for kind, words in _WHY if isinstance(error, kind)), " ".join(str(error).split()))
             raise HopFailed(unreachable(target.host, f"no connection to {target.address} port {target.port}: {why}")) from error
         assert isinstance(client, SmtpClient)
         return client

@@ -25,7 +25,7 @@ def refusal_of(outcome: Outcome, mta: str) -> RemoteRefusal:
     """`mta`: the name by which we know the host."""
     reply = outcome.reply
     if outcome.stage in _OURS and not _said(reply):
-        return RemoteRefusal(_cut(f"{mta}: {reply.text}"), smtp=_codes(reply), mta=mta, detail=reply.text)
+        return RemoteRefusal(_cut(f"{mta}: {reply.text}"), smtp=_codes(reply), mta=mta)
     words = _cut(f"{mta} answered {outcome.stage.value} with: {reply}")
     return RemoteRefusal(words, smtp=_codes(reply), mta=mta, diagnostic=_cut(str(reply)))
 
@@ -41,7 +41,7 @@ def refusal_of_host(error: PeerRefused, mta: str) -> RemoteRefusal:
 
 def unreachable(mta: str, why: str, enhanced: str = "4.4.1") -> RemoteRefusal:
     """No answer from the host (RFC 3463 section 3.5)."""
-    return RemoteRefusal(_cut(f"{mta}: {why}"), smtp=(451, enhanced), mta=mta, detail=why)
+    return RemoteRefusal(_cut(f"{mta}: {why}"), smtp=(451, enhanced), mta=mta)
 
 
 def try_next_host(outcome: Outcome) -> bool:

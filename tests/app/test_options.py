@@ -90,6 +90,8 @@ def test_options_are_laid_over_a_configuration_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("arguments", "words"), [
     (("--certificate", "c.pem"), "--certificate and --key belong together"),
     (("--relay", "host:port"), "--relay"),
+    (("--relay", ""), "--relay is empty"),
+    (("--data", ""), "--data is empty"),
     (("--smtp", "smtp"), "'smtp' is no endpoint"),
     (("--smtp", "99999"), "ports end at 65535"),
     (("--config", "nothing.toml"), "Cannot read the configuration"),
