@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zope.interface import Interface
 
 
@@ -17,6 +19,28 @@ class IReadableContent(IContent):
 
     async def read(content_id: str, offset: int, size: int) -> bytes:
         """Shorter at the end. Raises NoSuchMessage when it is gone."""
+
+
+class IContentStore(IReadableContent):
+    """Content as a plugin of its own (kind ``content``): octets at rest, apart from any index of mailboxes.
+
+    It decides nothing about lifetimes. An index beside it (the SQLite store's) counts in its own transactions who refers to
+    an id, and says when one may go. No id is ever given twice: two contents of the same octets have two ids, though they may
+    share one place on the disk, so that the removal of one can never take the other away.
+    """
+
+    async def start() -> None:
+        """Open what is needed; remove what a crash left half staged. Raise with a clear sentence to stop the server's start."""
+
+    async def remove(content_ids: Sequence[str]) -> None:
+        """Let go of these for good. One that is not there, or never was, is no error; doing it again changes nothing."""
+
+    async def ids(after: str, limit: int) -> Sequence[str]:
+        """The first `limit` sealed ids greater than `after` ("" for the first), ascending: how an index finds what it has
+        no record of after a crash. One sealed meanwhile may be missing."""
+
+    async def close() -> None:
+        """Let go of everything. Nothing is called afterwards."""
 
 
 class IStaged(Interface):

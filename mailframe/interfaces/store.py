@@ -20,9 +20,12 @@ from mailframe.model.mailbox import (
     MailboxStatus,
     New,
     NewMailbox,
+    Quota,
     Rows,
+    TextMatches,
     UidRanges,
 )
+from mailframe.model.query import InBody, InHeader, InText
 from mailframe.model.refusal import Refusal
 
 
@@ -146,6 +149,18 @@ class IJoinedStore(IMailStore):
         """
 
 
+class IDelivers(IMailStore):
+    """A store that takes one message for many accounts in one call (else the framework opens and appends for each)."""
+
+    async def deliver(
+        targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
+    ) -> Sequence[Refusal | None]:
+        """Deliver to (account, folder, message) targets; one outcome for each, and one's failure is no other's.
+
+        An account never seen before is made with `fresh`, a missing folder is INBOX. What was accepted is durable on return.
+        """
+
+
 class IMailboxFinder(Interface):
     """An account that finds one mailbox by its name without listing all: some people have thousands."""
 
@@ -169,6 +184,36 @@ class IMovable(Interface):
 
 class IModSequenced(Interface):
     """Marks a mailbox whose mod-sequences are real and durable (RFC 7162)."""
+
+
+class IObjectIds(Interface):
+    """Marks a mailbox whose EMAILID and THREADID columns are real and never change (RFC 8474)."""
+
+
+class ISaveDates(Interface):
+    """Marks a mailbox whose SAVED column is real: when each message came into this mailbox (RFC 8514)."""
+
+
+class IQuota(Interface):
+    """An account that counts what it holds and refuses what is too much (RFC 9208): `append`, `copy` and deliveries that
+    would exceed a limit raise OverQuota and change nothing. A move within the account never does."""
+
+    async def quota() -> Quota:
+        """Use and limits now."""
+
+    async def set_quota(max_octets: int | None, max_messages: int | None) -> None:
+        """New limits for this account, None for none; durable. Lower ones than the present use take nothing away."""
+
+
+class ISearchable(Interface):
+    """A mailbox that knows its messages' decoded texts, and so finds words without their being read from the content."""
+
+    async def search(leaf: InHeader | InBody | InText, ranges: UidRanges) -> TextMatches:
+        """Which messages whose UIDs lie in `ranges` contain `leaf.text`, by the rules of `mailframe.mime.text`.
+
+        What is neither `found` nor `open` certainly does not match. An answer never differs from what reading each
+        message would give; whatever the store is not sure of is `open`.
+        """
 
 
 class IAttributeCache(Interface):

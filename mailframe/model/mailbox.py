@@ -162,6 +162,24 @@ class FlagsStored:
     refused: array[int] = field(default_factory=lambda: array("I"))
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What an account holds and may hold (RFC 9208 section 5): octets and messages of all its mailboxes; None: no limit."""
+
+    octets: int
+    messages: int
+    max_octets: int | None = None
+    max_messages: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatches:
+    """Outcome of `ISearchable.search`, ascending UIDs: those that match, and those that have to be read to know."""
+
+    found: array[int]
+    open: array[int]
+
+
 class Listeners:
     """Who wants a hint that a mailbox changed: a small part that stores use to offer `IAccount.subscribe`."""
 
