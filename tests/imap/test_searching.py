@@ -16,9 +16,10 @@ from support.imap_stub import inbox, run, uids
 from mailframe.imap.commands.search import extended, worth_saving
 from mailframe.imap.cursor import BadSyntax, Cursor
 from mailframe.imap.matching import Columns
-from mailframe.imap.paging import Breath, after, overlap
-from mailframe.imap.searching import Searching, line_end, narrowed
+from mailframe.imap.paging import after, overlap
+from mailframe.imap.searching import Searching, narrowed
 from mailframe.imap.searchkeys import SEARCH_KEYS, KeyReader, program
+from mailframe.mime.searchtext import line_end
 from mailframe.model.flags import ANSWERED, DELETED, FLAGGED, SEEN, keyword_bit
 from mailframe.model.mailbox import MAX_UID, New, Rows
 from mailframe.model.query import (
@@ -38,6 +39,7 @@ from mailframe.model.query import (
     Uids,
     resolve,
 )
+from mailframe.pacing.breath import Breath
 
 KEYS = {key.name: key for key in SEARCH_KEYS}
 WORDS = ("alpha", "beta", "gamma", "Größe", "ünï")
