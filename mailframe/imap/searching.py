@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from itertools import compress
+from typing import Any
 
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IMailbox, ISearchable
@@ -32,7 +33,8 @@ class Searching:
     def __init__(self, mailbox: IMailbox, keywords: Sequence[str], query: Query, breath: Breath) -> None:
         """`query` is resolved: it holds no `Numbers`."""
         self._mailbox, self._keywords, self._query, self._breath = mailbox, keywords, query, breath
-        self._asked = asked_for(query) if ISearchable.providedBy(mailbox) else {}
+        self._texts: Any = mailbox if ISearchable.providedBy(mailbox) else None
+        self._asked = asked_for(query) if self._texts else {}
         self.fields = needed(query)
         if self._asked:
             self.fields &= ~Field.INDEX         # is fetched of those messages that have to be read
@@ -68,7 +70,7 @@ class Searching:
         for leaf, same in self._asked.items():
             if not any(doubtful):
                 break
-            matches = await settled(self._mailbox.search(leaf, uid_ranges(list(compress(rows.uids, doubtful)))))
+            matches = await settled(self._texts.search(leaf, uid_ranges(list(compress(rows.uids, doubtful)))))
             for each in same:
                 columns.learn(each, matches)
             certain, doubtful = columns.judge(self._query)
