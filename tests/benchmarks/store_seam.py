@@ -151,7 +151,7 @@ class Bench:
         await store.close()
 
     async def _arrive(self, store: SqliteStore, big: Any, number: int) -> None:
-        await big.append([New(BODY[:2_000], HEAD, attributes=ATTRIBUTES)] * 25)
+        await big.append([New(BODY, HEAD, attributes=ATTRIBUTES)] * 25)
         unit, _ = store.append_unit([(f"other{number}", "INBOX", New(BODY, HEAD, attributes=ATTRIBUTES))] * 5)
         await store.engine.submit(unit)
 
