@@ -1,0 +1,219 @@
+"""Text for search is made here in the background: a small share of the reactor's time, less while others write."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from mailframe.mime.index import Index
+from mailframe.mime.scan import Scanner, scan
+from mailframe.mime.searchtext import MAX_PIECE, VERSION, body_text, kept_header
+from mailframe.model.refusal import NoSuchMessage
+from mailframe.pacing.breath import Breath
+from mailframe.sqlite.content import SqliteContent
+from mailframe.sqlite.engine import Engine
+from mailframe.sqlite.errors import EngineError
+
+from . import fulltext, texts
+from .schema import uid_set
+from .texts import Text, encoded
+
+log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class TextLimits:
+    """How text is made, and how much of it."""
+
+    share: float = 0.1              # of the reactor's time, at most
+    busy_jobs_s: float = 50.0       # of others in a second: who writes that much is not to be slowed down further
+    busy_rest_s: float = 0.25       # between two slices then: it goes on, though with one hundredth of the time
+    idle_s: float = 1.0             # between two looks for new mail: until then a search reads it from the content
+    page: int = 1_000               # contents looked at together, in the reader's thread: about 1 ms
+    together: int = 50              # texts, or so many octets of them, in one job of the writer: 2 ms of it
+    together_octets: int = 262_144
+    content_octets: int = 1_048_576     # of a message beyond which its body is always read: it may take 10 ms to scan
+    text_octets: int = 98_304       # of a text part, the same: 3 ms to decode at worst
+    patience: int = 600             # looks at content that nothing refers to yet (a queue's, one being staged), then it is left
+
+
+class TextMaker:
+    """What came first is made last: `round` takes new contents, then those that were not ready, then older and older ones.
+
+    Nothing but the tables says what is made: after a restart it begins again from the newest, and passes over what is there.
+    """
+
+    def __init__(
+        self, engine: Engine, content: SqliteContent, clock: IReactorTime, *, words: bool = False, limits: TextLimits | None = None,
+        version: int = VERSION,
+    ) -> None:
+        self._engine, self._content, self._clock, self._words = engine, content, clock, words
+        self._limits = limits or TextLimits()
+        self._version = version
+        self._breath = Breath(clock.seconds, self._rest)
+        self._todo: deque[tuple[int, int]] = deque()    # (content, octets)
+        self._waiting: dict[int, int] = {}              # contents that were not ready, and how often they were looked at
+        self._newest = self._oldest = -1                # all contents between have been looked at; -1: not begun
+        self._own_jobs = self._jobs = 0                 # jobs of the writer: ours so far, those of others when last counted
+        self._busy = False
+        self._begun = self._counted = clock.seconds()
+        self._working: Deferred[None] | None = None
+        engine.register(texts.COMPONENT, texts.MIGRATIONS)
+        if words:
+            engine.register(fulltext.COMPONENT, fulltext.MIGRATIONS)
+
+    def start(self) -> None:
+        """After the engine's. Again: does nothing."""
+        if self._working is None:
+            self._working = Deferred.fromCoroutine(self._work())
+            self._working.addErrback(_ended)
+
+    def stop(self) -> None:
+        """Before the engine is closed. Again: does nothing."""
+        working, self._working = self._working, None
+        if working is not None:
+            working.cancel()
+
+    async def _work(self) -> None:
+        while True:
+            await self._sleep(self._limits.idle_s)
+            try:
+                while await self.round():
+                    await self._breath.take()
+            except EngineError:             # closed
+                return
+            except CancelledError:
+                raise
+            except Exception:
+                log.failure("making text for search failed, will be tried again")
+
+    async def round(self) -> bool:
+        """Make some texts, or index some words; whether there may be more to do."""
+        if not self._todo:
+            await self._look()
+        made: list[Text] = []
+        size = 0
+        while self._todo and len(made) < self._limits.together and size < self._limits.together_octets:
+            content, octets = self._todo.popleft()
+            text = await self._text(content, octets)
+            made.append(text)
+            size += text.size
+            await self._breath.take()
+        if made:
+            await self._write(partial(texts.keep, made=made, version=self._version), size)
+            return True
+        if self._oldest > 0:
+            return True
+        return self._words and bool(await self._write(partial(fulltext.index, version=self._version)))
+
+    async def _write(self, job: Callable[..., object], size: int = 0) -> object:
+        self._own_jobs += 1
+        return await self._engine.submit(job, size)
+
+    async def _look(self) -> None:
+        """Find what has no text yet."""
+        limits = self._limits
+        if self._newest < 0:
+            found = await self._engine.read_async("SELECT coalesce(max(id), 0) FROM content")
+            self._newest = found[0][0]
+            self._oldest = self._newest + 1
+        newest, _ = await self._page(texts.NEWER, self._newest)
+        self._newest = max(self._newest, newest)
+        if not self._todo and self._waiting:
+            await self._look_again()
+        if not self._todo and self._oldest > 0:
+            oldest, seen = await self._page(texts.OLDER, self._oldest)
+            self._oldest = oldest if seen else 0
+        if len(self._waiting) > limits.page:
+            self._waiting = dict(list(self._waiting.items())[-limits.page:])
+
+    async def _page(self, sql: str, beyond: int) -> tuple[int, bool]:
+        """The last content looked at, and whether there was any."""
+        rows = await self._engine.read_async(sql, (beyond, self._limits.page, self._version))
+        for content, octets, references, _ in rows[:-1]:
+            self._note(content, octets, references)
+        last = rows[-1][0]
+        return (beyond, False) if last is None else (last, True)
+
+    async def _look_again(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        rows = await self._engine.read_async(texts.THESE, (uid_set(array("q", waiting)),))
+        for content, octets, references in rows:
+            self._note(content, octets, references, waiting[content] + 1)
+
+    def _note(self, content: int, octets: int | None, references: int, looks: int = 0) -> None:
+        if octets is not None and references > 0:
+            self._todo.append((content, octets))
+        elif looks < self._limits.patience:
+            self._waiting[content] = looks
+
+    async def _text(self, content: int, octets: int) -> Text:
+        try:
+            return await self._made(content, octets)
+        except NoSuchMessage:           # gone meanwhile: `keep` will see that, too
+            return Text(content, None, None)
+        except (CancelledError, EngineError):
+            raise
+        except Exception:               # one message is not to keep others waiting: it is read whenever it is searched
+            log.failure("no text for search can be made of content {content}", content=content)
+            return Text(content, None, None)
+
+    async def _made(self, content: int, octets: int) -> Text:
+        begin = await self._content.read(content, 0, MAX_PIECE)
+        header = kept_header(begin)
+        kept = None if header is None else encoded(header)
+        if header is None or octets > self._limits.content_octets:
+            return Text(content, kept, None)
+        index = scan(begin) if octets <= len(begin) else await self._scanned(content, begin)
+        if any(part.end - part.body > self._limits.text_octets for part in index.parts if part.maintype == b"text"):
+            return Text(content, kept, None)
+        return Text(content, kept, encoded(await self._body(content, begin, index)))
+
+    async def _scanned(self, content: int, begin: bytes) -> Index:
+        scanner = Scanner()
+        scanner.feed(begin)
+        offset = len(begin)
+        while octets := await self._content.read(content, offset, MAX_PIECE):
+            await self._breath.take()
+            scanner.feed(octets)
+            offset += len(octets)
+        return scanner.finish()
+
+    async def _body(self, content: int, begin: bytes, index: Index) -> str:
+        steps = body_text(index)
+        try:
+            offset, size = next(steps)
+            while True:
+                inside = offset + size <= len(begin)
+                octets = begin[offset:offset + size] if inside else await self._content.read(content, offset, size)
+                await self._breath.take()
+                offset, size = steps.send(octets)
+        except StopIteration as done:
+            text: str = done.value
+            return text
+
+    async def _rest(self) -> None:
+        """After a slice: so long that it had its share of the time, and longer while others write much."""
+        limits, now = self._limits, self._clock.seconds()
+        if now - self._counted > limits.busy_rest_s:
+            jobs = self._engine.jobs - self._own_jobs
+            self._busy = jobs - self._jobs > limits.busy_jobs_s * (now - self._counted)
+            self._jobs, self._counted = jobs, now
+        spent = max(now - self._begun, 0.0)
+        await self._sleep(limits.busy_rest_s if self._busy else min(spent * (1 / limits.share - 1), limits.busy_rest_s))
+
+    async def _sleep(self, seconds: float) -> None:
+        await deferLater(self._clock, seconds)
+        self._begun = self._clock.seconds()
+
+
+def _ended(failure: object) -> None:
+    """Cancelled by `stop`."""
