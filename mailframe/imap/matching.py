@@ -41,7 +41,7 @@ def needed(query: Query) -> Field:
             case Received():
                 fields |= Field.DATE
             case InBody() | InText():
-                fields |= Field.INDEX | Field.SIZE
+                fields |= Field.INDEX
             case _:
                 pass
     return fields

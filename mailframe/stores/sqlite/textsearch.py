@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from mailframe.interfaces.store import ISearchable
 from mailframe.mime.searchtext import VERSION
 from mailframe.model.mailbox import TextMatches, UidRanges
 from mailframe.model.query import InBody, InHeader, InText
+from mailframe.model.refusal import Refusal
 
 from . import fulltext
 from .headsearch import Heads
@@ -103,18 +105,26 @@ class SearchableMailbox(SqliteMailbox):
         key = b"\n" + leaf.name + b": " if isinstance(leaf, InHeader) else b""
         verdict, match = self._verdict(leaf, page)
         needle = encoded(leaf.text)
-        rows = await self._engine.read_async(_VERDICTS.format(verdict, page.where), (
-            self._number, self._version, needle, key, match, page.lowest, page.highest, *page.uids))
+        heads = self._in_heads(leaf, page)          # asked first: they are looked through while the reader goes on to the texts
+        try:
+            rows = await self._engine.read_async(_VERDICTS.format(verdict, page.where), (
+                self._number, self._version, needle, key, match, page.lowest, page.highest, *page.uids))
+        except Refusal:
+            heads.addErrback(lambda failure: None)
+            raise
         sure, doubtful, unclear = (array("I", map(int, text.split(",")) if text else ()) for text in rows[0])
         if unclear:
             sure += await self._by_lines(unclear, key, needle)
-        if not isinstance(leaf, InBody):
-            heads = Heads(self._engine, self._parts.clock, leaf)
-            in_head = await heads.search(self._number, page.where, page.uids)
-            sure += in_head.found
-            doubtful += in_head.open
-        found = {*sure}
+        in_head = await heads
+        doubtful += in_head.open
+        found = {*sure, *in_head.found}
         return TextMatches(array("I", sorted(found)), array("I", sorted({*doubtful} - found)))
+
+    def _in_heads(self, leaf: Leaf, page: Page) -> Deferred[TextMatches]:
+        if isinstance(leaf, InBody):
+            return succeed(TextMatches(array("I"), array("I")))
+        heads = Heads(self._engine, self._parts.clock, leaf)
+        return Deferred.fromCoroutine(heads.search(self._number, page.where, page.uids))
 
     def _verdict(self, leaf: Leaf, page: Page) -> tuple[str, str | None]:
         """The SQL for a leaf, and what it is to MATCH."""
