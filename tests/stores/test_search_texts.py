@@ -134,4 +134,4 @@ def test_the_same_answers_over_real_mail(words: bool) -> None:
     assert [world.search(query) for query in asked] == expected
     world.make()
     assert [world.search(query) for query in asked] == expected
-    assert len(world.open_to_reading(InBody("the"))) < len(MAIL) // 10
+    assert len(world.left_open(InBody("the"))) < len(MAIL) // 10

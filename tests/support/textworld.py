@@ -77,7 +77,7 @@ class World:
         found: list[int] = run(Searching(box, (), query, BREATH).among(ALL))
         return found
 
-    def open_to_reading(self, leaf: Any) -> list[int]:
+    def left_open(self, leaf: Any) -> list[int]:
         return list(run(self.mailbox().search(leaf, ALL)).open)
 
     def count(self, table: str) -> int:

@@ -20,6 +20,9 @@ MIGRATIONS = (
     """,
 )
 
+#: Whether there is anything for `index` to do.
+WAITING = "SELECT 1 FROM text INDEXED BY text_unindexed WHERE indexed = 0 AND version = ? LIMIT 1"
+
 SHORTEST = 3            # characters of a needle: there is nothing shorter in the index
 _TERMS = 24             # trigrams of a needle that are looked up
 _SPREAD = 50            # ids for each content of the page looked at: beyond, going through other accounts' costs more than a scan

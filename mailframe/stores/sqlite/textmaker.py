@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from mailframe.mime.index import Index
 from mailframe.mime.scan import Scanner, scan
 from mailframe.mime.searchtext import MAX_PIECE, VERSION, body_text, kept_header
-from mailframe.model.refusal import NoSuchMessage
+from mailframe.model.refusal import NoSuchMessage, Refusal
 from mailframe.pacing.breath import Breath
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
@@ -37,6 +37,7 @@ class TextLimits:
     busy_jobs_s: float = 50.0       # of others in a second: who writes that much is not to be slowed down further
     busy_rest_s: float = 0.25       # between two slices then: it goes on, though with one hundredth of the time
     idle_s: float = 1.0             # between two looks for new mail: until then a search reads it from the content
+    retry_s: float = 60.0           # after the disk was full, or whatever it was
     page: int = 1_000               # contents looked at together, in the reader's thread: about 1 ms
     together: int = 50              # texts, or so many octets of them, in one job of the writer: 2 ms of it
     together_octets: int = 262_144
@@ -77,23 +78,29 @@ class TextMaker:
             self._working.addErrback(_ended)
 
     def stop(self) -> None:
-        """Before the engine is closed. Again: does nothing."""
+        """For good, and before the engine is closed. Again: does nothing."""
         working, self._working = self._working, None
         if working is not None:
             working.cancel()
 
     async def _work(self) -> None:
+        pause = self._limits.idle_s
         while True:
-            await self._sleep(self._limits.idle_s)
+            await self._sleep(pause)
+            pause = self._limits.idle_s
             try:
                 while await self.round():
                     await self._breath.take()
-            except EngineError:             # closed
+            except (CancelledError, EngineError):       # stopped, or closed
                 return
-            except CancelledError:
-                raise
+            except Refusal as refusal:                  # a full disk, say
+                log.warn("no text for search can be kept, will be tried again: {refusal!r}", refusal=refusal)
             except Exception:
                 log.failure("making text for search failed, will be tried again")
+            else:
+                continue
+            pause = self._limits.retry_s
+            self._begin_again()
 
     async def round(self) -> bool:
         """Make some texts, or index some words; whether there may be more to do."""
@@ -112,7 +119,15 @@ class TextMaker:
             return True
         if self._oldest > 0:
             return True
-        return self._words and bool(await self._write(partial(fulltext.index, version=self._version)))
+        if not self._words or not await self._engine.read_async(fulltext.WAITING, (self._version,)):
+            return False
+        return bool(await self._write(partial(fulltext.index, version=self._version)))
+
+    def _begin_again(self) -> None:
+        """With the newest: what is there already is passed over."""
+        self._todo.clear()
+        self._waiting.clear()
+        self._newest = self._oldest = -1
 
     async def _write(self, job: Callable[..., object], size: int = 0) -> object:
         self._own_jobs += 1

@@ -12,8 +12,8 @@ from mailframe.sqlite.rows import Row
 
 COMPONENT = "text"
 
-#: Apart from each other, so that a search of headers does not read the bodies. header: `kept_header`, NULL where it has to
-#: be read. No row in text_body: the body has to be read. indexed: 1 when the words of both are in the full-text index.
+#: Apart from each other, so that a search of headers does not read the bodies. header: `kept_header`, NULL where all
+#: has to be read. No row in text_body: the body has to be read. indexed: 1 when the words of both are in the full-text index.
 MIGRATIONS = (
     """
     CREATE TABLE text (content INTEGER PRIMARY KEY, version INTEGER NOT NULL, indexed INTEGER NOT NULL, header BLOB);
@@ -57,6 +57,7 @@ def keep(con: apsw.Connection, made: Sequence[Text], version: int = VERSION) -> 
     """Of those contents that are still there."""
     con.executemany("INSERT OR REPLACE INTO text SELECT ?1, ?2, 0, ?3 WHERE EXISTS (SELECT 1 FROM content WHERE id = ?1)", [
         (text.content, version, text.header) for text in made])
+    con.executemany("DELETE FROM text_body WHERE content = ?", [(text.content,) for text in made if text.body is None])
     bodies: list[Row] = [(text.content, version, text.body) for text in made if text.body is not None]
     con.executemany(
         "INSERT OR REPLACE INTO text_body SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM content WHERE id = ?1)", bodies)
