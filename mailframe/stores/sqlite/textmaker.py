@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from mailframe.mime.index import Index
 from mailframe.mime.scan import Scanner, scan
 from mailframe.mime.searchtext import MAX_PIECE, VERSION, body_text, kept_header
-from mailframe.model.refusal import NoSuchMessage, Refusal
+from mailframe.model.refusal import Refusal
 from mailframe.pacing.breath import Breath
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
@@ -43,6 +43,7 @@ class TextLimits:
     together_octets: int = 262_144
     content_octets: int = 1_048_576     # of a message beyond which its body is always read: it may take 10 ms to scan
     text_octets: int = 98_304       # of a text part, the same: 3 ms to decode at worst
+    kept_octets: int = 524_288      # of a body's text: a larger one is read, as a row it would hold up other commits
     patience: int = 600             # looks at content that nothing refers to yet (a queue's, one being staged), then it is left
 
 
@@ -111,13 +112,14 @@ class TextMaker:
         while self._todo and len(made) < self._limits.together and size < self._limits.together_octets:
             content, octets = self._todo.popleft()
             text = await self._text(content, octets)
-            made.append(text)
-            size += text.size
+            if text is not None:
+                made.append(text)
+                size += text.size
             await self._breath.take()
         if made:
             await self._write(partial(texts.keep, made=made, version=self._version), size)
             return True
-        if self._oldest > 0:
+        if self._oldest > 0 or self._todo:
             return True
         if not self._words or not await self._engine.read_async(fulltext.WAITING, (self._version,)):
             return False
@@ -170,11 +172,12 @@ class TextMaker:
         elif looks < self._limits.patience:
             self._waiting[content] = looks
 
-    async def _text(self, content: int, octets: int) -> Text:
+    async def _text(self, content: int, octets: int) -> Text | None:
         try:
             return await self._made(content, octets)
-        except NoSuchMessage:           # gone meanwhile: `keep` will see that, too
-            return Text(content, None, None)
+        except Refusal as refusal:      # gone meanwhile, or cannot be read now: perhaps after the next start
+            log.debug("content {content} is passed over: {refusal!r}", content=content, refusal=refusal)
+            return None
         except (CancelledError, EngineError):
             raise
         except Exception:               # one message is not to keep others waiting: it is read whenever it is searched
@@ -190,7 +193,8 @@ class TextMaker:
         index = scan(begin) if octets <= len(begin) else await self._scanned(content, begin)
         if any(part.end - part.body > self._limits.text_octets for part in index.parts if part.maintype == b"text"):
             return Text(content, kept, None)
-        return Text(content, kept, encoded(await self._body(content, begin, index)))
+        body = encoded(await self._body(content, begin, index))
+        return Text(content, kept, body if len(body) <= self._limits.kept_octets else None)
 
     async def _scanned(self, content: int, begin: bytes) -> Index:
         scanner = Scanner()
