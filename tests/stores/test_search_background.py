@@ -19,7 +19,7 @@ from mailframe.model.mailbox import New
 from mailframe.model.query import InBody, InHeader, InText
 from mailframe.model.refusal import StorageFull
 from mailframe.sqlite.engine import Engine
-from mailframe.stores.sqlite import SqliteStore, fulltext, textmaker, textsearch
+from mailframe.stores.sqlite import SqliteStore, contenttext, fulltext, textsearch
 from mailframe.stores.sqlite.textmaker import TextLimits, TextMaker
 from mailframe.testing.contracts import StoreContract
 
@@ -139,7 +139,7 @@ def test_a_full_disk_and_a_message_that_cannot_be_understood_stop_nothing(monkey
     world.engine.broken = None
     world.clock.advance(60)
     assert world.count("text") == 3
-    monkeypatch.setattr(textmaker, "kept_header", lambda octets: 1 / 0)
+    monkeypatch.setattr(contenttext, "kept_header", lambda octets: 1 / 0)
     run(world.mailbox().append([New(mail(9))]))
     world.clock.advance(1)
     assert world.left_open(InBody("says")) == [4] and world.search(InBody("says")) == [1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""Text for search is made here in the background: a small share of the reactor's time, less while others write."""
+"""Text for search comes about in the background: a small share of the reactor's time, less while others write."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from mailframe.mime.index import Index
-from mailframe.mime.scan import Scanner, scan
-from mailframe.mime.searchtext import MAX_PIECE, VERSION, body_text, kept_header
+from mailframe.mime.searchtext import VERSION
 from mailframe.model.refusal import Refusal
 from mailframe.pacing.breath import Breath
 from mailframe.sqlite.content import SqliteContent
@@ -23,15 +21,16 @@ from mailframe.sqlite.engine import Engine
 from mailframe.sqlite.errors import EngineError
 
 from . import fulltext, texts
+from .contenttext import ContentText
 from .schema import uid_set
-from .texts import Text, encoded
+from .texts import Text
 
 log = Logger()
 
 
 @dataclass(frozen=True, slots=True)
 class TextLimits:
-    """How text is made, and how much of it."""
+    """When text is made, and how much at once."""
 
     share: float = 0.1              # of the reactor's time, at most
     busy_jobs_s: float = 50.0       # of others in a second: who writes that much is not to be slowed down further
@@ -41,9 +40,6 @@ class TextLimits:
     page: int = 1_000               # contents looked at together, in the reader's thread: about 1 ms
     together: int = 50              # texts, or so many octets of them, in one job of the writer: 2 ms of it
     together_octets: int = 262_144
-    content_octets: int = 1_048_576     # of a message beyond which its body is always read: it may take 10 ms to scan
-    text_octets: int = 98_304       # of a text part, the same: 3 ms to decode at worst
-    kept_octets: int = 524_288      # of a body's text: a larger one is read, as a row it would hold up other commits
     patience: int = 600             # looks at content that nothing refers to yet (a queue's, one being staged), then it is left
 
 
@@ -57,10 +53,11 @@ class TextMaker:
         self, engine: Engine, content: SqliteContent, clock: IReactorTime, *, words: bool = False, limits: TextLimits | None = None,
         version: int = VERSION,
     ) -> None:
-        self._engine, self._content, self._clock, self._words = engine, content, clock, words
+        self._engine, self._clock, self._words = engine, clock, words
         self._limits = limits or TextLimits()
         self._version = version
         self._breath = Breath(clock.seconds, self._rest)
+        self._maker = ContentText(content, self._breath)
         self._todo: deque[tuple[int, int]] = deque()    # (content, octets)
         self._waiting: dict[int, int] = {}              # contents that were not ready, and how often they were looked at
         self._newest = self._oldest = -1                # all contents between have been looked at; -1: not begun
@@ -111,7 +108,7 @@ class TextMaker:
         size = 0
         while self._todo and len(made) < self._limits.together and size < self._limits.together_octets:
             content, octets = self._todo.popleft()
-            text = await self._text(content, octets)
+            text = await self._maker.text(content, octets)
             if text is not None:
                 made.append(text)
                 size += text.size
@@ -171,53 +168,6 @@ class TextMaker:
             self._todo.append((content, octets))
         elif looks < self._limits.patience:
             self._waiting[content] = looks
-
-    async def _text(self, content: int, octets: int) -> Text | None:
-        try:
-            return await self._made(content, octets)
-        except Refusal as refusal:      # gone meanwhile, or cannot be read now: perhaps after the next start
-            log.debug("content {content} is passed over: {refusal!r}", content=content, refusal=refusal)
-            return None
-        except (CancelledError, EngineError):
-            raise
-        except Exception:               # one message is not to keep others waiting: it is read whenever it is searched
-            log.failure("no text for search can be made of content {content}", content=content)
-            return Text(content, None, None)
-
-    async def _made(self, content: int, octets: int) -> Text:
-        begin = await self._content.read(content, 0, MAX_PIECE)
-        header = kept_header(begin)
-        kept = None if header is None else encoded(header)
-        if header is None or octets > self._limits.content_octets:
-            return Text(content, kept, None)
-        index = scan(begin) if octets <= len(begin) else await self._scanned(content, begin)
-        if any(part.end - part.body > self._limits.text_octets for part in index.parts if part.maintype == b"text"):
-            return Text(content, kept, None)
-        body = encoded(await self._body(content, begin, index))
-        return Text(content, kept, body if len(body) <= self._limits.kept_octets else None)
-
-    async def _scanned(self, content: int, begin: bytes) -> Index:
-        scanner = Scanner()
-        scanner.feed(begin)
-        offset = len(begin)
-        while octets := await self._content.read(content, offset, MAX_PIECE):
-            await self._breath.take()
-            scanner.feed(octets)
-            offset += len(octets)
-        return scanner.finish()
-
-    async def _body(self, content: int, begin: bytes, index: Index) -> str:
-        steps = body_text(index)
-        try:
-            offset, size = next(steps)
-            while True:
-                inside = offset + size <= len(begin)
-                octets = begin[offset:offset + size] if inside else await self._content.read(content, offset, size)
-                await self._breath.take()
-                offset, size = steps.send(octets)
-        except StopIteration as done:
-            text: str = done.value
-            return text
 
     async def _rest(self) -> None:
         """After a slice: so long that it had its share of the time, and longer while others write much."""
