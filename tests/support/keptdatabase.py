@@ -75,7 +75,8 @@ async def fill(store: SqliteStore, spool: Spool) -> None:
     await ada.delete(doomed.id)
     await ada.rename([(boxes["Trash"].id, "Wastepaper")])
     shared = SharedOctets(mail(99))
-    unit, _ = store.append_unit([("ada@example.org", "Junk", New(shared)), ("bob@example.org", "INBOX", New(shared, b"To: bob\r\n"))])
+    unit, _ = store.append_unit([
+        ("ada@example.org", "Junk", New(shared)), ("bob@example.org", "INBOX", New(shared, b"To: bob\r\n"))])
     await store.engine.submit(unit)
     people = tuple(Recipient(Address.parse(f"{name}@example.com")) for name in ("eve", "mallory"))
     envelope = Envelope("kept", Address.parse("ada@example.org"), received_at=NOW)
