@@ -1,4 +1,4 @@
-"""What a message says of its place in a conversation: its own Message-ID and those it answers, as hashes (RFC 5322 section 3.6.4)."""
+"""A message's place in its conversation: its own Message-ID and those it answers, as hashes (RFC 5322 section 3.6.4)."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class KeptDatabaseTests(TemporaryPlaces, TestCase):
         self.long = request.config.getoption("--long", default=False)
 
     def moments(self) -> range:
-        return range(1, 2_000, 20) if self.long else range(5, 400, 80)
+        return range(1, 900, 10) if self.long else range(20, 800, 130)
 
     def die(self, path: Path, steps: int) -> bool:
         """Open it in a process that is killed on the way; whether it was."""
