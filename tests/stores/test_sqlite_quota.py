@@ -106,11 +106,12 @@ class QuotaTests(StoreBase, TestCase):
         await self.limited(None, 1)
         shared = SharedOctets(b"shared")
         large = await self.stage(b"x" * 300_000)
-        one = New(bytes(b"small"))
+        one = New(b"small")
         outcomes = await self.deliver(
             ("ada", "INBOX", New(shared)), ("bob", "INBOX", New(shared)), ("ada", "INBOX", one), ("ada", "Sent", one),
             ("ada", "INBOX", New(large)), ("bob", "INBOX", New(large)), ("bob", "INBOX", New(b"y")))
-        self.assertEqual([type(None), type(None), OverQuota, OverQuota, OverQuota, type(None), type(None)], list(map(type, outcomes)))
+        nothing = type(None)
+        self.assertEqual([nothing, nothing, OverQuota, OverQuota, OverQuota, nothing, nothing], [type(each) for each in outcomes])
         ada, bob = await self.account(self.store), await self.account(self.store, "bob")
         self.assertEqual([b"shared"], [await self.whole(await self.mailbox(ada), 1)])
         self.assertEqual([1, 2, 3], await self.uids(await self.mailbox(bob)))

@@ -92,7 +92,8 @@ class ThreadTests(StoreBase, TestCase):
 
     async def test_what_comes_without_attributes_is_read_here(self) -> None:
         mailbox = await self.mailbox()
-        await mailbox.append([New(mail(1)), New(mail(2, 1)), New(b"\r\nno header\r\n", b"Message-ID: <3@x>\r\nReferences: <1@x>\r\n")])
+        await mailbox.append([
+            New(mail(1)), New(mail(2, 1)), New(b"\r\nno header\r\n", b"Message-ID: <3@x>\r\nReferences: <1@x>\r\n")])
         first, reply, headed = await self.threads(mailbox)
         self.assertEqual([first, first], [reply, headed])
 
@@ -119,7 +120,8 @@ class ThreadTests(StoreBase, TestCase):
         store: Any = await self.opened()
         mailbox = await self.mailbox(await self.account(store))
         await self.arrive(mailbox, mail(1))
-        unit, _ = store.append_unit([("ada", "INBOX", New(mail(2, 1), attributes=attributes(mail(2, 1)))), ("ada", "INBOX", New(mail(3, 2)))])
+        unit, _ = store.append_unit([
+            ("ada", "INBOX", New(mail(2, 1), attributes=attributes(mail(2, 1)))), ("ada", "INBOX", New(mail(3, 2)))])
         await store.engine.submit(unit)
         self.assertEqual(1, len(set(await self.threads(mailbox))))
 
