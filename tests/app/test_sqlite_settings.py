@@ -16,7 +16,8 @@ from mailframe.stores.sqlite.settings import SqliteSettings
 
 
 def parts(tmp_path: Path, text: str) -> Parts:
-    config: Any = read(Document.parse(f'domains = ["example.org"]\ndata = "{tmp_path}"\n[storage]\n{text}', "test.toml"), Config, FIXED)
+    whole = f'domains = ["example.org"]\ndata = "{tmp_path}"\n[storage]\n{text}'
+    config: Any = read(Document.parse(whole, "test.toml"), Config, FIXED)
     return build(config, MemoryReactorClock())  # type: ignore[no-untyped-call]
 
 
@@ -29,7 +30,8 @@ def test_limits_reach_the_store(tmp_path: Path, where: str) -> None:
 
 
 @pytest.mark.parametrize(("line", "said"), [
-    ("max_octets = -1", "max_octets is -1"), ("expunged_kept = 5", "expunged_kept is 5"), ('max_messages = "many"', "'max_messages'")])
+    ("max_octets = -1", "max_octets is -1"), ("expunged_kept = 5", "expunged_kept is 5"),
+    ('max_messages = "many"', "'max_messages'")])
 def test_what_cannot_be_is_named(tmp_path: Path, line: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         parts(tmp_path, f'plugin = "sqlite"\n{line}\n')

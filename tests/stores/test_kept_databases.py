@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 import mailframe
+from mailframe.model.mailbox import MAX_UID, Field, New
 from mailframe.queue.schema import MIGRATIONS as QUEUE
 from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.pieces import MIGRATIONS as CONTENT
@@ -101,6 +102,30 @@ class KeptDatabaseTests(TemporaryPlaces, TestCase):
             path = put(kept, Path(self.mktemp()))
             await self.examine(path, kept)
             self.assertEqual({name: len(steps) for name, steps in COMPONENTS.items()}, versions(path))
+
+    async def test_what_came_before_threads_were_kept_has_one_of_its_own_for_good(self) -> None:
+        """RFC 8474: also its copies, those that the old program made and those that are made now."""
+        store, spool = opened(put(KEPT[0], Path(self.mktemp())), reactor)
+        self.addCleanup(lambda: Deferred.fromCoroutine(store.close()))
+        await spool.start()
+        await store.start()
+        account: Any = await store.open_account("ada@example.org", ())
+        boxes = {info.name: await account.open_mailbox(info.id) for info in (await account.mailboxes()).mailboxes}
+        pairs = await self.ids(boxes)
+        by_email = dict(pairs)
+        self.assertEqual(len(set(pairs)), len(by_email), "one EMAILID, one THREADID")
+        self.assertEqual(len(by_email), len(set(by_email.values())))
+        await boxes["INBOX"].copy([2, 7, 8], boxes["Sent"].id)
+        await boxes["Père Noël/日本語"].move([1], boxes["Sent"].id)
+        await boxes["INBOX"].append([New(b"Message-ID: <5000@example.org>\r\nReferences: <2@example.org>\r\n\r\n")])
+        self.assertEqual(by_email, {key: value for key, value in await self.ids(boxes) if key in by_email})
+
+    async def ids(self, boxes: dict[str, Any]) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        for mailbox in boxes.values():
+            rows = await mailbox.rows([(1, MAX_UID)], 1_000, Field.EMAILID | Field.THREADID)
+            found += zip(rows.email_ids, rows.thread_ids, strict=True)
+        return found
 
     async def test_after_kill_9_in_the_middle_of_a_migration(self) -> None:
         """I1: a step is done or not, and the next start goes on where the last one ended."""
