@@ -185,6 +185,30 @@ class SqliteOnlyTests(StoreBase, TestCase):
             rows = await self.rows(mailbox, fields)
             self.assertEqual((list(range(1, 20_001)), 20_000), (list(rows.uids), rows.flags.count(SEEN)))
 
+    async def test_a_copy_into_its_own_mailbox_carries_everything(self) -> None:
+        mailbox = await self.mailbox()
+        await mailbox.keywords(["one"])
+        await mailbox.append([New(b"x", b"head", flags=SEEN | DELETED, attributes=Attributes(2, b"e", b"s", b"i")),
+                              New(b"y", flags=1 << 8), New(b"z")])
+        old, new = await mailbox.copy([1, 2, 9], mailbox.id)
+        self.assertEqual(([1, 2], [4, 5]), (list(old), list(new)))
+        rows = await self.rows(mailbox, Field.FLAGS | Field.SIZE | Field.EMAILID | Field.THREADID | Field.ENVELOPE)
+        for column in (rows.flags, rows.sizes, rows.email_ids, rows.thread_ids, rows.envelopes):
+            self.assertEqual(list(column[:2]), list(column[3:]))
+        self.assertEqual(b"headx", await self.whole(mailbox, 4))
+        status = await mailbox.status()
+        self.assertEqual((5, 3, 2, 13), (status.messages, status.unseen, status.deleted, status.size))
+
+    async def test_keywords_are_carried_to_other_numbers(self) -> None:
+        account = await self.account()
+        mailbox, target = await self.mailbox(account), await self.mailbox(account, "target")
+        await mailbox.keywords([f"k{number}" for number in range(56)])
+        await target.keywords(["other", "k55", "K3"])
+        await mailbox.append([New(b"x", flags=1 << 63 | 1 << 8 | SEEN), New(b"y", flags=1 << 11), New(b"z", flags=DELETED)])
+        await mailbox.copy([1, 2, 3], target.id)
+        self.assertEqual(("other", "k55", "K3", "k0"), await target.keywords(()))
+        self.assertEqual([1 << 9 | 1 << 11 | SEEN, 1 << 10, DELETED], list((await self.rows(target, Field.FLAGS)).flags))
+
     async def test_slow_disks_are_read_in_a_thread(self) -> None:
         """I2"""
         mailbox, uids = await self.filled(3)

@@ -33,7 +33,7 @@ from mailframe.stores.sqlite.store import SqliteStore
 NAME = "mailframe.db"
 NOW = 1_700_000_000
 _LARGE = b"".join(b"line %d of many\r\n" % number for number in range(40_000))     # three pieces
-_COLUMNS = Field.FLAGS | Field.MODSEQ | Field.SIZE | Field.DATE | Field.SAVED | Field.ENVELOPE | Field.STRUCTURE | Field.EMAILID
+_COLUMNS = ~Field.NONE & ~Field.INDEX
 
 
 def mail(number: int, more: bytes = b"") -> bytes:
@@ -78,6 +78,8 @@ async def fill(store: SqliteStore, spool: Spool) -> None:
     unit, _ = store.append_unit([
         ("ada@example.org", "Junk", New(shared)), ("bob@example.org", "INBOX", New(shared, b"To: bob\r\n"))])
     await store.engine.submit(unit)
+    bob: Any = await store.open_account("bob@example.org", ())
+    await bob.set_quota(5_000_000, None)
     people = tuple(Recipient(Address.parse(f"{name}@example.com")) for name in ("eve", "mallory"))
     envelope = Envelope("kept", Address.parse("ada@example.org"), received_at=NOW)
     await spool.add(NewItem(envelope, people, mail(100), len(mail(100)), b"Received: here\r\n"))
@@ -90,7 +92,7 @@ async def described(store: SqliteStore, spool: Spool) -> dict[str, Any]:
         account: Any = await store.open_account(name, ())
         listing = await account.mailboxes()
         accounts[name] = {
-            "subscribed": sorted(listing.subscribed),
+            "subscribed": sorted(listing.subscribed), "quota": str(await account.quota()),
             "mailboxes": {each.name: {"id": each.id, "use": each.special_use, **await _mailbox(await account.open_mailbox(each.id))}
                           for each in listing.mailboxes}}
     return {"accounts": accounts, "queue": [
@@ -108,7 +110,8 @@ async def _mailbox(mailbox: Any) -> dict[str, Any]:
                    status.highest_modseq],
         "keywords": list(await mailbox.keywords(())), "vanished": list(changes.vanished),
         "rows": {name: _plain(getattr(rows, name)) for name in (
-            "uids", "flags", "modseqs", "sizes", "dates", "saved", "email_ids", "envelopes", "structures")},
+            "uids", "flags", "modseqs", "sizes", "dates", "saved", "email_ids", "thread_ids", "envelopes",
+            "structures")},
         "octets": {str(uid): await _digest(mailbox.read, uid, 1 << 30) for uid in range(1, status.uidnext)}}
 
 
