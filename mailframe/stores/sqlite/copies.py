@@ -18,6 +18,7 @@ from .schema import EMAIL_ID, masks, signed, uid_set
 from .settings import SqliteSettings
 from .tree import require
 
+SLICE = 5_000       # messages whose attributes are copied at once: some 10 ms of the writer
 _SYSTEM = (1 << FIRST_KEYWORD_BIT) - 1
 _THESE = "FROM message WHERE mailbox = ? AND uid IN carray(?)"
 # Rows of a carray are numbered from 1 in the order of its values: so each UID meets its new one.
@@ -49,14 +50,23 @@ def copy(
         {_PAIRED.format('message')}""", names)
     where = {name: names[name] for name in ("uids", "source", "target", "first")}
     con.execute(f"INSERT INTO head SELECT :target, {_NEW_UID}, m.octets {_PAIRED.format('head')}", where)
-    con.execute(f"""
-        INSERT INTO attributes SELECT :target, {_NEW_UID}, m.version, m.envelope, m.structure, m.mime_index
-        {_PAIRED.format('attributes')}""", where)
+    if len(old) <= SLICE:
+        copy_attributes(con, source, old, target, new[0])
     con.execute("""
         UPDATE content SET refs = refs + copies.n
         FROM (SELECT content, count(*) AS n FROM message WHERE mailbox = ? AND uid >= ? GROUP BY content) AS copies
         WHERE content.id = copies.content""", (target, new[0]))
     return old, new
+
+
+def copy_attributes(con: apsw.Connection, source: int, old: Sequence[int], target: int, first: int) -> None:
+    """What is kept of the messages `old` for those of their copies, from UID `first` on, that are still there.
+
+    These are half of a copy's octets, and may be missing: of more than SLICE messages they come afterwards, in slices."""
+    con.execute(f"""
+        INSERT OR IGNORE INTO attributes SELECT :target, t.uid, m.version, m.envelope, m.structure, m.mime_index
+        {_PAIRED.format('attributes')} CROSS JOIN message AS t ON t.mailbox = :target AND t.uid = {_NEW_UID}""",
+        {"uids": uid_set(old), "source": source, "target": target, "first": first})
 
 
 def move(con: apsw.Connection, account: int, source: int, uids: Sequence[int], target: int, now: float) -> tuple[list[int], range]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 
 import apsw
 from zope.interface import implementer
@@ -20,7 +22,8 @@ from mailframe.interfaces.store import (
 )
 from mailframe.model.flags import FlagChange
 from mailframe.model.mailbox import Attributes, Changes, Field, FlagsStored, MailboxStatus, New, Rows, UidRanges
-from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage
+from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage, Refusal
+from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.pieces import PIECE, PIECE_BITS
 from mailframe.sqlite.rows import Row, fetch
 from mailframe.stores import keywords
@@ -144,9 +147,7 @@ class SqliteMailbox:
         target, saved = mailbox_number(target_id), int(self._parts.clock.seconds())
         old, new = await self._engine.submit(
             lambda con: copies.copy(con, self._account, self._number, uids, target, saved, self._parts.settings))
-        if old:
-            self._tell(target)
-        return array("I", old), array("I", new)
+        return await self._copied(old, target, new)
 
     async def move(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
         target, now = mailbox_number(target_id), self._parts.clock.seconds()
@@ -154,7 +155,17 @@ class SqliteMailbox:
             lambda con: copies.move(con, self._account, self._number, uids, target, now))
         if old:
             self._tell(self._number)
+        return await self._copied(old, target, new)
+
+    async def _copied(self, old: Sequence[int], target: int, new: range) -> tuple[array[int], array[int]]:
+        if old:
             self._tell(target)
+        if len(old) > copies.SLICE:
+            with suppress(Refusal, EngineError):        # the copy itself is durable, and what is missing is made anew
+                for start in range(0, len(old), copies.SLICE):
+                    await self._engine.submit(partial(
+                        copies.copy_attributes, source=self._number, old=old[start:start + copies.SLICE], target=target,
+                        first=new[start]))
         return array("I", old), array("I", new)
 
     async def remember(self, uids: Sequence[int], attributes: Sequence[Attributes]) -> None:
