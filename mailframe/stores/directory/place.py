@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import shutil
-import threading
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -19,24 +18,23 @@ CHUNK = 256 * 1024
 _STAGING = "staging"
 _SUFFIX = 8                 # random octets behind the sum: two contents of the same octets never share an id
 _ID = re.compile(r"[0-9a-f]{64}-[0-9a-f]{16}")
-_UPPER, _LOWER = re.compile(r"[0-9a-f]{2}"), re.compile(r"[0-9a-f]")
+_DIGITS = "0123456789abcdef"
 #: What `link` says where there can be no (more) links to a file, or it has just gone: then our own file is used.
 _NO_LINK = frozenset((errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES))
 
 
 class Place:
-    """The folder `root`: ``ab/c/abc...-suffix`` for an id that begins with abc, and ``staging`` for what is not whole.
+    """The folder `root`: ``a/b/ab...-suffix`` for an id that begins with ab, and ``staging`` for what is not whole.
 
-    4,096 leaves: a million files are 250 to a leaf, which is listed to find equal octets. Every method may be called in any
-    thread and raises OSError.
+    256 leaves, all made at the start: made when first wanted, each would cost its first message another sync or two. A leaf is
+    listed to find equal octets; a hundred thousand files are 400 to a leaf. Every method may be called in any thread and
+    raises OSError.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._staging = root / _STAGING
         self._lock = -1
-        self._sound: set[Path] = set()          # folders whose own names are known to be durable
-        self._making = threading.Lock()
 
     def open(self) -> None:
         """Make what is missing, keep other servers out, remove what a crash left. Raises EngineError with a sentence."""
@@ -45,8 +43,7 @@ class Place:
             self._lock = lock(self.root, "the content folder")
             shutil.rmtree(self._staging, ignore_errors=True)
             self._staging.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(self.root)
-            sync_folder(self.root.parent)
+            self._make_leaves()
         except EngineError:
             raise
         except OSError as error:
@@ -74,7 +71,6 @@ class Place:
         content_id = f"{digest}-{secrets.token_hex(_SUFFIX)}"
         leaf = self._leaf(digest)
         target = leaf / content_id
-        self._make(leaf)
         if self._linked(descriptor, digest, leaf, target):
             os.unlink(path)
         else:
@@ -103,7 +99,7 @@ class Place:
         """See `IContentStore.ids`."""
         found: list[str] = []
         for leaf in self._leaves(after):
-            found += [name for name in _names(leaf, _ID) if name > after]
+            found += sorted(name for name in _names(leaf) if name > after and _ID.fullmatch(name))
             if len(found) >= limit:
                 break
         return found[:limit]
@@ -125,25 +121,25 @@ class Place:
         return None if content_id.startswith(digest.hexdigest()) else "its octets are not what was written"
 
     def _leaf(self, name: str) -> Path:
-        return self.root / name[:2] / name[2]
+        return self.root / name[0] / name[1]
 
-    def _make(self, leaf: Path) -> None:
-        """One thread at a time, so that none relies on a folder whose name another has not made durable yet."""
-        if leaf in self._sound:
-            return
-        with self._making:
-            for folder in (leaf.parent, leaf):
-                if folder not in self._sound:
-                    folder.mkdir(mode=0o700, exist_ok=True)
-                    sync_folder(folder.parent)
-                    self._sound.add(folder)
+    def _make_leaves(self) -> None:
+        """Synced though they exist: the process that made them may not have lived to do it."""
+        for upper in _DIGITS:
+            folder = self.root / upper
+            folder.mkdir(mode=0o700, exist_ok=True)
+            for lower in _DIGITS:
+                (folder / lower).mkdir(mode=0o700, exist_ok=True)
+            sync_folder(folder)
+        sync_folder(self.root)
+        sync_folder(self.root.parent)
 
     def _linked(self, descriptor: int, digest: str, leaf: Path, target: Path) -> bool:
         """Whether `target` is now another name of a file with the same octets.
 
         They are compared, not believed: a file that a failing disk has spoilt must not stand for mail that came whole.
         """
-        for name in _names(leaf, re.compile(f"{digest}-.*")):
+        for name in [name for name in _names(leaf) if name.startswith(digest)]:
             try:
                 if _same(descriptor, leaf / name):
                     os.link(leaf / name, target)
@@ -154,17 +150,16 @@ class Place:
         return False
 
     def _leaves(self, after: str) -> Iterator[Path]:
-        for upper in _names(self.root, _UPPER):
-            if upper >= after[:2]:
-                for lower in _names(self.root / upper, _LOWER):
-                    if upper + lower >= after[:3]:
-                        yield self.root / upper / lower
+        for upper in _DIGITS:
+            for lower in _DIGITS:
+                if upper + lower >= after[:2]:
+                    yield self.root / upper / lower
 
 
-def _names(folder: Path, pattern: re.Pattern[str]) -> list[str]:
-    """Those in `folder` that look like this, ascending."""
+def _names(folder: Path) -> list[str]:
+    """All in it."""
     try:
-        return sorted(filter(pattern.fullmatch, os.listdir(folder)))
+        return os.listdir(folder)
     except FileNotFoundError:
         return []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.threads import deferToThreadPool
@@ -51,8 +51,8 @@ class DirectoryContent:
         """Raises EngineError with a sentence for people. Once started, does nothing."""
         if self._pool is not None:
             return
-        self._pool = ThreadPool(0, _THREADS, "content")     # type: ignore[no-untyped-call]
-        self._pool.start()                                  # type: ignore[no-untyped-call]
+        self._pool = ThreadPool(0, _THREADS, "content")
+        self._pool.start()
         try:
             await self._in_thread(self._place.open)
         except BaseException:
@@ -109,7 +109,9 @@ class DirectoryContent:
 
         def done(result: T | Failure) -> T | Failure:
             self._working.discard(deferred)
-            return Failure(_refused(result.value)) if isinstance(result, Failure) else result   # type: ignore[no-untyped-call]
+            if isinstance(result, Failure) and _is_trouble(result.value):
+                raise refusal_for(result.value)
+            return result
         return deferred.addBoth(done)
 
     async def _opened(self, content_id: str) -> OpenFile:
@@ -140,7 +142,7 @@ class DirectoryContent:
     def _stop_threads(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            pool.stop()                                     # type: ignore[no-untyped-call]
+            pool.stop()
 
 
 def _read(descriptor: int, offset: int, size: int) -> bytes:
@@ -152,6 +154,6 @@ def _read(descriptor: int, offset: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _refused(error: BaseException) -> BaseException:
-    """A missing file and a sentence for people are as they are; other trouble with the disk is temporary."""
-    return refusal_for(error) if isinstance(error, OSError) and not isinstance(error, (EngineError, FileNotFoundError)) else error
+def _is_trouble(error: BaseException | None) -> TypeGuard[OSError]:
+    """With the disk; a missing file and a sentence for people are not."""
+    return isinstance(error, OSError) and not isinstance(error, (EngineError, FileNotFoundError))
