@@ -53,7 +53,8 @@ def identity(config: Config, context: BuildContext) -> tuple[DevelopmentAuth | N
 
 
 def titles(
-    config: Config, store: object, content: object, local: object, checkers: Sequence[object], directory: object, filters: Sequence[object],
+    config: Config, store: object, content: object, local: object, checkers: Sequence[object], directory: object,
+    filters: Sequence[object],
 ) -> dict[int, str]:
     """What the configuration calls each plugin's part; ready-made ones and development's own go by their class."""
     named: list[tuple[str, object, PluginSpec | None]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
@@ -97,7 +98,7 @@ class ContentBase(Cased, TemporaryPlaces):
     async def gone(self, store: IContentStore, content_ids: Sequence[str]) -> None:
         """Nobody was reading them, so they are gone at once."""
         for content_id in content_ids:
-            await self.refused(NoSuchMessage, lambda content_id=content_id: store.read(content_id, 0, 1))
+            await self.refused(NoSuchMessage, partial(store.read, content_id, 0, 1))
         self.assertFalse(set(content_ids) & set(await self.all_ids(store)))
 
     async def refused(self, refusal: type[BaseException], ask: Callable[[], Awaitable[Any] | Any]) -> None:

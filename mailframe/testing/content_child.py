@@ -1,6 +1,7 @@
-"""A process that works on a content store and dies by SIGKILL at one step of its file work: ``content_child FACTORY FOLDER POINTS``.
+"""A process that works on a content store and dies by SIGKILL at one step of its file work.
 
-It forks for each point, for to start anew takes ten times as long. Folder N gets what the store keeps, N.log what was said.
+``content_child FACTORY FOLDER POINTS``: it forks for each point, for to start anew takes ten times as long. Folder N gets what
+the store keeps, N.log what was said.
 """
 
 from __future__ import annotations

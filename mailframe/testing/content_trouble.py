@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 from unittest import SkipTest
@@ -63,7 +64,7 @@ class ContentTrouble(ContentBase):
             self.assertIn(octets, OCTETS)
             self.assertEqual(promised.get(content_id, octets), octets)
         for content_id in gone:
-            await self.refused(NoSuchMessage, lambda content_id=content_id: store.read(content_id, 0, 1))
+            await self.refused(NoSuchMessage, partial(store.read, content_id, 0, 1))
         await self.closed(store)
 
     async def test_a_full_disk_is_refused_and_harms_nothing(self) -> None:

@@ -66,10 +66,10 @@ class LedgerAsStore:
         return Referred(self, await self.content.stage())
 
     async def read(self, content_id: str, offset: int, size: int) -> bytes:
-        return await self.content.read(content_id, offset, size)
+        return await self.content.read(content_id if _ours(content_id) else "none of ours", offset, size)
 
     async def remove(self, content_ids: Sequence[str]) -> None:
-        numbers = [int(each) for each in content_ids if each.isascii() and each.isdigit() and len(each) <= 14]
+        numbers = [int(each) for each in content_ids if _ours(each)]
         long_ago = self.clock.seconds() - GRACE_S - 1
 
         def job(con: Any) -> None:
@@ -83,6 +83,10 @@ class LedgerAsStore:
             SELECT printf('%014d', id) AS name FROM content WHERE size IS NOT NULL AND name > ? ORDER BY id LIMIT ?""",
             (after, limit))
         return [row[0] for row in rows]
+
+
+def _ours(content_id: str) -> bool:
+    return content_id.isascii() and content_id.isdigit() and len(content_id) == 14
 
 
 @implementer(IStaged)

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -26,15 +27,16 @@ _NO_LINK = frozenset((errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EPERM, errn
 class Place:
     """The folder `root`: ``a/b/ab...-suffix`` for an id that begins with ab, and ``staging`` for what is not whole.
 
-    256 leaves, all made at the start: made when first wanted, each would cost its first message another sync or two. A leaf is
-    listed to find equal octets; a hundred thousand files are 400 to a leaf. Every method may be called in any thread and
-    raises OSError.
+    256 leaves, each made for its first content, which costs that one another sync or two. A leaf is listed to find equal
+    octets; a hundred thousand files are 400 to a leaf. Every method may be called in any thread and raises OSError.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._staging = root / _STAGING
         self._lock = -1
+        self._sound: set[Path] = set()          # folders whose own names this process knows to be on the disk
+        self._making = threading.Lock()
 
     def open(self) -> None:
         """Make what is missing, keep other servers out, remove what a crash left. Raises EngineError with a sentence."""
@@ -43,7 +45,7 @@ class Place:
             self._lock = lock(self.root, "the content folder")
             shutil.rmtree(self._staging, ignore_errors=True)
             self._staging.mkdir(mode=0o700, exist_ok=True)
-            self._make_leaves()
+            sync_folder(self.root.parent)
         except EngineError:
             raise
         except OSError as error:
@@ -71,6 +73,7 @@ class Place:
         content_id = f"{digest}-{secrets.token_hex(_SUFFIX)}"
         leaf = self._leaf(digest)
         target = leaf / content_id
+        self._make(leaf)
         if self._linked(descriptor, digest, leaf, target):
             os.unlink(path)
         else:
@@ -123,16 +126,16 @@ class Place:
     def _leaf(self, name: str) -> Path:
         return self.root / name[0] / name[1]
 
-    def _make_leaves(self) -> None:
-        """Synced though they exist: the process that made them may not have lived to do it."""
-        for upper in _DIGITS:
-            folder = self.root / upper
-            folder.mkdir(mode=0o700, exist_ok=True)
-            for lower in _DIGITS:
-                (folder / lower).mkdir(mode=0o700, exist_ok=True)
-            sync_folder(folder)
-        sync_folder(self.root)
-        sync_folder(self.root.parent)
+    def _make(self, leaf: Path) -> None:
+        """One thread at a time, so that none relies on a folder that another has made but not yet synced."""
+        if leaf in self._sound:
+            return
+        with self._making:
+            for folder in (leaf.parent, leaf):
+                if folder not in self._sound:
+                    folder.mkdir(mode=0o700, exist_ok=True)
+                    sync_folder(folder.parent)
+                    self._sound.add(folder)
 
     def _linked(self, descriptor: int, digest: str, leaf: Path, target: Path) -> bool:
         """Whether `target` is now another name of a file with the same octets.

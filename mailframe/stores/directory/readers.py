@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 IDLE_S = 300.0              # a reader that comes back within this goes on, though the file was removed meanwhile
 _OPEN = 128                 # descriptors; a process may have 1,024, and every connection needs one
@@ -13,12 +13,13 @@ _OPEN = 128                 # descriptors; a process may have 1,024, and every c
 class OpenFile:
     """A descriptor, and how many reads are on it just now."""
 
-    __slots__ = ("descriptor", "readers", "used")
+    __slots__ = ("at_end", "descriptor", "readers", "used")
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.readers = 0
         self.used = 0.0
+        self.at_end = False     # the last read came there: nobody is in the middle of it
 
 
 class Readers:
@@ -52,11 +53,18 @@ class Readers:
         if len(self._files) > _OPEN:
             self._close(len(self._files) - _OPEN, before=float("inf"))
 
+    def removed(self, content_ids: Sequence[str]) -> None:
+        """Their files have lost their names: only for who is in the middle of one it stays open, and takes space."""
+        for content_id in content_ids:
+            file = self._files.get(content_id)
+            if file is not None and file.at_end and not file.readers:
+                os.close(self._files.pop(content_id).descriptor)
+
     def close_idle(self) -> None:
         self._close(len(self._files), before=self._seconds() - IDLE_S)
 
     def close_all(self) -> None:
-        """When no thread reads any more."""
+        """But those that a thread reads just now."""
         self._close(len(self._files), before=float("inf"))
 
     def _close(self, most: int, before: float) -> None:

@@ -14,7 +14,7 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IStaged, IVerifiableContent
-from mailframe.model.refusal import NoSuchMessage
+from mailframe.model.refusal import NoSuchMessage, StorageFull
 from mailframe.sqlite.errors import EngineError, refusal_for
 from mailframe.sqlite.sweeper import Sweeper
 
@@ -86,12 +86,14 @@ class DirectoryContent:
             octets = self._read_at_once(file.descriptor, offset, size) if size <= _INLINE and self._at_once else b""
             if len(octets) < size:
                 octets += await self._in_thread(_read, file.descriptor, offset + len(octets), size - len(octets))
+            file.at_end = len(octets) < size
             return octets
         finally:
             self._readers.give_back(file)
 
     async def remove(self, content_ids: Sequence[str]) -> None:
         await self._in_thread(self._place.remove, list(content_ids))
+        self._readers.removed(content_ids)
 
     async def ids(self, after: str, limit: int) -> Sequence[str]:
         return await self._in_thread(self._place.ids, after, limit)
@@ -110,7 +112,10 @@ class DirectoryContent:
         def done(result: T | Failure) -> T | Failure:
             self._working.discard(deferred)
             if isinstance(result, Failure) and _is_trouble(result.value):
-                raise refusal_for(result.value)
+                refusal = refusal_for(result.value)
+                if isinstance(refusal, StorageFull):
+                    self._readers.close_all()       # a file without a name takes space as long as it is open
+                raise refusal
             return result
         return deferred.addBoth(done)
 
