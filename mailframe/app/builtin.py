@@ -37,7 +37,8 @@ def sqlite(context: BuildContext, path: Path | None = None) -> SqliteStore:
     if path is None:
         return SqliteStore(context.engine, context.reactor, content=context.content, attributes_version=VERSION)
     engine = Engine(path, context.reactor)
-    content = SqliteContent(engine, context.reactor, context.content.shared_outside() if context.content else None)
+    outside = context.content.shared_outside() if context.content else None
+    content = SqliteContent(engine, context.reactor, outside, sole=False)
     return SqliteStore(engine, context.reactor, content=content, attributes_version=VERSION)
 
 

@@ -34,13 +34,14 @@ class SqliteContent:
     """Content of one engine. Methods that take a connection are for use inside the writer's jobs.
 
     With `outside`, a started content store, what is larger than a piece rests there and this is the ledger: which ids there
-    are, and how many refer to each. Whoever gives it closes it, after the engine.
+    are, and how many refer to each. Whoever gives it closes it, after the engine. With `sole`, what is there and is unknown
+    here for a day is an orphan and removed.
     """
 
-    def __init__(self, engine: Engine, clock: IReactorTime, outside: IContentStore | None = None) -> None:
+    def __init__(self, engine: Engine, clock: IReactorTime, outside: IContentStore | None = None, *, sole: bool = True) -> None:
         self.engine = engine
         self.clock = clock
-        self._outside = Outside(engine, clock, outside) if outside is not None else None
+        self._outside = Outside(engine, clock, outside, sole) if outside is not None else None
         self._sweeper = Sweeper("content", self.sweep, clock)
         engine.register("content", MIGRATIONS)
 
@@ -58,7 +59,7 @@ class SqliteContent:
                               '(content = "directory", or what it was before)')
 
     def shared_outside(self) -> IContentStore | None:
-        """The content store, for another ledger: from now on none of them takes what it does not know for an orphan."""
+        """The content store, for another ledger (with `sole` false): from now on this one leaves alone what it does not know."""
         if self._outside is None:
             return None
         self._outside.sole = False

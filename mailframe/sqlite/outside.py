@@ -33,11 +33,11 @@ class Outside:
     it), removed there, then the row goes; a dead row that a crash left is found by the next sweep.
     """
 
-    def __init__(self, engine: Engine, clock: IReactorTime, store: IContentStore) -> None:
+    def __init__(self, engine: Engine, clock: IReactorTime, store: IContentStore, sole: bool) -> None:
         self.engine = engine
         self.clock = clock
         self.store = store
-        self.sole = True                            # no other ledger keeps content there
+        self.sole = sole                            # no other ledger keeps content there
         self._places: dict[int, str | None] = {}
         self._compared = ""                         # ids there up to this one have been looked at in this round
 

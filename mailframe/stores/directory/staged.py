@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -20,16 +21,42 @@ log = Logger()
 
 
 class Work:
-    """What is done with one file in threads, never twice at once."""
+    """What is done with one file in threads. The lock is for who was cancelled while his thread went on."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._path: Path | None = None
         self._descriptor = -1
         self._sum = sha256()
+        self._lock = threading.Lock()
 
     def write(self, chunks: list[bytes]) -> None:
-        """Raises OSError; then only `drop` is left to do."""
+        """Raises OSError, and then nothing is left."""
+        with self._lock:
+            try:
+                self._write(chunks)
+            except BaseException:
+                self._drop()
+                raise
+
+    def keep(self, chunks: list[bytes]) -> str:
+        """The id, durable on return; on any trouble nothing is left."""
+        with self._lock:
+            try:
+                self._write(chunks)
+                assert self._path is not None
+                content_id = self._place.keep(self._path, self._descriptor, self._sum.hexdigest())
+                self._path = None
+                return content_id
+            finally:
+                self._drop()
+
+    def drop(self) -> None:
+        """Close and remove it; never raises. Once more does nothing."""
+        with self._lock:
+            self._drop()
+
+    def _write(self, chunks: list[bytes]) -> None:
         if self._path is None:
             self._path, self._descriptor = self._place.begin()
         for octets in chunks:
@@ -38,19 +65,7 @@ class Work:
             while view:
                 view = view[os.write(self._descriptor, view):]
 
-    def keep(self, chunks: list[bytes]) -> str:
-        """The id, durable on return; on any trouble nothing is left."""
-        try:
-            self.write(chunks)
-            assert self._path is not None
-            content_id = self._place.keep(self._path, self._descriptor, self._sum.hexdigest())
-            self._path = None
-            return content_id
-        finally:
-            self.drop()
-
-    def drop(self) -> None:
-        """Close and remove it; never raises. Once more does nothing."""
+    def _drop(self) -> None:
         path, self._path = self._path, None
         descriptor, self._descriptor = self._descriptor, -1
         try:
@@ -97,7 +112,7 @@ class StagedFile:
             self._writing = sealing = self._in_thread(self._work.keep, self._chunks)
             content_id: str = await sealing
             return content_id
-        except BaseException:
+        except CancelledError:
             self._drop()
             raise
         finally:
@@ -116,8 +131,11 @@ class StagedFile:
         """After whatever is being done to the file."""
         if self._writing is None:
             return
-        self._writing.addBoth(lambda _: self._in_thread(self._work.drop))
-        self._writing.addErrback(lambda failure: log.debug("a staged file stays until the next start: {f.value}", f=failure))
+        if self._writing.called:
+            dropping = self._in_thread(self._work.drop)
+        else:
+            dropping = self._writing.addBoth(lambda _: self._in_thread(self._work.drop))
+        dropping.addErrback(lambda failure: log.debug("a staged file stays until the next start: {f.value}", f=failure))
 
     def _failed(self, failure: Any) -> None:
         self._fault = failure.value
