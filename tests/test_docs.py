@@ -71,8 +71,8 @@ def test_the_store_passes_the_examination_that_it_is_shown_with(acme: Path) -> N
 
 def test_the_content_store_passes_the_examination_that_it_is_shown_with(acme: Path) -> None:
     """Of its two hundred checks those that are not the same again in another size."""
-    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not slice and not come_back", "acme/test_vault.py",
-               cwd=acme)
+    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not slice and not come_back",
+               "acme/test_vault.py", cwd=acme)
     assert int(re.search(r"(\d+) passed", said)[1]) > 60 and "failed" not in said  # type: ignore[index]
 
 
