@@ -24,14 +24,15 @@ def prepare(path: Path) -> None:
         raise EngineError(f"cannot write the database {path}: {error.strerror}") from None
 
 
-def lock(path: Path, what: str = "the database") -> int:
-    """Take the exclusive lock beside `path` until the returned descriptor is closed. Raises EngineError, a sentence on `what`.
+def lock(path: Path, what: str = "the database", file: Path | None = None) -> int:
+    """Take the exclusive lock on `path`, by `file` or one beside it, until the returned descriptor is closed.
+    Raises EngineError with a sentence about `what`.
 
     The lock belongs to the open file, so a crash lets go of it, and two engines of one process exclude each other too.
     """
     descriptor = -1
     try:
-        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(file or path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if descriptor >= 0:

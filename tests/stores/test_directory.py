@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ class DirectoryTests(TemporaryPlaces, TestCase):
         return await staged.seal()
 
     def files(self, content: DirectoryContent) -> list[Path]:
-        return sorted(path for path in content.path.rglob("*") if path.is_file())
+        """But the lock."""
+        return sorted(path for path in content.path.rglob("*") if path.is_file() and path.name != "lock")
 
     async def test_folders_are_0700_and_files_0600(self) -> None:
         """I9"""
@@ -50,8 +52,6 @@ class DirectoryTests(TemporaryPlaces, TestCase):
         await self.kept(content)
         for path in (content.path, *content.path.rglob("*")):
             self.assertEqual(0o700 if path.is_dir() else 0o600, stat.S_IMODE(path.stat().st_mode), path)
-        lock = content.path.with_name(content.path.name + ".lock")
-        self.assertEqual(0o600, stat.S_IMODE(lock.stat().st_mode))
 
     async def test_equal_octets_rest_once(self) -> None:
         content = await self.opened()
@@ -173,6 +173,15 @@ class DirectoryTests(TemporaryPlaces, TestCase):
             parts = await gatherResults([
                 Deferred.fromCoroutine(content.read(name, offset, 1_000)) for offset in range(0, 9_000, 1_000)])
             self.assertEqual(OCTETS[:9_000], b"".join(parts))
+
+    async def test_it_resumes_when_a_folder_was_taken_away(self) -> None:
+        content = await self.opened()
+        name = await self.kept(content)
+        shutil.rmtree(content.path / name[0])
+        with self.assertRaises(TryAgainLater):
+            await self.kept(content)
+        again = await self.kept(content)
+        self.assertEqual(OCTETS, await content.read(again, 0, 1 << 30))
 
     async def test_nothing_works_before_the_start_or_after_the_end(self) -> None:
         content = DirectoryContent(Path(self.mktemp()), reactor)

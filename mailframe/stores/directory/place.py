@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from mailframe.model.refusal import NoSuchMessage
 from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.files import lock, sync_folder
 
@@ -41,11 +42,13 @@ class Place:
     def open(self) -> None:
         """Make what is missing, keep other servers out, remove what a crash left. Raises EngineError with a sentence."""
         try:
+            fresh = not self.root.exists()
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = lock(self.root, "the content folder")
+            self._lock = lock(self.root, "the content folder", self.root / "lock")
             shutil.rmtree(self._staging, ignore_errors=True)
             self._staging.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(self.root.parent)
+            if fresh:
+                sync_folder(self.root.parent)
         except EngineError:
             raise
         except OSError as error:
@@ -78,13 +81,27 @@ class Place:
             os.unlink(path)
         else:
             os.fdatasync(descriptor)
-            os.rename(path, target)
+            try:
+                os.rename(path, target)
+            except FileNotFoundError:
+                self._sound.clear()             # somebody took a folder away; the next try makes it again
+                raise
         try:
             sync_folder(leaf)
         except OSError:
             target.unlink(missing_ok=True)      # nobody will be told this id
             raise
         return content_id
+
+    def reading(self, content_id: str) -> int:
+        """A descriptor. Raises NoSuchMessage where there is no such file."""
+        path = self.path(content_id)
+        try:
+            if path is not None:
+                return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            pass
+        raise NoSuchMessage(detail=f"content {content_id!r} is gone")
 
     def remove(self, content_ids: Sequence[str]) -> None:
         """Each leaf is synced once, so that nothing of it comes back after a power cut."""

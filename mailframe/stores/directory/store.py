@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.threads import deferToThreadPool
@@ -14,7 +14,7 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IStaged, IVerifiableContent
-from mailframe.model.refusal import NoSuchMessage, StorageFull
+from mailframe.model.refusal import StorageFull
 from mailframe.sqlite.errors import EngineError, refusal_for
 from mailframe.sqlite.sweeper import Sweeper
 
@@ -103,7 +103,7 @@ class DirectoryContent:
         return await self._in_thread(self._place.verify, content_id)
 
     def _in_thread(self, work: Callable[..., T], *arguments: object) -> Deferred[T]:
-        """Fails with a refusal for what the disk says no to."""
+        """Fails with a refusal where the disk says no; a sentence for people stays as it is."""
         if self._pool is None:
             raise EngineError(f"the content folder {self.path} is not open")
         deferred: Deferred[T] = deferToThreadPool(self._reactor, self._pool, work, *arguments)
@@ -111,7 +111,7 @@ class DirectoryContent:
 
         def done(result: T | Failure) -> T | Failure:
             self._working.discard(deferred)
-            if isinstance(result, Failure) and _is_trouble(result.value):
+            if isinstance(result, Failure) and isinstance(result.value, OSError) and not isinstance(result.value, EngineError):
                 refusal = refusal_for(result.value)
                 if isinstance(refusal, StorageFull):
                     self._readers.close_all()       # a file without a name takes space as long as it is open
@@ -120,14 +120,7 @@ class DirectoryContent:
         return deferred.addBoth(done)
 
     async def _opened(self, content_id: str) -> OpenFile:
-        path = self._place.path(content_id)
-        try:
-            if path is None:
-                raise FileNotFoundError
-            descriptor = await self._in_thread(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise NoSuchMessage(detail=f"content {content_id!r} is gone") from None
-        return self._readers.add(content_id, descriptor)
+        return self._readers.add(content_id, await self._in_thread(self._place.reading, content_id))
 
     def _read_at_once(self, descriptor: int, offset: int, size: int) -> bytes:
         """What can be had without waiting for the disk: perhaps less, perhaps nothing."""
@@ -157,8 +150,3 @@ def _read(descriptor: int, offset: int, size: int) -> bytes:
         parts.append(part)
         offset, size = offset + len(part), size - len(part)
     return b"".join(parts)
-
-
-def _is_trouble(error: BaseException | None) -> TypeGuard[OSError]:
-    """With the disk; a missing file and a sentence for people are not."""
-    return isinstance(error, OSError) and not isinstance(error, (EngineError, FileNotFoundError))
