@@ -71,7 +71,8 @@ def test_the_store_passes_the_examination_that_it_is_shown_with(acme: Path) -> N
 
 def test_the_content_store_passes_the_examination_that_it_is_shown_with(acme: Path) -> None:
     """Of its two hundred checks some of each sort, the killing among them."""
-    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "removing or abort or ids or 256_KiB_and_one or kill_9",
+    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+               "-k", "removing or abort or ids or 256_KiB_and_one or kill_9",
                "acme/test_vault.py", cwd=acme, patience_s=5 * PATIENCE_S)
     assert int(re.search(r"(\d+) passed", said)[1]) > 30 and "failed" not in said  # type: ignore[index]
 
