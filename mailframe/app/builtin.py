@@ -14,18 +14,22 @@ from zope.interface import implementer
 from mailframe.app.plugins import BuildContext
 from mailframe.auth.accounts import AccountsFile
 from mailframe.auth.localnames import LocalNames
+from mailframe.interfaces.content import IContentInIndex
 from mailframe.interfaces.directory import IDirectory
 from mailframe.interfaces.plugin import ILifecycle
 from mailframe.mime.attributes import VERSION
 from mailframe.model.address import Address
 from mailframe.model.route import Account, Remote, Resolution
 from mailframe.pipeline.local import LocalAgent
+from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
+from mailframe.stores.directory import DirectoryContent
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite.settings import SqliteSettings
 from mailframe.stores.sqlite.store import SqliteStore
 
 DATABASE = "mailframe.db"
+CONTENT = "content"
 ACCOUNTS = "accounts"
 _ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAIN -> NAME@DOMAIN. Kept by: mailframe user\n"
 
@@ -39,12 +43,24 @@ def sqlite(
     make = partial(SqliteStore, attributes_version=VERSION, settings=settings)
     if path is None:
         return make(context.engine, context.reactor, content=context.content)
-    return make(Engine(path, context.reactor), context.reactor)
+    engine = Engine(path, context.reactor)
+    outside = context.content.shared_outside() if context.content else None
+    return make(engine, context.reactor, content=SqliteContent(engine, context.reactor, outside, sole=False))
 
 
 def memory() -> MemoryStore:
     """Mailboxes in memory, gone when the server ends; for tests."""
     return MemoryStore()
+
+
+def directory(context: BuildContext, path: Path | None = None) -> DirectoryContent:
+    """Large messages as plain files in a folder, by default content in the data folder."""
+    return DirectoryContent(path or context.data / CONTENT, context.reactor)
+
+
+@implementer(IContentInIndex)
+class InDatabase:
+    """Large messages in the database itself, in pieces beside the index."""
 
 
 def mailbox(context: BuildContext) -> LocalAgent:
@@ -100,6 +116,7 @@ class Everyone:
 
 BUILT_IN: Mapping[str, Mapping[str, Any]] = {
     "storage": {"sqlite": sqlite, "memory": memory},
+    "content": {"directory": directory, "sqlite": InDatabase},
     "delivery": {"mailbox": mailbox},
     "auth": {"file": accounts_file, "strcred": strcred},
     "directory": {"file": accounts_file, "everyone": Everyone},

@@ -53,6 +53,7 @@ class SqliteStore:
     async def start(self) -> None:
         """Raises EngineError with a sentence for people."""
         await self.engine.start()
+        self.content.require_outside()
         await self.content.start()
         self._sweeper.start()
         if self.texts:
