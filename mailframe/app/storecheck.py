@@ -28,10 +28,11 @@ _ROUNDS = 4                 # mending one thing may bring another to light: a ta
 _INDEX = re.compile(r"missing from index|wrong # of entries in index|non-unique entry in index|values differ from index")
 
 
-def examine(path: Path, *, ours: bool = False) -> list[Finding]:
-    """Everything that is wrong with one database, at one moment; a server may be running on it, unless it is `ours` alone.
-    Raises EngineError."""
-    running = not ours and files.in_use(path)
+def examine(path: Path, *, running: bool | None = None) -> list[Finding]:
+    """Everything that is wrong with one database, at one moment. `running`: whether a server is at work in it, where that is
+    known. Raises EngineError."""
+    if running is None:
+        running = files.in_use(path)
     with held(path) as con:
         findings = unsound(con)
         try:
@@ -62,7 +63,7 @@ def repair(store: StoreFiles, say: Say, *, copy: bool = True) -> None:
 
 
 def _repair(path: Path, say: Say, copy: bool) -> None:
-    if not examine(path, ours=True):
+    if not examine(path, running=False):
         return
     moment = time.strftime("%Y%m%dT%H%M%S")
     if copy:

@@ -31,10 +31,15 @@ COMPONENTS: Mapping[str, Sequence[Migration]] = {
 
 @dataclass(frozen=True, slots=True)
 class StoreFiles:
-    """The databases of one server: the one in the data folder first, which has the queue."""
+    """The databases of one server: the one in the data folder first, which has the queue; and the folder of content in files."""
 
     data: Path
     databases: tuple[Path, ...]
+    content: Path | None = None
+
+    def place(self, folder: Path, database: Path) -> Path:
+        """Where in a backup in `folder` the copy of `database` is: in its own place in the data folder, others apart."""
+        return folder / database.name if database.parent == self.data else folder / "storage" / database.name
 
 
 def files_of(config: Config) -> StoreFiles:
