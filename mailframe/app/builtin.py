@@ -21,6 +21,8 @@ from mailframe.model.route import Account, Remote, Resolution
 from mailframe.pipeline.local import LocalAgent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.memory import MemoryStore
+from mailframe.stores.sqlite.sharding import MOST, shard_path
+from mailframe.stores.sqlite.shards import ShardedStore
 from mailframe.stores.sqlite.store import SqliteStore
 
 DATABASE = "mailframe.db"
@@ -28,12 +30,18 @@ ACCOUNTS = "accounts"
 _ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAIN -> NAME@DOMAIN. Kept by: mailframe user\n"
 
 
-def sqlite(context: BuildContext, path: Path | None = None) -> SqliteStore:
-    """Mailboxes in one SQLite file, by default together with the queue in the data folder."""
-    if path is None:
-        return SqliteStore(context.engine, context.reactor, content=context.content, attributes_version=VERSION)
-    engine = Engine(path, context.reactor)
-    return SqliteStore(engine, context.reactor, attributes_version=VERSION)
+def sqlite(context: BuildContext, path: Path | None = None, shards: int = 1) -> SqliteStore | ShardedStore:
+    """Mailboxes in SQLite: in one file, by default with the queue's, or dealt out by account over several (shards)."""
+    if not 1 <= shards <= MOST:
+        raise ValueError(f"shards is {shards}; it can be 1 to {MOST}")
+    first = path or context.data / DATABASE
+    stores = []
+    for place in range(shards):
+        own = path is not None or place > 0
+        engine = Engine(shard_path(first, place, shards), context.reactor, name=f"mail{place + 1}") if own else context.engine
+        stores.append(SqliteStore(
+            engine, context.reactor, content=None if own else context.content, attributes_version=VERSION, shard=(place, shards)))
+    return stores[0] if shards == 1 else ShardedStore(stores)
 
 
 def memory() -> MemoryStore:

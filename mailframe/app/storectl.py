@@ -12,6 +12,7 @@ from mailframe.app.control import ControlError
 from mailframe.app.storebackup import backup
 from mailframe.app.storecheck import examine, repair
 from mailframe.app.storefiles import files_of
+from mailframe.app.storereshard import reshard
 from mailframe.app.storestats import stats
 from mailframe.sqlite.errors import EngineError
 
@@ -36,6 +37,10 @@ def add(actions: Any, command: Callable[..., argparse.ArgumentParser], place: Pl
     place(stats_)
     stats_.add_argument("--json", action="store_true", help="for programs")
     stats_.set_defaults(run=lambda arguments: _worded(lambda: print(stats(config(arguments), as_json=arguments.json), end="")))
+    reshard_ = command(actions, "reshard", "deal the mail out over another number of files (shards); with the server stopped")
+    place(reshard_)
+    reshard_.add_argument("number", type=int, metavar="N", help="how many; then set shards to it in the configuration")
+    reshard_.set_defaults(run=lambda arguments: _worded(lambda: reshard(config(arguments), arguments.number, print)))
 
 
 def _worded(act: Callable[[], None]) -> None:

@@ -35,7 +35,13 @@ class StoreFiles:
 
     data: Path
     databases: tuple[Path, ...]
+    mail: Path                  # the first of those with mail
+    number: int = 1             # of those with mail
     content: Path | None = None
+
+    def mail_files(self) -> list[Path]:
+        """Those with mail, in their order."""
+        return sharding.shard_paths(self.mail, self.number)
 
     def place(self, folder: Path, database: Path) -> Path:
         """Where in a backup in `folder` the copy of `database` is: in its own place in the data folder, others apart."""
@@ -53,9 +59,9 @@ def files_of(config: Config) -> StoreFiles:
     number = 1
     if mail.exists():
         with _readable(mail) as con:
-            number = sharding.kept(con)[1]
+            number = sharding.kept(con).number
     every = dict.fromkeys([*([main] if main.exists() else []), *sharding.shard_paths(mail, number)])
-    return StoreFiles(config.data, tuple(every))
+    return StoreFiles(config.data, tuple(every), mail, number)
 
 
 @contextmanager

@@ -10,8 +10,6 @@ import poplib
 import re
 import shutil
 import smtplib
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,19 +18,11 @@ from pathlib import Path
 import apsw
 from support.sampledata import ADA, digests, fill
 from support.servers import ANY_PORTS, PATIENCE_S, MailServer, running
+from support.storecommand import run, run_child
 
 from mailframe.stores.sqlite.backup import UIDS
 
-COMMAND = (sys.executable, "-m", "mailframe.app.command", "store")
 DEV = "dev@localhost"
-
-
-def run(*arguments: object, cwd: Path | None = None) -> tuple[int, str, str]:
-    """(exit code, standard output, standard error) of `mailframe store`."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=3 * PATIENCE_S, check=False, cwd=cwd)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout, done.stderr
 
 
 class Load(threading.Thread):
@@ -101,7 +91,7 @@ def test_a_backup_under_load_becomes_a_server_again(tmp_path: Path) -> None:
         load = Load(server.ports["smtp"])
         load.start()
         before = load.wait_for(60)
-        code, said, wrong = run("backup", "-d", tmp_path / "data", target)
+        code, said, wrong = run_child("backup", "-d", tmp_path / "data", target)
         assert (code, wrong) == (0, ""), wrong
         assert said.endswith(f"{target}: complete.\n")
         load.wait_for(load.acknowledged + 20)
@@ -187,7 +177,7 @@ def test_two_to_one_place_do_not_mix(tmp_path: Path) -> None:
 
 def test_numbers_for_people_and_programs(tmp_path: Path) -> None:
     path = fill(tmp_path / "data")
-    code, said, _ = run("stats", "-d", "data", "--json", cwd=tmp_path)
+    code, said, _ = run_child("stats", "-d", "data", "--json", cwd=tmp_path)
     found = json.loads(said)
     assert code == 0
     mail = digests(path)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +10,9 @@ from pathlib import Path
 import apsw
 import pytest
 from support.sampledata import ADA, BOB, LARGE, digests, fill
-from support.servers import ANY_PORTS, PATIENCE_S, MailServer, running
+from support.servers import ANY_PORTS, MailServer, running
+from support.storecommand import run, run_child
 
-from mailframe.app.command import main
 from mailframe.sqlite.contentcheck import filler
 
 Mail = dict[tuple[str, str, int], str]
@@ -118,10 +113,8 @@ DAMAGES = (
 
 def check(data: Path, *options: str) -> tuple[int, str]:
     """(exit code, what was said)."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        code = main(["store", "check", *options, "--data", str(data)])
-    return code, out.getvalue()
+    code, out, err = run("check", *options, "--data", data)
+    return code, out + err
 
 
 @pytest.fixture(scope="module")
@@ -318,9 +311,8 @@ def test_a_running_server_is_looked_at_and_not_touched(tmp_path: Path) -> None:
 
 def test_the_real_command(data: Path) -> None:
     change(data, DAMAGES[0].sql)
-    command = [sys.executable, "-m", "mailframe.app.command", "store", "check", "-d", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env={**os.environ})
-    assert done.returncode == 1
-    assert done.stdout.startswith("mailframe.db: ada@example.org INBOX: counts 42 messages") and done.stdout.count("\n") == 1
-    assert done.stderr == "mailframe: 1 thing is wrong; mailframe store check --repair mends them, with the server stopped.\n"
+    code, said, wrong = run_child("check", "-d", data)
+    assert code == 1
+    assert said.startswith("mailframe.db: ada@example.org INBOX: counts 42 messages") and said.count("\n") == 1
+    assert wrong == "mailframe: 1 thing is wrong; mailframe store check --repair mends them, with the server stopped.\n"
 

@@ -37,14 +37,15 @@ MESSAGES = Referrer("message", """
 def found_name(con: apsw.Connection) -> str:
     """The account for mail whose own account or mailbox nobody knows any more: found-0@mailframe.invalid, or with the next number
     that belongs into this file. Nobody can log in as it until it is in the accounts file."""
-    place, number = kept(con)
-    return next(name for name in (f"found-{n}@{_FOUND_DOMAIN}" for n in count()) if shard_of(name, number) == place)
+    shard = kept(con)
+    return next(name for name in (f"found-{n}@{_FOUND_DOMAIN}" for n in count()) if shard_of(name, shard.number) == shard.place)
 
 
 def strayed(con: apsw.Connection) -> list[Check]:
     """A check for each account whose mail belongs into another file."""
-    place, number = kept(con)
-    names = [name for name, in fetch(con, "SELECT name FROM account") if shard_of(name, number) != place] if number > 1 else []
+    shard = kept(con)
+    number = shard.number
+    names = [name for name, in fetch(con, "SELECT name FROM account") if shard_of(name, number) != shard.place]
     return [] if not names else [Check(
         f"SELECT name AS place, {number} AS number FROM account WHERE name IN ({','.join(map(_quoted, names))})",
         "{place}: belongs into another of the {number} files, where it is looked for", "none; mailframe store reshard moves it",
