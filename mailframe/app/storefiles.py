@@ -95,7 +95,7 @@ def checks(con: apsw.Connection, path: Path) -> list[Check]:
         found += [*queuecheck.unreadable(con), *queuecheck.checks(keep)]
     if "content" in has and referrers:
         found += contentcheck.checks(referrers, [queuecheck.lost(columns)] if "queue" in has else [], keep, columns)
-    return found + list(mailcheck.COUNTS) if "store" in has else found
+    return found + mailcheck.counts(con) if "store" in has else found
 
 
 def _write_beside(path: Path) -> contentcheck.Keep:

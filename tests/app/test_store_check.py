@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from support.sampledata import ADA, BOB, LARGE, digests, fill
+from support.sampledata import ADA, BOB, LARGE, TRIGGER, digests, fill
 from support.servers import ANY_PORTS, MailServer, running
 from support.storecommand import run, run_child
 
@@ -102,10 +102,10 @@ DAMAGES = (
     Damage("a queued message's content lost", f"DELETE FROM piece WHERE id >> 16 = {_QUEUED}", "queued message 1: is not whole"),
     Damage("an envelope cannot be read", "UPDATE queue_message SET envelope = '{' WHERE id = 1", "queued message 1: its envelope"),
     Damage("an index lost", "DROP INDEX message_changed", "the index message_changed is missing"),
-    Damage("a trigger lost", "DROP TRIGGER arrival_with_octets", "the trigger arrival_with_octets is missing"),
+    Damage("a trigger lost", f"DROP TRIGGER {TRIGGER}", f"the trigger {TRIGGER} is missing"),
     Damage("a trigger is another",
-           "DROP TRIGGER arrival_of_content; CREATE TRIGGER arrival_of_content INSTEAD OF INSERT ON arrival "
-           "BEGIN SELECT 1; END", "the trigger arrival_of_content is not as it should be"),
+           f"DROP TRIGGER {TRIGGER}; CREATE TRIGGER {TRIGGER} INSTEAD OF INSERT ON arrival "
+           "BEGIN SELECT 1; END", f"the trigger {TRIGGER} is not as it should be"),
     Damage("a view lost", "DROP VIEW arrival", "the view arrival is missing"),
     Damage("a table lost", "DROP TABLE keyword", "the table keyword is missing"),
 )

@@ -19,9 +19,20 @@ from mailframe.queue.item import NewItem
 from mailframe.queue.spool import Spool
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
-from mailframe.sqlite.migrate import open_writer
+from mailframe.sqlite.migrate import create, open_writer
 from mailframe.stores.sqlite import arrivals, departures, tree
 
+
+def _trigger() -> str:
+    con = apsw.Connection(":memory:")
+    try:
+        create(con, COMPONENTS)
+        return str(con.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger' ORDER BY name LIMIT 1").fetchall()[0][0])
+    finally:
+        con.close()
+
+
+TRIGGER = _trigger()        # one of the tables'
 ADA, BOB = "ada@example.org", "bob@example.org"
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcdef" * 40_000
 _HEAD = b"Return-Path: <eve@example.net>\r\n"

@@ -150,6 +150,19 @@ OWNERS = (
           "DELETE FROM vanished WHERE mailbox = :mailbox AND modseq = :modseq AND uid = :uid"),
 )
 
+def counts(con: apsw.Connection) -> list[Check]:
+    """After content was looked at: what is counted, in the order in which it is to be mended."""
+    columns = {row[1] for row in fetch(con, "PRAGMA table_info(mailbox)")}
+    return [*COUNTS, *([_EXPUNGED] if "expunged" in columns else [])]
+
+
+_EXPUNGED = Check(f"""
+    WITH log AS MATERIALIZED (SELECT mailbox, count(*) AS n FROM vanished GROUP BY mailbox)
+    SELECT {_box('mailbox.id')} AS place, id, expunged, coalesce(n, 0) AS n FROM mailbox LEFT JOIN log ON log.mailbox = id
+    WHERE expunged != coalesce(n, 0)""",
+                  "{place}: counts {expunged} lines in its log of expunges; there are {n}", "count them",
+                  "UPDATE mailbox SET expunged = :n WHERE id = :id")
+
 #: After it: sizes follow the octets, counts follow the rows, and what belongs to nothing goes.
 COUNTS = (
     Check(f"""
