@@ -69,6 +69,32 @@ def test_the_store_passes_the_examination_that_it_is_shown_with(acme: Path) -> N
     assert int(re.search(r"(\d+) passed", said)[1]) > 25 and "failed" not in said  # type: ignore[index]
 
 
+def test_the_content_store_passes_the_examination_that_it_is_shown_with(acme: Path) -> None:
+    """Of its two hundred checks those that are not the same again in another size."""
+    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not slice and not come_back",
+               "acme/test_vault.py", cwd=acme)
+    assert int(re.search(r"(\d+) passed", said)[1]) > 60 and "failed" not in said  # type: ignore[index]
+
+
+def test_a_server_keeps_large_messages_in_the_pages_content_store(acme: Path) -> None:
+    server = MailServer(acme, "--data", "data", *ANY_PORTS, "--content", "acme.vault:Vault:vault")
+    try:
+        with SMTP("127.0.0.1", server.ports["smtp"], timeout=PATIENCE_S) as client:
+            client.sendmail("a@example.com", "dev@localhost", "Subject: small\r\n\r\nHello\r\n")
+            client.sendmail("a@example.com", "dev@localhost", "Subject: large\r\n\r\n" + "Hello, hello\r\n" * 30_000)
+        (file,) = (acme / "vault").iterdir()
+        assert file.read_bytes().startswith(b"Subject: large\r\n\r\nHello")
+        reader = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
+        reader.login("dev@localhost", server.password)
+        reader.select()
+        answer: Any = reader.fetch("2", "(BODY[TEXT])")[1]
+        assert answer[0][1] == b"Hello, hello\r\n" * 30_000
+        reader.logout()
+    finally:
+        assert server.stop() == 0, server.output
+    assert "Traceback" not in server.output
+
+
 def test_a_server_runs_with_the_pages_plugins(acme: Path) -> None:
     assert "good" in mailframe("check", "mailframe.toml", cwd=acme)
     server = MailServer(acme, "--config", "mailframe.toml")

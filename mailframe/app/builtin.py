@@ -13,19 +13,23 @@ from zope.interface import implementer
 from mailframe.app.plugins import BuildContext
 from mailframe.auth.accounts import AccountsFile
 from mailframe.auth.localnames import LocalNames
+from mailframe.interfaces.content import IContentInIndex
 from mailframe.interfaces.directory import IDirectory
 from mailframe.interfaces.plugin import ILifecycle
 from mailframe.mime.attributes import VERSION
 from mailframe.model.address import Address
 from mailframe.model.route import Account, Remote, Resolution
 from mailframe.pipeline.local import LocalAgent
+from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
+from mailframe.stores.directory import DirectoryContent
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite.sharding import MOST, shard_path
 from mailframe.stores.sqlite.shards import ShardedStore
 from mailframe.stores.sqlite.store import SqliteStore
 
 DATABASE = "mailframe.db"
+CONTENT = "content"
 ACCOUNTS = "accounts"
 _ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAIN -> NAME@DOMAIN. Kept by: mailframe user\n"
 
@@ -39,14 +43,25 @@ def sqlite(context: BuildContext, path: Path | None = None, shards: int = 1) -> 
     for place in range(shards):
         own = path is not None or place > 0
         engine = Engine(shard_path(first, place, shards), context.reactor, name=f"mail{place + 1}") if own else context.engine
-        stores.append(SqliteStore(
-            engine, context.reactor, content=None if own else context.content, attributes_version=VERSION, shard=(place, shards)))
+        outside = context.content.shared_outside() if own and context.content else None
+        content = SqliteContent(engine, context.reactor, outside, sole=False) if own else context.content
+        stores.append(SqliteStore(engine, context.reactor, content=content, attributes_version=VERSION, shard=(place, shards)))
     return stores[0] if shards == 1 else ShardedStore(stores)
 
 
 def memory() -> MemoryStore:
     """Mailboxes in memory, gone when the server ends; for tests."""
     return MemoryStore()
+
+
+def directory(context: BuildContext, path: Path | None = None) -> DirectoryContent:
+    """Large messages as plain files in a folder, by default content in the data folder."""
+    return DirectoryContent(path or context.data / CONTENT, context.reactor)
+
+
+@implementer(IContentInIndex)
+class InDatabase:
+    """Large messages in the database itself, in pieces beside the index."""
 
 
 def mailbox(context: BuildContext) -> LocalAgent:
@@ -102,6 +117,7 @@ class Everyone:
 
 BUILT_IN: Mapping[str, Mapping[str, Any]] = {
     "storage": {"sqlite": sqlite, "memory": memory},
+    "content": {"directory": directory, "sqlite": InDatabase},
     "delivery": {"mailbox": mailbox},
     "auth": {"file": accounts_file, "strcred": strcred},
     "directory": {"file": accounts_file, "everyone": Everyone},

@@ -41,6 +41,7 @@ class Parts:
 
     config: Config
     reactor: Any
+    content: Any                                 # IContentStore for what is large; None: that is in the database
     store: Any                                   # IMailStore
     directory: Any                               # IDirectory
     portal: Portal
@@ -60,7 +61,10 @@ class Parts:
         try:
             _prepare(self.config.data)
             self.tls.load(self.config.data, self.reactor.seconds())
+            if self.content is not None:
+                await self._begin(self.content)
             await self.spool.start()
+            self.spool.content.require_outside()
             await self._begin(self.store)
             for part in self._others():
                 await self._begin(part)
@@ -116,7 +120,7 @@ class Parts:
             self.control = None
         for part in reversed(self._others()):
             await self._last(self.title(part), part.close, patience_s)
-        for part in (self.store, self.spool):
+        for part in (self.store, self.spool, *([self.content] if self.content is not None else [])):
             await self._last(self.title(part), part.close, STORE_PATIENCE_S)
 
     def _others(self) -> list[Any]:

@@ -109,7 +109,9 @@ def _content(store: StoreFiles, folder: Path) -> None:
     """Content in files, which are never changed once they have their name: those not taken yet, as links where that goes."""
     if store.content is None:
         return
-    for place, _, names in os.walk(store.content):
+    for place, folders, names in os.walk(store.content):
+        if "staging" in folders:
+            folders.remove("staging")       # not whole yet
         target = folder / "content" / Path(place).relative_to(store.content)
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in names:
@@ -154,7 +156,7 @@ def _findings(folder: Path, store: StoreFiles) -> str:
     findings = []
     for path in store.databases:
         copied = store.place(folder, path)
-        findings += examine(copied, running=True)       # what was being taken in at that moment is no fault
+        findings += examine(copied, folder / "content" if store.content else None, running=True)       # what was being taken in at that moment is no fault
         for suffix in ("-wal", "-shm"):
             copied.with_name(copied.name + suffix).unlink(missing_ok=True)
     number = f"{len(findings)} {'thing is' if len(findings) == 1 else 'things are'}"

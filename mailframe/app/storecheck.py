@@ -28,15 +28,15 @@ _ROUNDS = 4                 # mending one thing may bring another to light: a ta
 _INDEX = re.compile(r"missing from index|wrong # of entries in index|non-unique entry in index|values differ from index")
 
 
-def examine(path: Path, *, running: bool | None = None) -> list[Finding]:
-    """Everything that is wrong with one database, at one moment. `running`: whether a server is at work in it, where that is
-    known. Raises EngineError."""
+def examine(path: Path, content: Path | None = None, *, running: bool | None = None) -> list[Finding]:
+    """Everything that is wrong with one database, at one moment, and with what it refers to in the folder `content`.
+    `running`: whether a server is at work in it, where that is known. Raises EngineError."""
     if running is None:
         running = files.in_use(path)
     with held(path) as con:
         findings = unsound(con)
         try:
-            findings += found(con, checks(con, path), running)
+            findings += found(con, checks(con, path, content), running)
         except EngineError:
             if not findings:
                 raise
@@ -56,14 +56,14 @@ def repair(store: StoreFiles, say: Say, *, copy: bool = True) -> None:
                 raise EngineError(f"a server runs on {path}; stop it before the repair")
             locks.append(files.lock(path))
         for path in store.databases:
-            _repair(path, say, copy)
+            _repair(path, store.content, say, copy)
     finally:
         for lock in locks:
             os.close(lock)
 
 
-def _repair(path: Path, say: Say, copy: bool) -> None:
-    if not examine(path, running=False):
+def _repair(path: Path, content: Path | None, say: Say, copy: bool) -> None:
+    if not examine(path, content, running=False):
         return
     moment = time.strftime("%Y%m%dT%H%M%S")
     if copy:
@@ -74,7 +74,7 @@ def _repair(path: Path, say: Say, copy: bool) -> None:
         fetch(con, "PRAGMA synchronous = FULL")
         for _ in range(_ROUNDS):
             with con:
-                done = mended(con, checks(con, path))
+                done = mended(con, checks(con, path, content))
             for finding in done:
                 say(f"{path.name}: {finding.words}; done: {finding.remedy}")
             if not done:

@@ -58,7 +58,7 @@ def _check(config: Config, mend: bool, copy: bool) -> None:
         repair(store, print, copy=copy)
     count = 0
     for path in store.databases:
-        for finding in examine(path):
+        for finding in examine(path, store.content):
             print(f"{path.name}: {finding}")
             count += 1
     if count:

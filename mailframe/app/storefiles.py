@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from mailframe.app.builtin import DATABASE
+from mailframe.app.builtin import CONTENT, DATABASE
 from mailframe.app.config import Config
 from mailframe.queue import check as queuecheck
 from mailframe.queue import schema as queueschema
@@ -19,6 +19,7 @@ from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.held import held
 from mailframe.sqlite.migrate import Migration
 from mailframe.sqlite.rows import fetch
+from mailframe.stores.directory.place import Place
 from mailframe.stores.sqlite import check as mailcheck
 from mailframe.stores.sqlite import schema, sharding
 
@@ -61,7 +62,16 @@ def files_of(config: Config) -> StoreFiles:
         with _readable(mail) as con:
             number = sharding.kept(con).number
     every = dict.fromkeys([*([main] if main.exists() else []), *sharding.shard_paths(mail, number)])
-    return StoreFiles(config.data, tuple(every), mail, number)
+    return StoreFiles(config.data, tuple(every), mail, number, content_folder(config))
+
+
+def content_folder(config: Config) -> Path | None:
+    """Where large messages rest in files, if they do."""
+    spec = config.content
+    if spec.plugin != "directory":
+        return None
+    path = spec.argument or spec.settings.get("path")
+    return config.base / path if path else config.data / CONTENT
 
 
 @contextmanager
@@ -80,8 +90,9 @@ def present(con: apsw.Connection, path: Path) -> dict[str, Sequence[Migration]]:
     return known(con, path, COMPONENTS)
 
 
-def checks(con: apsw.Connection, path: Path) -> list[Check]:
-    """All that must be true of this file, in the order in which it is to be mended."""
+def checks(con: apsw.Connection, path: Path, content: Path | None = None) -> list[Check]:
+    """All that must be true of this file, in the order in which it is to be mended; and of the files in `content` that it
+    refers to."""
     has = present(con, path)
     if shape := misshapen(con, has):
         return shape                    # the others would stumble over what is missing
@@ -93,9 +104,17 @@ def checks(con: apsw.Connection, path: Path) -> list[Check]:
         found += [*mailcheck.strayed(con), *mailcheck.OWNERS]
     if "queue" in has:
         found += [*queuecheck.unreadable(con), *queuecheck.checks(keep)]
+    if "content" in has and content is not None:
+        found += contentcheck.outside(con, Place(content).verify, lambda name: octets_of(content, name))
     if "content" in has and referrers:
         found += contentcheck.checks(referrers, [queuecheck.lost(columns)] if "queue" in has else [], keep, columns)
     return found + mailcheck.counts(con) if "store" in has else found
+
+
+def octets_of(content: Path, content_id: str) -> bytes:
+    """What there is of it."""
+    path = Place(content).path(content_id)
+    return path.read_bytes() if path is not None and path.is_file() else b""
 
 
 def _write_beside(path: Path) -> contentcheck.Keep:

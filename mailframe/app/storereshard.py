@@ -10,9 +10,10 @@ import apsw
 
 from mailframe.app.config import Config
 from mailframe.app.storecheck import Say, examine
-from mailframe.app.storefiles import checks, files_of, present
+from mailframe.app.storefiles import checks, files_of, octets_of, present
 from mailframe.sqlite import files
 from mailframe.sqlite.checking import mended
+from mailframe.sqlite.contentcheck import bring_inside
 from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.held import held
 from mailframe.sqlite.rows import fetch
@@ -37,19 +38,19 @@ def reshard(config: Config, number: int, say: Say) -> None:
             stack.callback(os.close, files.lock(path))
         messages = sum(_messages(path) for path in old)
         for path in old:
-            if findings := examine(path, running=True):     # what a crash left half staged is not taken along
+            if findings := examine(path, store.content, running=True):     # what a crash left half staged is not taken along
                 raise EngineError(f"{path.name}: {findings[0].words}; do mailframe store check --repair first")
-        _deal(old, number, messages, say)
+        _deal(old, number, messages, store.content, say)
         _put_in_place(old, number)
     say(f"The number of files was {len(old)} and is {number}. "
         f"Set shards = {number} for the sqlite storage before you start the server.")
 
 
-def _deal(old: list[Path], number: int, messages: int, say: Say) -> None:
+def _deal(old: list[Path], number: int, messages: int, content: Path | None, say: Say) -> None:
     first = old[0]
     with held(first) as con:
         components, generation = dict(present(con, first)), kept(con).generation + 1
-    dealt = 0
+    dealt, taken = 0, set[str]()
     for place, path in enumerate(shard_paths(first, number)):
         fresh = _unfinished(path)
         for suffix in ("", "-wal", "-shm", ".lock"):
@@ -60,10 +61,11 @@ def _deal(old: list[Path], number: int, messages: int, say: Say) -> None:
         con = apsw.Connection(str(fresh))
         try:
             with con:
+                _claim(con, taken, content)
                 mended(con, checks(con, fresh))         # content is counted by who refers to it in this file
         finally:
             con.close()
-        if findings := examine(fresh, running=False):
+        if findings := examine(fresh, content, running=False):
             raise EngineError(f"{fresh.name}: {findings[0].words}; the old files stay as they are")
         files.owned_like(fresh, first)
         files.sync(fresh)
@@ -71,6 +73,17 @@ def _deal(old: list[Path], number: int, messages: int, say: Say) -> None:
         say(f"{path.name}: {_messages(fresh)} messages")
     if dealt != messages:
         raise EngineError(f"{dealt} messages of {messages} found a place; the old files stay as they are")
+
+
+def _claim(con: apsw.Connection, taken: set[str], content: Path | None) -> None:
+    """Octets beside the databases have one owner, who says when they may go: what another file has is taken in."""
+    for number, name in fetch(con, "SELECT id, outside FROM content WHERE outside IS NOT NULL"):
+        if name not in taken:
+            taken.add(name)
+        elif content is None:
+            raise EngineError("large messages rest in a content store that is no folder, and cannot be dealt out")
+        else:
+            bring_inside(con, number, octets_of(content, name))
 
 
 def _put_in_place(old: list[Path], number: int) -> None:

@@ -83,6 +83,31 @@ def broken(referrers: Sequence[Referrer], columns: Sequence[str]) -> str:
             OR real.n != max(1, (size + {PIECE - 1}) / {PIECE}) OR longest > {PIECE})"""
 
 
+def outside(con: apsw.Connection, wrong: Callable[[str], str | None], read: Callable[[str], bytes]) -> list[Check]:
+    """A check for each content that is referred to and whose octets, beside the database, are not as they were.
+
+    `wrong` says what is the matter with those of an id, `read` gives what is left of them. The repair takes that into the
+    database; what is missing then is filled up like that of any other content.
+    """
+    def inward(con: apsw.Connection, row: Mapping[str, Any]) -> None:
+        bring_inside(con, row["content"], read(row["outside"]))
+
+    found = []
+    for content, name in con.execute("SELECT id, outside FROM content WHERE outside IS NOT NULL AND refs > 0"):
+        if said := wrong(name):
+            found.append(Check(
+                f"SELECT id AS content, outside, '{said}' AS said FROM content WHERE id = {content} AND outside IS NOT NULL",
+                "content {content}: {outside} {said}", "take what is left of it into the database", inward))
+    return found
+
+
+def bring_inside(con: apsw.Connection, content: int, octets: bytes) -> None:
+    """The octets of `content` are in this database from now on, and nothing beside it is meant any more."""
+    con.execute("UPDATE content SET outside = NULL WHERE id = ?", (content,))
+    con.executemany("INSERT INTO piece VALUES (?, ?)", [
+        ((content << PIECE_BITS) + offset // PIECE, octets[offset:offset + PIECE]) for offset in range(0, len(octets), PIECE)])
+
+
 def filler(offset: int, size: int) -> bytes:
     """`size` octets of text for what is lost at `offset` of a content; at its beginning they are a header."""
     head = b"Subject: [The text of this message was lost]\r\n\r\n" if offset == 0 else b""

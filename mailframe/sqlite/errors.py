@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import apsw
 
 from mailframe.model.refusal import Refusal, StorageFull, TryAgainLater
@@ -12,9 +14,9 @@ class EngineError(OSError):
 
 
 def refusal_for(error: BaseException) -> Refusal:
-    """What a failed commit means to those whose mail was in it: no space, or some other trouble that may pass."""
+    """What a failed commit or write means to those whose mail was in it: no space, or some other trouble that may pass."""
     if isinstance(error, Refusal):
         return error
-    if isinstance(error, apsw.FullError):
+    if isinstance(error, apsw.FullError) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
         return StorageFull(detail=str(error))
     return TryAgainLater(detail=f"{type(error).__name__}: {error}")

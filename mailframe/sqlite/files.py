@@ -25,8 +25,8 @@ def prepare(path: Path) -> None:
         raise EngineError(f"cannot write the database {path}: {error.strerror}") from None
 
 
-def lock(path: Path) -> int:
-    """Take the exclusive lock beside `path` until the returned descriptor is closed. Raises EngineError.
+def lock(path: Path, what: str = "the database") -> int:
+    """Take the exclusive lock beside `path` until the returned descriptor is closed. Raises EngineError, a sentence on `what`.
 
     The lock belongs to the open file, so a crash lets go of it, and two engines of one process exclude each other too.
     """
@@ -38,8 +38,8 @@ def lock(path: Path) -> int:
         if descriptor >= 0:
             os.close(descriptor)
         if isinstance(error, BlockingIOError):
-            raise EngineError(f"another process is using the database {path}") from None
-        raise EngineError(f"cannot lock the database {path}: {error.strerror}") from None
+            raise EngineError(f"another process is using {what} {path}") from None
+        raise EngineError(f"cannot lock {what} {path}: {error.strerror}") from None
     return descriptor
 
 

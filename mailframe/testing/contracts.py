@@ -9,10 +9,19 @@
 
         def reopen(self, store: IMailStore) -> IMailStore:  # only where mail outlives the store
             return AcmeStore(self.path)
+
+    class AcmeContentTests(ContentContract, TestCase):
+        killed = "acme.content:make_content"                # for kill -9 in a process of its own
+
+        def make_content(self, place: Path) -> IContentStore:
+            return AcmeContent(place)
 """
 
 from __future__ import annotations
 
+from .content_lives import ContentLives
+from .content_reading import ContentReading
+from .content_trouble import ContentTrouble
 from .store_mailboxes import MailboxesContract
 from .store_messages import MessagesContract
 from .store_optional import OptionalContract
@@ -20,3 +29,7 @@ from .store_optional import OptionalContract
 
 class StoreContract(MailboxesContract, MessagesContract, OptionalContract):
     """Everything that `mailframe.interfaces.store` promises. Tests of what a store does not offer are skipped, by name."""
+
+
+class ContentContract(ContentReading, ContentLives, ContentTrouble):
+    """Everything that `mailframe.interfaces.content.IContentStore` promises."""

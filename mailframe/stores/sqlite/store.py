@@ -51,6 +51,7 @@ class SqliteStore:
         """Raises EngineError with a sentence for people."""
         await self.engine.start()
         await self.engine.submit(lambda con: sharding.settle(con, self.engine.path, *self._shard))
+        self.content.require_outside()
         await self.content.start()
         self._sweeper.start()
 
