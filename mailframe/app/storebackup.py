@@ -156,7 +156,8 @@ def _findings(folder: Path, store: StoreFiles) -> str:
     findings = []
     for path in store.databases:
         copied = store.place(folder, path)
-        findings += examine(copied, folder / "content" if store.content else None, running=True)       # what was being taken in at that moment is no fault
+        content = folder / "content" if store.content else None
+        findings += examine(copied, content, running=True)      # what was being taken in at that moment is no fault
         for suffix in ("-wal", "-shm"):
             copied.with_name(copied.name + suffix).unlink(missing_ok=True)
     number = f"{len(findings)} {'thing is' if len(findings) == 1 else 'things are'}"
