@@ -24,6 +24,7 @@ from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.directory import DirectoryContent
 from mailframe.stores.memory import MemoryStore
+from mailframe.stores.sqlite.settings import SqliteSettings
 from mailframe.stores.sqlite.sharding import MOST, shard_path
 from mailframe.stores.sqlite.shards import ShardedStore
 from mailframe.stores.sqlite.store import SqliteStore
@@ -34,10 +35,14 @@ ACCOUNTS = "accounts"
 _ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAIN -> NAME@DOMAIN. Kept by: mailframe user\n"
 
 
-def sqlite(context: BuildContext, path: Path | None = None, shards: int = 1) -> SqliteStore | ShardedStore:
+def sqlite(
+    context: BuildContext, path: Path | None = None, max_octets: int | None = None, max_messages: int | None = None,
+    expunged_kept: int = SqliteSettings().expunged_kept, shards: int = 1,
+) -> SqliteStore | ShardedStore:
     """Mailboxes in SQLite: in one file, by default with the queue's, or dealt out by account over several (shards)."""
     if not 1 <= shards <= MOST:
         raise ValueError(f"shards is {shards}; it can be 1 to {MOST}")
+    settings = SqliteSettings(max_octets, max_messages, expunged_kept)
     first = path or context.data / DATABASE
     stores = []
     for place in range(shards):
@@ -45,7 +50,8 @@ def sqlite(context: BuildContext, path: Path | None = None, shards: int = 1) -> 
         engine = Engine(shard_path(first, place, shards), context.reactor, name=f"mail{place + 1}") if own else context.engine
         outside = context.content.shared_outside() if own and context.content else None
         content = SqliteContent(engine, context.reactor, outside, sole=False) if own else context.content
-        stores.append(SqliteStore(engine, context.reactor, content=content, attributes_version=VERSION, shard=(place, shards)))
+        stores.append(SqliteStore(
+            engine, context.reactor, content=content, attributes_version=VERSION, settings=settings, shard=(place, shards)))
     return stores[0] if shards == 1 else ShardedStore(stores)
 
 
