@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from mailframe.model.flags import DELETED, SEEN
 from mailframe.model.mailbox import FRESH_ACCOUNT, Attributes, New
 from mailframe.queue.item import NewItem
 from mailframe.queue.spool import Spool
-from mailframe.sqlite.content import SqliteContent
-from mailframe.sqlite.engine import Engine
 from mailframe.sqlite.migrate import create, open_writer
-from mailframe.stores.sqlite import arrivals, departures, tree
+from mailframe.stores.sqlite.store import SqliteStore
+from support.coroutines import result_of
+from support.inline_engine import InlineEngine
 
 
 def _trigger() -> str:
@@ -42,44 +43,50 @@ def small(number: int) -> bytes:
     return b"From: eve@example.net\r\nSubject: message %d\r\n\r\n" % number + b"line\r\n" * (number % 50)
 
 
+class _FileEngine(InlineEngine):
+    """On a file whose tables are there already."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+    def register(self, component: str, migrations: Sequence[Any]) -> None:
+        pass
+
+
 def fill(data: Path, messages: int = 40) -> Path:
     """The database in `data`: two accounts, shared and large content, copies, expunges, keywords, a queue."""
     data.mkdir(parents=True, exist_ok=True)
     path = data / "mailframe.db"
+    open_writer(path, {name: steps for name, steps in COMPONENTS.items() if name != "shards"}).close()
     clock: Any = Clock()
     clock.advance(1_700_000_000)
-    engine: Any = Engine(path, clock)
-    content = SqliteContent(engine, clock)
-    spool = Spool(engine, content, clock)
-    wanted = {name: steps for name, steps in COMPONENTS.items() if name != "shards"}
-    con = open_writer(path, wanted)
-    try:
-        with con:
-            _fill(con, content, spool, messages)
-    finally:
-        con.close()
+    engine: Any = _FileEngine(path)
+    store = SqliteStore(engine, clock)
+    with engine.connection:
+        result_of(_fill(store, Spool(engine, store.content, clock), messages))
+    engine.connection.close()
     os.chmod(path, 0o600)
     return path
 
 
-def _fill(con: apsw.Connection, content: SqliteContent, spool: Spool, messages: int) -> None:
+async def _fill(store: SqliteStore, spool: Spool, messages: int) -> None:
     for name in (ADA, BOB):
-        account = tree.account_id(con, name, FRESH_ACCOUNT, 1_700_000_000)
-        inbox, sent = (con.execute("SELECT id FROM mailbox WHERE account = ? AND name = ?", (account, box)).fetchall()[0][0]
-                       for box in ("INBOX", "Sent"))
-        con.execute("INSERT INTO keyword VALUES (?, 0, '$Work'), (?, 1, '$Home')", (inbox, inbox))
-        arrivals.append(con, content, inbox, [
+        account = await store.open_account(name, FRESH_ACCOUNT)
+        ids = {info.name: info.id for info in (await account.mailboxes()).mailboxes}
+        inbox: Any = await account.open_mailbox(ids["INBOX"])
+        await inbox.keywords(["$Work", "$Home"])
+        await inbox.append([
             New(small(number), _HEAD, flags=(SEEN if number % 3 else 0) | (DELETED if number % 7 == 0 else 0) | (number % 4) << 8,
                 attributes=Attributes(1, b"(envelope)", b"(structure)", b"index")) for number in range(messages)])
-        arrivals.copy(con, account, inbox, [2, 3, 5], sent, 1_700_000_000)
-        departures.expunge(con, inbox, [4, 9], False, 1_700_000_000.0)
+        await inbox.copy([2, 3, 5], ids["Sent"])
+        await inbox.expunge([4, 9], False)
     shared = bytes(LARGE)
-    targets = [(name, "INBOX", New(shared, _HEAD)) for name in (ADA, BOB)]
-    assert arrivals.deliver(con, [arrivals.Delivery(targets, FRESH_ACCOUNT)], content) == [[None, None]]
+    assert [*await store.deliver([(name, "INBOX", New(shared, _HEAD)) for name in (ADA, BOB)])] == [None, None]
     for octets in (small(99), LARGE):
         envelope = Envelope("ID", Address("ada", "example.org"), Peer("192.0.2.1"), 1_700_000_000.0)
         to = Recipient(Address("eve", "example.net"))
-        spool.add_unit(NewItem(envelope, (to,), octets, len(octets), b"Received: here\r\n", {}))[0](con)
+        await spool.add(NewItem(envelope, (to,), octets, len(octets), b"Received: here\r\n", {}))
 
 
 def digests(path: Path) -> dict[tuple[str, str, int], str]:
