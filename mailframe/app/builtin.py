@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,8 @@ from mailframe.sqlite.engine import Engine
 from mailframe.stores.directory import DirectoryContent
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite.settings import SqliteSettings
+from mailframe.stores.sqlite.sharding import MOST, shard_path
+from mailframe.stores.sqlite.shards import ShardedStore
 from mailframe.stores.sqlite.store import SqliteStore
 
 DATABASE = "mailframe.db"
@@ -36,16 +37,23 @@ _ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAI
 
 def sqlite(
     context: BuildContext, path: Path | None = None, max_octets: int | None = None, max_messages: int | None = None,
-    expunged_kept: int = SqliteSettings().expunged_kept, search_text: bool = True, search_index: bool = False,
-) -> SqliteStore:
-    """Mailboxes in one SQLite file, by default together with the queue in the data folder."""
+    expunged_kept: int = SqliteSettings().expunged_kept, shards: int = 1,
+    search_text: bool = True, search_index: bool = False,
+) -> SqliteStore | ShardedStore:
+    """Mailboxes in SQLite: in one file, by default with the queue's, or dealt out by account over several (shards)."""
+    if not 1 <= shards <= MOST:
+        raise ValueError(f"shards is {shards}; it can be 1 to {MOST}")
     settings = SqliteSettings(max_octets, max_messages, expunged_kept, search_text, search_index)
-    make = partial(SqliteStore, attributes_version=VERSION, settings=settings)
-    if path is None:
-        return make(context.engine, context.reactor, content=context.content)
-    engine = Engine(path, context.reactor)
-    outside = context.content.shared_outside() if context.content else None
-    return make(engine, context.reactor, content=SqliteContent(engine, context.reactor, outside, sole=False))
+    first = path or context.data / DATABASE
+    stores = []
+    for place in range(shards):
+        own = path is not None or place > 0
+        engine = Engine(shard_path(first, place, shards), context.reactor, name=f"mail{place + 1}") if own else context.engine
+        outside = context.content.shared_outside() if own and context.content else None
+        content = SqliteContent(engine, context.reactor, outside, sole=False) if own else context.content
+        stores.append(SqliteStore(
+            engine, context.reactor, content=content, attributes_version=VERSION, settings=settings, shard=(place, shards)))
+    return stores[0] if shards == 1 else ShardedStore(stores)
 
 
 def memory() -> MemoryStore:

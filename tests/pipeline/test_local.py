@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from unittest.mock import patch
 
 import pytest
 from support.coroutines import result_of
+from zope.interface import implementer
 
+from mailframe.interfaces.store import IDelivers
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Recipient
-from mailframe.model.mailbox import FRESH_ACCOUNT, Field, Rows
+from mailframe.model.mailbox import FRESH_ACCOUNT, Field, New, Rows
 from mailframe.model.refusal import InternalError, OverQuota, Refusal, UnknownRecipient
 from mailframe.pipeline.local import LocalAgent
 from mailframe.stores.memory import MemoryStore
@@ -87,6 +90,35 @@ def test_one_that_fails_does_not_fail_the_others() -> None:
     assert isinstance(outcomes[to("a")], OverQuota)
     assert isinstance(outcomes[to("b")], InternalError)
     assert outcomes[to("c")] is None and len(messages(store, "c")[1]) == 1
+
+
+class AllAtOnce(MemoryStore):
+    """Takes a message for many in one call."""
+
+    answer: object = (None, OverQuota(), None)
+
+    async def deliver(self, targets: Sequence[tuple[str, str, New]], fresh: object) -> object:
+        self.targets = [(account, folder) for account, folder, _ in targets]
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_a_store_that_takes_many_at_once_is_asked_once() -> None:
+    store = implementer(IDelivers)(AllAtOnce)()
+    outcomes = deliver(LocalAgent(store), to("a"), to("b", "Junk"), to("c"))
+    assert store.targets == [("a", "INBOX"), ("b", "Junk"), ("c", "INBOX")]
+    assert (outcomes[to("a")], outcomes[to("c")]) == (None, None)
+    assert isinstance(outcomes[to("b", "Junk")], OverQuota)
+
+
+@pytest.mark.parametrize(("answer", "refusal"), [
+    (ValueError("bug"), InternalError), (OverQuota(), OverQuota), ((None,), InternalError)])
+def test_its_faults_are_temporary_failures_of_all(answer: object, refusal: type[Refusal]) -> None:
+    """I7"""
+    store = implementer(IDelivers)(AllAtOnce)()
+    store.answer = answer
+    assert [type(outcome) for outcome in deliver(LocalAgent(store), to("a"), to("b")).values()] == [refusal, refusal]
 
 
 def test_who_has_no_account_is_not_for_us() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mailframe.model.refusal import NoSuchMessage
 from mailframe.sqlite.errors import EngineError
-from mailframe.sqlite.files import lock, sync_folder
+from mailframe.sqlite.files import lock, sync
 
 CHUNK = 256 * 1024
 _STAGING = "staging"
@@ -48,7 +48,7 @@ class Place:
             shutil.rmtree(self._staging, ignore_errors=True)
             self._staging.mkdir(mode=0o700, exist_ok=True)
             if fresh:
-                sync_folder(self.root.parent)
+                sync(self.root.parent)
         except EngineError:
             raise
         except OSError as error:
@@ -87,7 +87,7 @@ class Place:
                 self._sound.clear()             # somebody took a folder away; the next try makes it again
                 raise
         try:
-            sync_folder(leaf)
+            sync(leaf)
         except OSError:
             target.unlink(missing_ok=True)      # nobody will be told this id
             raise
@@ -113,7 +113,7 @@ class Place:
                 continue
             leaves.add(path.parent)
         for leaf in sorted(leaves):
-            sync_folder(leaf)
+            sync(leaf)
 
     def ids(self, after: str, limit: int) -> list[str]:
         """See `IContentStore.ids`."""
@@ -151,7 +151,7 @@ class Place:
             for folder in (leaf.parent, leaf):
                 if folder not in self._sound:
                     folder.mkdir(mode=0o700, exist_ok=True)
-                    sync_folder(folder.parent)
+                    sync(folder.parent)
                     self._sound.add(folder)
 
     def _linked(self, descriptor: int, digest: str, leaf: Path, target: Path) -> bool:

@@ -105,6 +105,8 @@ class SqliteMailbox:
         return part
 
     async def append(self, messages: Sequence[New]) -> array[int]:
+        if self._parts.adopt is not None:
+            messages = await self._parts.adopt(messages)
         size = sum(len(message.content) + len(message.head) for message in messages if isinstance(message.content, bytes))
         links = [arrivals.links_of(message) for message in messages]
         uids = await self._change(lambda con: arrivals.append(
