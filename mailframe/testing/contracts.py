@@ -13,10 +13,32 @@
 
 from __future__ import annotations
 
+from .store_columns import ColumnsContract
+from .store_copies import CopiesContract
+from .store_deliveries import DeliveriesContract
+from .store_flags import FlagsContract
+from .store_gone import GoneContract
 from .store_mailboxes import MailboxesContract
 from .store_messages import MessagesContract
+from .store_modseqs import ModSeqsContract
+from .store_names import NamesContract
+from .store_octets import OctetsContract
 from .store_optional import OptionalContract
+from .store_quota import QuotaContract
+from .store_races import RacesContract
+from .store_renames import RenamesContract
+from .store_search import SearchContract
+from .store_sessions import SessionsContract
+from .store_staged import StagedContract
+from .store_uids import UidsContract
 
 
-class StoreContract(MailboxesContract, MessagesContract, OptionalContract):
-    """Everything that `mailframe.interfaces.store` promises. Tests of what a store does not offer are skipped, by name."""
+class StoreContract(
+    MailboxesContract, NamesContract, RenamesContract, GoneContract, MessagesContract, OctetsContract, FlagsContract,
+    ColumnsContract, UidsContract, SessionsContract, ModSeqsContract, CopiesContract, RacesContract, StagedContract,
+    QuotaContract, DeliveriesContract, SearchContract, OptionalContract,
+):
+    """Everything that `mailframe.interfaces.store` promises. Tests of what a store does not offer are skipped, by name.
+
+    With ``long = True`` in the subclass those run, too, that take many seconds (a message of 100 MiB, long histories).
+    """

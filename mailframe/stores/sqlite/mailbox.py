@@ -21,7 +21,7 @@ from .columns import SERVES
 from .listing import columns, listing
 from .parts import Parts
 from .schema import BY_CHANGE
-from .tree import mailbox_number
+from .tree import mailbox_number, require
 
 _FLAGS = Field.FLAGS | Field.MODSEQ
 _READ = f"""
@@ -58,6 +58,7 @@ class SqliteMailbox:
             return words
 
         def job(con: apsw.Connection) -> tuple[str, ...]:
+            require(con, self._account, self._number)
             old = arrivals.table(con, self._number)
             new = keywords.grown(old, add)
             arrivals.grow(con, self._number, old, new)
