@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from .store_columns import ColumnsContract
 from .store_copies import CopiesContract
+from .store_crash import CrashContract
 from .store_deliveries import DeliveriesContract
 from .store_flags import FlagsContract
 from .store_gone import GoneContract
@@ -36,9 +37,11 @@ from .store_uids import UidsContract
 class StoreContract(
     MailboxesContract, NamesContract, RenamesContract, GoneContract, MessagesContract, OctetsContract, FlagsContract,
     ColumnsContract, UidsContract, SessionsContract, ModSeqsContract, CopiesContract, RacesContract, StagedContract,
-    QuotaContract, DeliveriesContract, SearchContract, OptionalContract,
+    QuotaContract, DeliveriesContract, SearchContract, CrashContract,
+    OptionalContract,
 ):
     """Everything that `mailframe.interfaces.store` promises. Tests of what a store does not offer are skipped, by name.
 
+    With ``child_factory`` set (see `CrashContract`), the store is killed again and again in a process of its own.
     With ``long = True`` in the subclass those run, too, that take many seconds (a message of 100 MiB, long histories).
     """

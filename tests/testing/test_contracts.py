@@ -20,6 +20,7 @@ from mailframe.testing.cases import Cases, cases
 from mailframe.testing.contracts import StoreContract
 from mailframe.testing.store_columns import ColumnsContract
 from mailframe.testing.store_copies import CopiesContract
+from mailframe.testing.store_crash import CrashContract
 from mailframe.testing.store_deliveries import DeliveriesContract
 from mailframe.testing.store_flags import FlagsContract
 from mailframe.testing.store_mailboxes import MailboxesContract
@@ -162,6 +163,18 @@ async def quota_never_kept(good: Any, self: Any, max_octets: int | None, max_mes
 async def all_outcomes_are_the_first(good: Any, self: Any, targets: Any, *fresh: Any) -> Any:
     outcomes = await good(self, targets, *fresh)
     return outcomes[:1] * len(outcomes)
+
+
+class Forgetful(CrashContract, TestCase):
+    __test__ = False
+    child_factory = "support.crash_factories:forgetful"
+
+
+def test_a_store_that_forgets_what_it_promised_fails_when_it_is_killed() -> None:
+    result = unittest.TestResult()
+    unittest.TestSuite(Forgetful(name) for name in dir(Forgetful) if name.startswith("test_")).run(result)
+    (_, words), = result.failures
+    assert "MAILFRAME_SEED=" in words and "was acknowledged" in words
 
 
 def examined(contract: type) -> tuple[int, list[str]]:
