@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import ISearchable
 from mailframe.mime.header import decode_words, fields, split_header
-from mailframe.mime.text import search_text
+from mailframe.mime.searchtext import search_text
 from mailframe.model.mailbox import MAX_UID, TextMatches, UidRanges
 from mailframe.model.query import InBody, InHeader, InText
 
