@@ -33,14 +33,8 @@ from mailframe.tls.client import ClientContexts
 
 def build(config: Config, reactor: Any) -> Parts:
     """Make all parts and let them know one another. Opens nothing but TLS keys and CA files. Raises ValueError, one sentence."""
-    engine = Engine(config.data / DATABASE, reactor)
-    content = SqliteContent(engine, reactor)
-    context = BuildContext(
-        reactor, config.data, config.hostname, config.domains, config.postmaster, base=config.base, engine=engine, content=content,
-        fresh=FRESH_DEVELOPMENT if config.development else FRESH_ACCOUNT,
-    )
-    store = one("storage", config, config.storage, context)
-    context = replace(context, store=store)
+    context = mailboxes(config, reactor)
+    store, engine, content = context.store, context.engine, context.content
     development, checkers, directory = identity(config, context)
     local = one("delivery", config, config.delivery, context)
     filters = several("filter", "filters", config, config.filters, context)
@@ -55,11 +49,21 @@ def build(config: Config, reactor: Any) -> Parts:
     others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
     parts = Parts(
         config, reactor, store, directory, portal, pipeline, spool, runner, tls, development, others,
-        titles(config, store, local, checkers, directory, filters))
+        titles(config, store, local, checkers, directory, filters), fresh=context.fresh)
     locks, turns = MaildropLocks(), Turns(reactor)
     for name, listener in config.listeners.items():
         parts.factories[name] = factory_for(name, listener, parts, locks, turns)
     return parts
+
+
+def mailboxes(config: Config, reactor: Any) -> BuildContext:
+    """What plugins are built with: the storage, and the engine that it may share. Opens nothing. Raises ValueError."""
+    engine = Engine(config.data / DATABASE, reactor)
+    context = BuildContext(
+        reactor, config.data, config.hostname, config.domains, config.postmaster, base=config.base, engine=engine,
+        content=SqliteContent(engine, reactor), fresh=FRESH_DEVELOPMENT if config.development else FRESH_ACCOUNT,
+    )
+    return replace(context, store=one("storage", config, config.storage, context))
 
 
 def _relay(config: Config, reactor: Any) -> RelayAgent:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mailframe import __version__
-from mailframe.app import example, queuectl, reference
+from mailframe.app import example, queuectl, reference, transferctl
 from mailframe.app.chosen import PLUGINS, accounts_path
 from mailframe.app.config import Config, load
 from mailframe.app.control import ControlError
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_user(_command(commands, "user", "look after the accounts in the accounts file; a running server notices"))
     _add_queue(_command(commands, "queue", "look after the messages that wait to be handed on"))
+    transferctl.add_import(_command(commands, "import", "bring mail in from elsewhere"), _place, _config)
     check = _command(commands, "check", "check a configuration file without starting anything")
     check.add_argument("config", type=Path, metavar="CONFIG")
     check.set_defaults(run=_check)
