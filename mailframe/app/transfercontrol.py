@@ -16,6 +16,7 @@ from mailframe.model.mailbox import NewMailbox
 from mailframe.model.refusal import Refusal
 from mailframe.model.route import Account
 from mailframe.sqlite.errors import EngineError
+from mailframe.transfer.imap_source import ImapSource, Server
 from mailframe.transfer.importer import Importer, Selection
 from mailframe.transfer.journal import Journal, path_for
 from mailframe.transfer.maildir_source import MaildirSource
@@ -74,6 +75,10 @@ def source_for(reactor: Any, request: Mapping[str, Any]) -> Source:
         return MaildirSource(Path(request["path"]), reactor)
     if request["kind"] == "mbox":
         return MboxSource(Path(request["path"]), reactor, request["quoting"])
+    if request["kind"] == "imap":
+        ca_file = Path(request["ca_file"]) if request["ca_file"] else None
+        server = Server(request["host"], request["user"], request["password"], request["port"], request["tls"], ca_file)
+        return ImapSource(server, reactor)
     raise ControlError(f"mail cannot be imported from {request['kind']!r}")
 
 

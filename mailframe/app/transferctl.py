@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from mailframe.app.transfercontrol import run_import
 IMPORTS = {
     "maildir": "from a Maildir, or a tree of them (Courier's, Dovecot's, mbsync's)",
     "mbox": "from an mbox file, or a tree of them (mutt's, Thunderbird's)",
+    "imap": "from an account on another IMAP server, which stays as it is",
 }
 _ACTS: Mapping[str, Any] = {"import": run_import}
 
@@ -31,7 +33,10 @@ def add_import(parser: argparse.ArgumentParser, place: Place, config: Callable[[
         one = kinds.add_parser(kind, help=words, description=f"Import mail {words}. What is here already is not imported again.")
         place(one)
         one.add_argument("account", metavar="ACCOUNT", help="whose mail it becomes: the account's address")
-        one.add_argument("path", type=Path, metavar="PATH")
+        if kind == "imap":
+            _add_server(one)
+        else:
+            one.add_argument("path", type=Path, metavar="PATH")
         if kind == "mbox":
             one.add_argument("--quoting", choices=("mboxrd", "none"), default="mboxrd",
                              help='whether ">From " in the files stands for "From " (most programs), or for itself')
@@ -39,6 +44,37 @@ def add_import(parser: argparse.ArgumentParser, place: Place, config: Callable[[
         one.add_argument("--into", metavar="FOLDER", default="", help="put everything under this folder")
         one.add_argument("--dry-run", action="store_true", help="say what there is, and import nothing")
         one.set_defaults(run=lambda arguments, kind=kind: _run("import", kind, config(arguments), arguments))
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", metavar="HOST", help="the other server's name")
+    parser.add_argument("user", metavar="USER", help="the login there; its password is asked for, or read from standard input")
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="take the password from the first line of this file")
+    parser.add_argument("--tls", choices=("implicit", "starttls", "none"), default="implicit",
+                        help="TLS from the first octet (the default), after STARTTLS, or none: the password goes in the clear")
+    parser.add_argument("--port", type=int, help="default: 993, or 143 where TLS is not implicit")
+    parser.add_argument("--ca-file", type=Path, metavar="FILE", help="believe these authorities (PEM) instead of the system's")
+
+
+def _server(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "host": arguments.host, "user": arguments.user, "password": _password(arguments.password_file), "tls": arguments.tls,
+        "port": arguments.port or (993 if arguments.tls == "implicit" else 143),
+        "ca_file": str(arguments.ca_file.absolute()) if arguments.ca_file else "",
+    }
+
+
+def _password(path: Path | None) -> str:
+    """Never an argument, which every process can see (I9)."""
+    if path is not None:
+        line = path.read_text("utf-8").partition("\n")[0]
+    elif sys.stdin.isatty():
+        line = getpass.getpass("Password on the other server: ")
+    else:
+        line = sys.stdin.readline()
+    if not line.rstrip("\r\n"):
+        raise ControlError("The password is empty; nothing was done")
+    return line.rstrip("\r\n")
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +90,8 @@ def _run(action: str, kind: str, config: Config, arguments: argparse.Namespace) 
         "quoting": getattr(arguments, "quoting", "mboxrd"),
         "path": str(arguments.path.absolute()) if hasattr(arguments, "path") else "",
     }
+    if kind == "imap":
+        request |= _server(arguments)
     shown = display(sys.stderr)
     try:
         report = _done(action, config, request, shown.show)
