@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_user(_command(commands, "user", "look after the accounts in the accounts file; a running server notices"))
     _add_queue(_command(commands, "queue", "look after the messages that wait to be handed on"))
     transferctl.add_import(_command(commands, "import", "bring mail in from elsewhere"), _place, _config)
+    transferctl.add_export(_command(commands, "export", "take mail out, for other programs"), _place, _config)
     check = _command(commands, "check", "check a configuration file without starting anything")
     check.add_argument("config", type=Path, metavar="CONFIG")
     check.set_defaults(run=_check)

@@ -16,13 +16,17 @@ from mailframe.model.mailbox import NewMailbox
 from mailframe.model.refusal import Refusal
 from mailframe.model.route import Account
 from mailframe.sqlite.errors import EngineError
+from mailframe.transfer.exporter import Exporter, Tree
 from mailframe.transfer.imap_source import ImapSource, Server
 from mailframe.transfer.importer import Importer, Selection
 from mailframe.transfer.journal import Journal, path_for
 from mailframe.transfer.maildir_source import MaildirSource
+from mailframe.transfer.maildir_tree import MaildirTree
 from mailframe.transfer.mbox_source import MboxSource
+from mailframe.transfer.mbox_tree import MboxTree
 from mailframe.transfer.source import Progress, Report, Source, TransferError
 
+_KEPT = "What was done so far is kept; the same command goes on with the rest."
 _BETWEEN_S = 0.2            # pieces of news about the same: a person sees no more
 
 
@@ -49,7 +53,7 @@ class Mail:
 
 def handlers(mail: Mail) -> dict[str, Streaming]:
     """What the running server does when asked."""
-    return {"import": Streaming(partial(run_import, mail))}
+    return {"import": Streaming(partial(run_import, mail)), "export": Streaming(partial(run_export, mail))}
 
 
 async def run_import(mail: Mail, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
@@ -66,7 +70,19 @@ async def run_import(mail: Mail, request: Mapping[str, Any], tell: Tell) -> dict
         finally:
             await journal.close()
     except (TransferError, Refusal, EngineError) as error:
-        raise ControlError(f"{error}. What was done so far is kept; the same command goes on with the rest.") from error
+        raise ControlError(f"{error}. {_KEPT}") from error
+
+
+async def run_export(mail: Mail, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Do what `mailframe export` asks; the report as a dictionary. Raises ControlError with a sentence."""
+    root = Path(request["path"])
+    tree: Tree = MaildirTree(root, mail.reactor) if request["kind"] == "maildir" else MboxTree(root, mail.reactor)
+    name, account = await mail.account(request["account"])
+    selection = Selection(tuple(request["folders"]), tuple(request["skip"]), "", request["dry_run"])
+    try:
+        return _told(await Exporter(account, tree, mail.reactor, selection, _paced(mail.reactor, tell)).run(), name)
+    except (TransferError, Refusal) as error:
+        raise ControlError(f"{error}. {_KEPT}") from error
 
 
 def source_for(reactor: Any, request: Mapping[str, Any]) -> Source:

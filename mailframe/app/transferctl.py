@@ -13,14 +13,18 @@ from mailframe.app.config import Config
 from mailframe.app.control import ControlError, NotRunning, ask
 from mailframe.app.offline import with_mail
 from mailframe.app.progress import display, octets
-from mailframe.app.transfercontrol import run_import
+from mailframe.app.transfercontrol import run_export, run_import
 
 IMPORTS = {
     "maildir": "from a Maildir, or a tree of them (Courier's, Dovecot's, mbsync's)",
     "mbox": "from an mbox file, or a tree of them (mutt's, Thunderbird's)",
     "imap": "from an account on another IMAP server, which stays as it is",
 }
-_ACTS: Mapping[str, Any] = {"import": run_import}
+EXPORTS = {
+    "maildir": "into a Maildir++ tree, which Dovecot, Courier, mutt and many others read",
+    "mbox": "into a tree of mbox files, which Thunderbird, mutt and many others read",
+}
+_ACTS: Mapping[str, Any] = {"import": run_import, "export": run_export}
 
 
 Place = Callable[[argparse.ArgumentParser], None]
@@ -44,6 +48,19 @@ def add_import(parser: argparse.ArgumentParser, place: Place, config: Callable[[
         one.add_argument("--into", metavar="FOLDER", default="", help="put everything under this folder")
         one.add_argument("--dry-run", action="store_true", help="say what there is, and import nothing")
         one.set_defaults(run=lambda arguments, kind=kind: _run("import", kind, config(arguments), arguments))
+
+
+def add_export(parser: argparse.ArgumentParser, place: Place, config: Callable[[argparse.Namespace], Config]) -> None:
+    """The arguments of ``mailframe export``."""
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    for kind, words in EXPORTS.items():
+        one = kinds.add_parser(kind, help=words, description=f"Export mail {words}. What is there already is not exported again.")
+        place(one)
+        one.add_argument("account", metavar="ACCOUNT", help="whose mail: the account's address")
+        one.add_argument("path", type=Path, metavar="DIRECTORY", help="a new one, or that of an earlier export")
+        _add_selection(one)
+        one.add_argument("--dry-run", action="store_true", help="say what there is, and export nothing")
+        one.set_defaults(run=lambda arguments, kind=kind: _run("export", kind, config(arguments), arguments))
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:

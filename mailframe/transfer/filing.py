@@ -13,7 +13,7 @@ from mailframe.interfaces.store import IMailbox, IMailStore
 from mailframe.model.flags import flag_mask, system_bit
 from mailframe.model.mailbox import MAX_UID, Field, New, uid_ranges
 from mailframe.model.refusal import LimitReached, Refusal
-from mailframe.staging.intake import MEMORY_OCTETS, Intake
+from mailframe.staging.intake import Intake
 from mailframe.stores.keywords import missing
 
 from .journal import Filed, Journal, matched
@@ -202,5 +202,3 @@ async def digest_of(mailbox: IMailbox, uid: int, size: int, breath: Breath) -> b
 def _keywords(flags: Iterable[bytes]) -> list[str]:
     return [flag.decode("ascii") for flag in flags if system_bit(flag) is None and _KEYWORD.fullmatch(flag)]
 
-
-assert SLICE_OCTETS <= MEMORY_OCTETS

@@ -14,7 +14,7 @@ from mailframe.model.mailbox import INBOX, SEPARATOR
 
 from .foldernames import maildir_level, read_kept
 from .lineends import ToCrlf
-from .maildirnames import KEYWORDS, base_name, flags_of, read_keywords
+from .maildirnames import KEYWORDS, base_name, exported, flags_of, read_keywords
 from .source import SLICE_OCTETS, Listed, Meta, SourceFolder, Taker, TransferError, in_thread
 
 _PAGE = 500
@@ -167,7 +167,8 @@ def _scanned(folder: Path) -> Iterator[Listed]:
                     continue
                 if stat.S_ISREG(about.st_mode):
                     name = os.fsencode(entry.name).decode("latin-1")
-                    yield Listed(base_name(name), int(about.st_mtime), f"{part}/{name}")
+                    known = exported(name)          # its order is known better than by seconds
+                    yield Listed(base_name(name), known[1] if known else int(about.st_mtime), f"{part}/{name}")
 
 
 def find_folders(root: Path) -> list[SourceFolder]:

@@ -14,6 +14,20 @@ _OF_FLAG = {flag.lower(): letter for letter, flag in LETTERS.items()}
 _INFO = re.compile(r"[:;!]2,([A-Za-z]*)")
 
 
+_EXPORTED = re.compile(r"\d+\.V(\d+)U(\d+)\.mailframe(?:[:,;].*)?$")
+
+
+def exported_name(date: int, uidvalidity: int, uid: int) -> str:
+    """An export's file, without its flags: the same in each run."""
+    return f"{max(date, 0)}.V{uidvalidity}U{uid}.mailframe"
+
+
+def exported(name: str) -> tuple[int, int] | None:
+    """(UIDVALIDITY, UID) of an export's file; None for another's."""
+    found = _EXPORTED.match(name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
 def base_name(name: str) -> str:
     """What stays the same when flags change."""
     found = _INFO.search(name)
