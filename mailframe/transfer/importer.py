@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -37,8 +36,13 @@ class Selection:
 
 
 def _any(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) or name.startswith(pattern + SEPARATOR) or
-               (pattern.upper() == INBOX and name == INBOX) for pattern in patterns)
+    return any(_matches(name, pattern) or (pattern.upper() == INBOX and name == INBOX) for pattern in patterns)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether it is what `pattern` says, or below; brackets are brackets, as in "[Gmail]"."""
+    wild = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
+    return re.fullmatch(f"{wild}(?:{SEPARATOR}.*)?", name, re.DOTALL) is not None
 
 
 class Importer:
@@ -109,7 +113,8 @@ class Importer:
         except BaseException:
             filing.abort()
             raise
-        self._tell(Progress("copying", name, self.report.copied - before, total, self.report.octets))
+        if total:
+            self._tell(Progress("copying", name, self.report.copied - before, total, self.report.octets))
         await self._verify(filing, name, number)
 
     async def _verify(self, filing: Filing, name: str, number: int) -> None:

@@ -146,6 +146,11 @@ class MaildirTests(TransferCase):
         self.assertEqual({"Lists/x": [Kept(b"Subject: hi\r\n\r\nhello\r\n", frozenset({b"\\Seen", b"\\Flagged"}), DATE)]},
                          await self.moved())
 
+    def test_a_choice_of_names(self) -> None:
+        chosen = Selection(("inbox", "Lists", "[G]/*"), ("*Spam", "[G]/All")).chosen
+        self.assertEqual([True, True, True, False, True, False, False, False], [chosen(name) for name in (
+            "INBOX", "Lists", "Lists/a", "Lists/Spam", "[G]/Sent", "[G]/All/x", "G/x", "Other")])
+
     def test_names_are_made_fit(self) -> None:
         self.assertEqual("INBOX/caf\u00e9/_/a_b", target_name("Inbox/cafe\u0301/ /a\tb"))
         self.assertEqual("Old/inbox", target_name("inbox", "/Old/"))
