@@ -188,6 +188,8 @@ class Lines:
         return self._applied(carry)
 
     def _applied(self, octets: bytes) -> bytes:
+        if b"From " not in octets:
+            return octets
         if not self._within:
             return self._pattern.sub(self._replacement, octets)
         first = octets.find(b"\n") + 1 or len(octets)

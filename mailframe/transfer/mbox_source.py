@@ -71,18 +71,33 @@ class MboxSource:
             file: BinaryIO = await in_thread(self._reactor, _opened, self._path)
         except OSError as error:
             raise TransferError(f"{self._path}: {error.strerror}") from error
+        left = list(wanted)
         with file:
-            for listed in wanted:
-                await self._give(file, listed, taker)
+            while left:
+                begun = await in_thread(self._reactor, self._begin_some, file, left)
+                for listed, (pieces, octets) in zip(left, begun):
+                    await self._give(file, listed, pieces, octets, taker)
+                del left[:len(begun)]
 
-    async def _give(self, file: BinaryIO, listed: Listed, taker: Taker) -> None:
-        start, _, end = listed.place.partition("-")
-        pieces = Message(file, Span(int(start), int(end)), self._quoting)
+    def _begin_some(self, file: BinaryIO, wanted: Sequence[Listed]) -> list[tuple[Message, bytes]]:
+        """In a thread: the first octets of the first of `wanted`, as many as make some SLICE_OCTETS."""
+        found, size = [], 0
+        for listed in wanted:
+            start, _, end = listed.place.partition("-")
+            pieces = Message(file, Span(int(start), int(end)), self._quoting)
+            found.append((pieces, pieces.next()))
+            size += len(found[-1][1])
+            if size >= SLICE_OCTETS:
+                break
+        return found
+
+    async def _give(self, file: BinaryIO, listed: Listed, pieces: Message, octets: bytes, taker: Taker) -> None:
         taker.begin(listed)
         digest = hashlib.sha256()
-        while octets := await in_thread(self._reactor, pieces.next):
+        while octets:
             digest.update(octets)
             await taker.write(octets)
+            octets = b"" if pieces.ended else await in_thread(self._reactor, pieces.next)
         if digest.hexdigest() != listed.key or pieces.heading is None:
             raise TransferError(f"{self._path} was changed by another program meanwhile; run it again to go on")
         date = pieces.heading.date
@@ -103,22 +118,22 @@ class Message:
         self._place = span.start
         self._unquote = unquoting(quoting)
         self._form = ToCrlf()
-        self._ended = False
+        self.ended = False
 
     def next(self) -> bytes:
         """The next octets with CRLF line ends, at most some SLICE_OCTETS; b"" at the end."""
-        while not self._ended:
+        while not self.ended:
             self._file.seek(self._place)
             if self.heading is None:
                 octets = self._begin()
             else:
                 octets = self._file.read(min(SLICE_OCTETS, self._span.end - self._place))
                 self._place += len(octets)
-            self._ended = self._place >= self._span.end or not octets       # cut short by another program
+            self.ended = self._place >= self._span.end or not octets       # cut short by another program
             if self._unquote is not None:
-                octets = self._unquote.feed(octets) + (self._unquote.end() if self._ended else b"")
-            octets = self._form.feed(octets) + (self._form.end() if self._ended else b"")
-            if self._ended and self.heading is not None and self.heading.cut:
+                octets = self._unquote.feed(octets) + (self._unquote.end() if self.ended else b"")
+            octets = self._form.feed(octets) + (self._form.end() if self.ended else b"")
+            if self.ended and self.heading is not None and self.heading.cut:
                 octets = octets.removesuffix(b"\r\n")
             if octets:
                 return octets

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +22,7 @@ from .source import Report, TransferError, in_thread
 
 STATE = "mailframe-export.json"     # how far each file is
 _BATCH_OCTETS = 4_194_304
+_NONE = 1 << 62                     # a UID that no message has
 _BEGINNING = 66                     # octets of a From_ line and the word after it
 _LONGEST = 200                      # octets of a file's name; a longer one is told in KEPT alone
 
@@ -49,7 +52,7 @@ class MboxTree:
         self._spilled = False               # some of the message under way is in the file already
         self._form, self._lines = ToLf(), quoting()
         self._reading: Iterator[tuple[int, bytes]] = iter(())
-        self._read: tuple[int, bytes] = (0, b"")
+        self._read: deque[tuple[int, bytes]] = deque()
 
     async def begin(self, folders: Sequence[KeptFolder]) -> None:
         """See Tree."""
@@ -64,7 +67,7 @@ class MboxTree:
         self._states[self._place] = state or _State(uidvalidity)
         await self._do(_enter, self._root, self._place, self._states, state is None)
         self._uid = self._states[self._place].uid
-        self._reading, self._read = _read_back(self._root / self._place), (0, b"")
+        self._reading, self._read = _read_back(self._root / self._place), deque()
 
     def missing(self, uids: Sequence[int]) -> Sequence[int]:
         """See Tree."""
@@ -106,9 +109,11 @@ class MboxTree:
 
     async def digest(self, message: Outgoing) -> bytes | None:
         """See Tree."""
-        while self._read[0] < message.uid:
-            self._read = await self._do(next, self._reading, (1 << 62, b""))
-        return self._read[1] if self._read[0] == message.uid else None
+        while not self._read or self._read[-1][0] < message.uid:
+            self._read = deque(await self._do(_some, self._reading)) or deque([(_NONE, b"")])
+        while self._read[0][0] < message.uid:
+            self._read.popleft()
+        return self._read[0][1] if self._read[0][0] == message.uid else None
 
     def _add(self, octets: bytes) -> None:
         self._pieces.append(octets)
@@ -191,6 +196,10 @@ def _commit(root: Path, name: str, states: dict[str, _State], uid: int) -> _Stat
         state = _State(states[name].uidvalidity, uid, os.fstat(file.fileno()).st_size)
     _note(root, {**states, name: state})
     return state
+
+
+def _some(reading: Iterator[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    return list(islice(reading, 32))
 
 
 def _read_back(path: Path) -> Iterator[tuple[int, bytes]]:
