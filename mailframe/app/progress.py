@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
@@ -25,7 +26,7 @@ def display(stream: TextIO) -> Display:
     """What suits `stream`."""
     if not stream.isatty():
         return Lines(stream)
-    return RichBar() if importlib.util.find_spec("rich") else Bar(stream)
+    return RichBar() if stream is sys.stderr and importlib.util.find_spec("rich") else Bar(stream)
 
 
 class Lines:
@@ -77,7 +78,7 @@ class RichBar:
         rich: Any = importlib.import_module("rich.progress")
         self._bars: Any = rich.Progress(
             rich.TextColumn("{task.description}", markup=False), rich.BarColumn(), rich.MofNCompleteColumn(),
-            rich.TimeRemainingColumn())
+            rich.TimeRemainingColumn(), console=importlib.import_module("rich.console").Console(stderr=True))
         self._task: Any = None
         self._about: tuple[str, str] | None = None
         self._bars.start()

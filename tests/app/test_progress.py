@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from mailframe.app.progress import Bar, Lines, display, octets
+import pytest
+
+from mailframe.app.progress import Bar, Lines, RichBar, display, octets
 
 
 def news(done: int, total: int = 10, phase: str = "copying", folder: str = "INBOX") -> dict[str, Any]:
@@ -42,7 +44,15 @@ def test_a_bar_on_a_terminal() -> None:
     lines = stream.getvalue().split("\r\x1b[K")
     assert lines[2] == "[############............] Copying INBOX: 5 of 10"
     assert lines[3] == "[........................] Looking through INBOX: 7\n"
-    assert not isinstance(display(stream), Lines)
+    assert isinstance(display(stream), Bar)
+
+
+def test_richs_bar_where_it_is_installed() -> None:
+    pytest.importorskip("rich")
+    bar = RichBar()
+    for one in (news(0), news(10), news(1, 4, "verifying"), news(2, 4, "found", "[red]")):
+        bar.show(one)
+    bar.end()
 
 
 def test_octets_for_people() -> None:

@@ -6,6 +6,7 @@ import mailbox
 import os
 from pathlib import Path
 
+from support.bare_store import BareStore
 from support.transfers import ALL, FRESH, Kept, TransferCase, contents
 from twisted.internet import reactor
 
@@ -127,6 +128,28 @@ class MaildirTests(TransferCase):
         octets = b"Subject: large\n\n" + b"0123456789abcde\n" * 100_000
         put(self.folder / "Maildir", "cur/1:2,", octets)
         self.assertEqual(octets.replace(b"\n", b"\r\n"), (await self.moved())["INBOX"][0].octets)
+
+    async def test_a_store_that_offers_nothing_beyond_the_minimum(self) -> None:
+        octets = b"Subject: large\n\n" + b"0123456789abcde\n" * 100_000
+        put(self.folder / "Maildir", "cur/1:2,Sa", octets)
+        (self.folder / "Maildir" / "dovecot-keywords").write_text("0 todo\n")
+        store = BareStore()
+        report = await self.imported(store, MaildirSource(self.folder / "Maildir", reactor))
+        self.assertEqual((1, 1, []), (report.copied, report.verified, report.problems))
+        kept = (await contents(await store.open_account("alice", FRESH)))["INBOX"]
+        self.assertEqual([Kept(octets.replace(b"\n", b"\r\n"), frozenset({b"\\Seen", b"todo"}), DATE)], kept)
+
+    async def test_keywords_beyond_what_a_mailbox_takes_are_told_of(self) -> None:
+        root = self.folder / "Maildir"
+        store = await self.store()
+        account = await store.open_account("alice", FRESH)
+        (inbox,) = [info for info in (await account.mailboxes()).mailboxes if info.name == "INBOX"]
+        await (await account.open_mailbox(inbox.id)).keywords([f"word{number}" for number in range(55)])
+        put(root, "cur/1:2,Sab")
+        (root / "dovecot-keywords").write_text("0 a-new-one\n1 one-too-many\n")
+        report = await self.imported(store, MaildirSource(root, reactor))
+        self.assertEqual([frozenset({b"\\Seen", b"a-new-one"})], [one.flags for one in (await contents(account))["INBOX"]])
+        self.assertIn("INBOX: the mailbox takes no more keywords; one-too-many is left out", report.notes)
 
     async def test_awkward_places_are_refused_with_a_sentence(self) -> None:
         store = await self.store()
