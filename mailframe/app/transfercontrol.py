@@ -75,9 +75,9 @@ async def run_import(mail: Mail, request: Mapping[str, Any], tell: Tell) -> dict
 
 async def run_export(mail: Mail, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     """Do what `mailframe export` asks; the report as a dictionary. Raises ControlError with a sentence."""
-    root = Path(request["path"])
-    tree: Tree = MaildirTree(root, mail.reactor) if request["kind"] == "maildir" else MboxTree(root, mail.reactor)
     name, account = await mail.account(request["account"])
+    make = MaildirTree if request["kind"] == "maildir" else MboxTree
+    tree: Tree = make(Path(request["path"]), name, mail.reactor)
     selection = Selection(tuple(request["folders"]), tuple(request["skip"]), "", request["dry_run"])
     try:
         return _told(await Exporter(account, tree, mail.reactor, selection, _paced(mail.reactor, tell)).run(), name)

@@ -12,6 +12,8 @@ from pathlib import Path
 from mailframe.imap import mutf7
 from mailframe.model.mailbox import INBOX, SEPARATOR
 
+from .source import TransferError
+
 KEPT = "mailframe-folders.json"     # what file names cannot say: exact names, special uses, subscriptions
 SBD = ".sbd"                        # Thunderbird's: the folder that holds what is below an mbox file
 
@@ -72,17 +74,33 @@ def mbox_file(name: str) -> str:
 
 def read_kept(root: Path) -> Mapping[str, KeptFolder]:
     """What an export of ours noted at `root`, by path within it; nothing where none did, or somebody else's file lies there."""
+    return _kept(root)[1]
+
+
+def _kept(root: Path) -> tuple[str | None, dict[str, KeptFolder]]:
+    """(whose mail it is, its folders)."""
     try:
         found = json.loads((root / KEPT).read_text("utf-8"))
-        return {place: KeptFolder(**folder) for place, folder in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
+        return str(found["account"]), {place: KeptFolder(**folder) for place, folder in found["folders"].items()}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return None, {}
 
 
-def write_kept(root: Path, folders: Mapping[str, KeptFolder]) -> None:
-    """Note it at `root`, all or nothing, durably."""
-    text = json.dumps({place: asdict(folder) for place, folder in sorted(folders.items())}, ensure_ascii=False, indent=1)
+def claim(root: Path, account: str, folders: Mapping[str, KeptFolder]) -> dict[str, KeptFolder]:
+    """Note these folders of `account` at `root` beside what is noted there, all or nothing, durably; returns all.
+
+    Raises TransferError where the directory holds another account's mail, or anything that is not ours.
+    """
+    owner, known = _kept(root)
+    if owner is None and any(entry.name != KEPT + ".new" for entry in os.scandir(root)):
+        raise TransferError(f"{root} has something in it that is no export of ours; name another directory")
+    if owner not in (None, account):
+        raise TransferError(f"{root} is an export of {owner}; name another directory")
+    known.update(folders)
+    noted = {place: asdict(folder) for place, folder in sorted(known.items())}
+    text = json.dumps({"account": account, "folders": noted}, ensure_ascii=False, indent=1)
     write_whole(root / KEPT, text.encode() + b"\n")
+    return known
 
 
 def write_whole(path: Path, octets: bytes) -> None:

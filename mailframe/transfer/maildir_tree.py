@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from mailframe.model.mailbox import SEPARATOR
 
 from .exporter import Outgoing
-from .foldernames import KEPT, KeptFolder, maildir_folder, read_kept, sync_folder, write_kept, write_whole
+from .foldernames import KeptFolder, claim, maildir_folder, sync_folder, write_whole
 from .lineends import Canonical, ToCrlf, ToLf
 from .maildirnames import KEYWORDS, MOST_KEYWORDS, exported, exported_name, letters_for, read_keywords, render_keywords
 from .source import SLICE_OCTETS, Report, TransferError, in_thread
@@ -37,8 +37,10 @@ class _File:
 class MaildirTree:
     """See Tree. Delivery is tmp, fsync, rename, fsync of the directory."""
 
-    def __init__(self, root: Path, reactor: Any) -> None:
+    def __init__(self, root: Path, account: str, reactor: Any) -> None:
+        """`account` is whose mail it becomes: a directory is one account's."""
         self._root = root
+        self._account = account
         self._reactor = reactor
         self._folder = root
         self._validity = 0
@@ -56,7 +58,7 @@ class MaildirTree:
 
     async def begin(self, folders: Sequence[KeptFolder]) -> None:
         """See Tree."""
-        await self._do(_begin, self._root, folders)
+        await self._do(_begin, self._root, self._account, folders)
 
     async def enter(self, name: str, uidvalidity: int, keywords: Sequence[str], report: Report) -> None:
         """See Tree."""
@@ -146,12 +148,10 @@ def directory(name: str) -> str:
     return "." + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _begin(root: Path, folders: Sequence[KeptFolder]) -> None:
+def _begin(root: Path, account: str, folders: Sequence[KeptFolder]) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = claim(root, account, {directory(folder.name): folder for folder in folders})
     _make(root)
-    kept = {**read_kept(root), **{directory(folder.name): folder for folder in folders}}
-    if not (root / KEPT).exists() and any(entry.name not in _PARTS for entry in os.scandir(root)):
-        raise TransferError(f"{root} has something in it that is no export of ours; name another directory")
-    write_kept(root, kept)
     lines = ["V\t2", "", *sorted(folder.name.replace(SEPARATOR, "\t") for folder in kept.values()
                                  if folder.subscribed and folder.name.isprintable())]
     write_whole(root / "subscriptions", "".join(line + "\n" for line in lines).encode())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .exporter import Outgoing
-from .foldernames import KEPT, KeptFolder, mbox_file, read_kept, sync_folder, write_kept, write_whole
+from .foldernames import KeptFolder, claim, mbox_file, sync_folder, write_whole
 from .lineends import Canonical, ToLf
 from .mbox import quoting, render_heading, spans
 from .mbox_source import Message
@@ -39,8 +39,10 @@ class _State:
 class MboxTree:
     """See Tree. Octets are appended and synced, then noted; what a run that was killed wrote beyond that is cut off."""
 
-    def __init__(self, root: Path, reactor: Any) -> None:
+    def __init__(self, root: Path, account: str, reactor: Any) -> None:
+        """`account` is whose mail it becomes: a directory is one account's."""
         self._root = root
+        self._account = account
         self._reactor = reactor
         self._states: dict[str, _State] = {}
         self._place = ""
@@ -56,7 +58,7 @@ class MboxTree:
 
     async def begin(self, folders: Sequence[KeptFolder]) -> None:
         """See Tree."""
-        self._states = await self._do(_begin, self._root, folders)
+        self._states = await self._do(_begin, self._root, self._account, folders)
 
     async def enter(self, name: str, uidvalidity: int, keywords: Sequence[str], report: Report) -> None:
         """See Tree."""
@@ -140,12 +142,9 @@ def place(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _begin(root: Path, folders: Sequence[KeptFolder]) -> dict[str, _State]:
+def _begin(root: Path, account: str, folders: Sequence[KeptFolder]) -> dict[str, _State]:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept = {**read_kept(root), **{place(folder.name): folder for folder in folders}}
-    if not (root / KEPT).exists() and any(os.scandir(root)):
-        raise TransferError(f"{root} has something in it that is no export of ours; name another directory")
-    write_kept(root, kept)
+    claim(root, account, {place(folder.name): folder for folder in folders})
     with suppress(FileNotFoundError):
         return {name: _State(**state) for name, state in json.loads((root / STATE).read_text("utf-8")).items()}
     return {}

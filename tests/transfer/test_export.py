@@ -34,8 +34,8 @@ MESSAGES = (
 )
 LARGE = Kept(b"Subject: large\r\n\r\n" + b"From 0123456789\r\n" * 40_000 + b"cut", frozenset({b"\\Seen"}), DATE)
 Forms: dict[str, tuple[Callable[[Path], Tree], Callable[[Path], Source]]] = {
-    "maildir": (lambda path: MaildirTree(path, reactor), lambda path: MaildirSource(path, reactor)),
-    "mbox": (lambda path: MboxTree(path, reactor), lambda path: MboxSource(path, reactor)),
+    "maildir": (lambda path: MaildirTree(path, "alice", reactor), lambda path: MaildirSource(path, reactor)),
+    "mbox": (lambda path: MboxTree(path, "alice", reactor), lambda path: MboxSource(path, reactor)),
 }
 
 
@@ -122,10 +122,16 @@ class MaildirExportTests(ExportCase):
 
     async def test_somebody_elses_directory_is_left_alone(self) -> None:
         store = await self.filled()
-        (self.folder / "maildir").mkdir()
-        (self.folder / "maildir" / "letter.txt").write_text("dear")
+        mailbox.Maildir(self.folder / "maildir")
         with self.assertRaisesRegex(TransferError, "no export of ours"):
             await self.exported(store, "maildir")
+
+    async def test_another_accounts_directory_is_left_alone(self) -> None:
+        store = await self.filled()
+        await self.exported(store, "maildir", Selection(("x",)))
+        account = await store.open_account("bob", FRESH)
+        with self.assertRaisesRegex(TransferError, "is an export of alice"):
+            await Exporter(account, MaildirTree(self.folder / "maildir", "bob", reactor), reactor).run()
 
     async def test_a_choice_and_a_dry_run(self) -> None:
         store = await self.filled()
