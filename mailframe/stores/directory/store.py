@@ -112,7 +112,7 @@ class DirectoryContent:
         def done(result: T | Failure) -> T | Failure:
             self._working.discard(deferred)
             if isinstance(result, Failure) and isinstance(result.value, OSError) and not isinstance(result.value, EngineError):
-                refusal = refusal_for(result.value, self._place.root)
+                refusal = refusal_for(result.value, self.path)
                 if isinstance(refusal, StorageFull):
                     self._readers.close_all()       # a file without a name takes space as long as it is open
                 raise refusal
