@@ -71,7 +71,7 @@ class Config:
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     tls: TlsConfig = TlsConfig()
     storage: PluginSpec = PluginSpec("sqlite")           # where mailboxes rest
-    index_beside: bool = True              # mod-sequences and ENVELOPEs that a storage plugin does not keep are kept in mailframe.db
+    index_beside: bool = True              # what a storage plugin lacks (mod-sequences, ENVELOPEs) is kept in mailframe.db
     delivery: PluginSpec = PluginSpec("mailbox")         # what takes mail for our own accounts
     auth: tuple[PluginSpec, ...] = (PluginSpec("file"),)  # who may log in: asked in turn until one says yes
     directory: PluginSpec | None = None    # who exists: answers at RCPT; none: the first of auth that is a directory, too

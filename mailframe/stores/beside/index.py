@@ -23,6 +23,15 @@ PAGE = 5_000            # messages looked at in one turn of the reactor: a few m
 _INLINE = 1_000         # rows read in the reactor's thread
 
 
+class Look:
+    """One look at what happened in the store."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.hints = shared.hints           # as many as there were before it
+        self.looks = shared.looks
+        self.unseen: set[int] = set()       # messages that others noted meanwhile as new
+
+
 class Shared:
     """What all who have a mailbox open share; gone with the last of them."""
 
@@ -31,7 +40,9 @@ class Shared:
         self.snapshot: Snapshot | None = None
         self.cursor: object = None              # the store's own, up to which all is noted
         self.hints = 0                          # how often the store hinted at a change
-        self._looked = -1                       # how often it had when all was compared
+        self.looks = 0                          # how often somebody looked what happened in the store, to the end
+        self.looking: list[Look] = []           # all who look now
+        self._looked = -1                       # how often it had hinted when all was noted
 
     @property
     def compared(self) -> bool:
@@ -45,6 +56,16 @@ class Shared:
     def looked(self, hints: int, cursor: object) -> None:
         """All was noted that the store had when it had hinted so often, and `cursor` was its own."""
         self._looked, self.cursor = hints, cursor
+        self.looks += 1
+
+    def arrived(self, uids: list[int], looks: int, by: Look | None = None) -> None:
+        """New messages were noted that somebody (`by`, or who appended them) had seen after so many looks. If a look came in
+        between and did not see one of them, it is perhaps gone already, and no later look would be told so: compare all."""
+        for look in self.looking:
+            if look is not by:
+                look.unseen.update(uids)
+        if uids and looks != self.looks:
+            self.distrust()
 
     def distrust(self) -> None:
         """Something went wrong half-way: compare all."""

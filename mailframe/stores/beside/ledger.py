@@ -13,6 +13,7 @@ from mailframe.sqlite.rows import Row, fetch
 from mailframe.stores.sqlite.schema import signed, uid_set
 
 KEPT_EXPUNGES = 10_000      # of a mailbox, for readers with a cursor; who comes from before them compares
+_MASK = (1 << 64) - 1       # a flags mask as Python has it, of one as SQLite has it
 _TABLES = ("beside_message", "beside_vanished", "beside_attributes")
 
 
@@ -42,13 +43,13 @@ FIND = """SELECT id, uidvalidity, uidnext, modseq, messages, unseen, deleted, re
 
 @dataclass(slots=True)
 class News:
-    """What was learned of one mailbox. With `base`, by looking: what was noted with a greater mod-sequence since is left
-    as it is, for whoever noted that knew better. Without, from the store's answer to a change of ours."""
+    """What was learned of one mailbox since its row stood at `base`. Where something else was noted meanwhile, nobody knows
+    which is newer: that is left as it is, to be looked at again."""
 
     changed: Rows = field(default_factory=Rows)     # uids and flags of messages noted before
     new: Rows = field(default_factory=Rows)         # of others
     gone: Sequence[int] = ()
-    base: int | None = None
+    base: int = 0
     uidnext: int = 0
     attributes: Sequence[tuple[int, Attributes]] = ()
 
@@ -58,9 +59,11 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """The mod-sequences of `News.changed` now, by UID; and whether something was left as it is, to be looked at again."""
+    """(flags, modseq) of `News.changed` now, by UID; which of `News.new` were not there yet; and whether something was left
+    as it is, to be looked at again."""
 
-    modseqs: dict[int, int]
+    now: dict[int, tuple[int, int]]
+    inserted: list[int]
     skipped: bool
 
 
@@ -73,8 +76,8 @@ def open_mailbox(con: apsw.Connection, key: tuple[str, str, str], uidvalidity: i
             return known.number
         forget(con, known.number)
         modseq = max(modseq, known.modseq + 1)
-    con.execute("INSERT INTO beside_mailbox (store, account, mailbox, uidvalidity, modseq) VALUES (?, ?, ?, ?, ?)",
-                (*key, uidvalidity, modseq))
+    con.execute("INSERT INTO beside_mailbox (store, account, mailbox, uidvalidity, modseq, pruned) VALUES (?, ?, ?, ?, ?, ?)",
+                (*key, uidvalidity, modseq, modseq))
     return con.last_insert_rowid()
 
 
@@ -104,7 +107,7 @@ def note(con: apsw.Connection, number: int, news: News, now: int) -> Noted | Non
     work.insert()
     work.remove()
     work.count()
-    return Noted(work.modseqs, work.skipped)
+    return Noted(work.now, work.inserted, work.skipped)
 
 
 class _Work:
@@ -113,10 +116,10 @@ class _Work:
     def __init__(self, con: apsw.Connection, number: int, modseq: int, news: News) -> None:
         self._con, self._number, self._modseq, self._news = con, number, modseq, news
         self._old = {uid: (flags, last) for uid, flags, last in self._find([*news.changed.uids, *news.new.uids])}
-        self._limit = modseq if news.base is None else news.base
         self._messages = self._unseen = self._deleted = 0       # by how many these have grown
         self._touched = False
-        self.modseqs: dict[int, int] = {}
+        self.now: dict[int, tuple[int, int]] = {}
+        self.inserted: list[int] = []
         self.skipped = False
 
     def _find(self, uids: Sequence[int]) -> list[Row]:
@@ -127,18 +130,22 @@ class _Work:
         put = []
         for uid, mask in zip(self._news.changed.uids, self._news.changed.flags):
             flags, old = signed(mask), self._old.get(uid)
-            if (old is None and self._news.base is not None) or (old is not None and old[1] > self._limit):
+            if old is None:
                 self.skipped = True
-            elif old is not None and old[0] == flags:
-                self.modseqs[uid] = old[1]
+            elif old[0] == flags or old[1] > self._news.base:
+                self.skipped |= old[0] != flags
+                self.now[uid] = old[0] & _MASK, old[1]
             else:
                 put.append((uid, flags))
-                self.modseqs[uid] = self._modseq
+                self.now[uid] = mask, self._modseq
         self._put(put)
 
     def insert(self) -> None:
-        new = zip(self._news.new.uids, self._news.new.flags)
-        self._put([(uid, signed(mask)) for uid, mask in new if uid not in self._old])
+        new = [(uid, signed(mask)) for uid, mask in zip(self._news.new.uids, self._news.new.flags)]
+        put = [(uid, flags) for uid, flags in new if uid not in self._old]
+        self.skipped |= any(self._old.get(uid, (flags,))[0] != flags for uid, flags in new)
+        self.inserted = [uid for uid, _ in put]
+        self._put(put)
         self._con.executemany(
             "INSERT OR REPLACE INTO beside_attributes VALUES (?, ?, ?, ?, ?, ?)",
             [(self._number, uid, each.version, each.envelope, each.structure, each.index) for uid, each in self._news.attributes])
@@ -154,13 +161,11 @@ class _Work:
 
     def remove(self) -> None:
         found = self._find(self._news.gone)
-        gone = [uid for uid, _, modseq in found if modseq <= self._limit]
-        self.skipped |= len(gone) < len(found)
-        if not gone:
+        if not found:
             return
-        for _, flags, modseq in found:
-            if modseq <= self._limit:
-                self._tally(flags, -1)
+        gone = [uid for uid, _, _ in found]
+        for _, flags, _ in found:
+            self._tally(flags, -1)
         for table in ("beside_message", "beside_attributes"):
             self._con.execute(f"DELETE FROM {table} WHERE mailbox = ? AND uid IN carray(?)", (self._number, uid_set(gone)))
         self._con.executemany("INSERT INTO beside_vanished VALUES (?, ?, ?)", [(self._number, self._modseq, uid) for uid in gone])

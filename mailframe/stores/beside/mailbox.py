@@ -119,10 +119,11 @@ class MailboxBeside:
 
     async def append(self, messages: Sequence[New]) -> array[int]:
         """See IMailbox."""
+        looks = self._shared.looks
         uids: array[int] = await settled(self.inner.append(messages))
         new = Rows(uids=array("I", uids), flags=array("Q", [message.flags for message in messages]))
         made = [(uid, each.attributes) for uid, each in zip(uids, messages) if each.attributes is not None]
-        await self._note(News(new=new, attributes=made if _MADE in self.own else ()))
+        await self._note_arrived(News(new=new, attributes=made if _MADE in self.own else ()), looks)
         return uids
 
     async def set_flags(self, uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
@@ -134,11 +135,13 @@ class MailboxBeside:
                 uids, refused = (await self._looking.snapshot()).unchanged_since(uids, unchanged_since)
             if not uids:
                 return FlagsStored(Rows(), refused)
+            base = (await self._looking.known()).modseq
             rows: Rows = (await settled(self.inner.set_flags(uids, change, None))).rows
-            noted = await self._note(News(changed=rows))
-        modseqs = noted.modseqs if noted is not None else {}
-        return FlagsStored(Rows(uids=rows.uids, flags=rows.flags, modseqs=array(
-            "Q", [modseqs.get(uid, 0) or self._index.now for uid in rows.uids])), refused)
+            noted = await self._note(News(changed=rows, base=base))
+        now = noted.now if noted is not None else {}
+        pairs = [now.get(uid) or (mask, max(self._index.now, base + 1)) for uid, mask in zip(rows.uids, rows.flags)]
+        return FlagsStored(Rows.of(rows.uids, _NOTED, {
+            Field.FLAGS: (mask for mask, _ in pairs), Field.MODSEQ: (modseq for _, modseq in pairs)}), refused)
 
     async def expunge(self, uids: Sequence[int] | None, only_deleted: bool) -> array[int]:
         """See IMailbox."""
@@ -179,22 +182,33 @@ class MailboxBeside:
         except Refusal as refusal:
             _log.warn("a change of {account} is not in the index yet: {why}", account=self._account, why=str(refusal))
             noted = None
-        if noted is None:
+        if noted is None or noted.skipped:
             self._shared.distrust()
         return noted
+
+    async def _note_arrived(self, news: News, looks: int) -> bool:
+        noted = await self._note(news)
+        if noted is not None:
+            self._shared.arrived(noted.inserted, looks)
+        return noted is not None
 
 
 class _Arrivals(MailboxBeside):
     """What copies and moves share."""
 
-    async def _arrived(self, pairs: tuple[array[int], array[int]], target_id: str) -> None:
+    async def _arriving(self, target_id: str) -> tuple[MailboxBeside, int]:
+        """The target, and how often it had been looked into before anything arrives there. Raises NoSuchMailbox."""
+        target = await self._open(target_id)
+        assert isinstance(target, MailboxBeside)
+        return target, target._shared.looks
+
+    async def _arrived(self, pairs: tuple[array[int], array[int]], target: MailboxBeside, looks: int) -> None:
         """Their flags may be other bits there, so the target is asked; what is known of their octets goes along."""
         old, new = pairs
-        target = await self._open(target_id)
-        if not new or not isinstance(target, MailboxBeside):
+        if not new:
             return
         rows: Rows = await settled(target.inner.rows(uid_ranges(new), len(new), Field.FLAGS))
-        if await target._note(News(new=rows)) is None:
+        if not await target._note_arrived(News(new=rows), looks):
             return
         numbers = (await self._looking.known()).number, (await target._looking.known()).number
         await self._index.engine.submit(partial(ledger.take_along, source=numbers[0], old=old, target=numbers[1], new=new))
@@ -207,8 +221,9 @@ class CopiesBeside(_Arrivals):
     async def copy(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
         """See ICopyable."""
         copyable: ICopyable = self.inner
+        arriving = await self._arriving(target_id)
         pairs: tuple[array[int], array[int]] = await settled(copyable.copy(uids, target_id))
-        await self._arrived(pairs, target_id)
+        await self._arrived(pairs, *arriving)
         return pairs
 
 
@@ -219,9 +234,10 @@ class MovesBeside(_Arrivals):
     async def move(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
         """See IMovable."""
         movable: IMovable = self.inner
+        arriving = await self._arriving(target_id)
         async with self._alone():
             pairs: tuple[array[int], array[int]] = await settled(movable.move(uids, target_id))
-            await self._arrived(pairs, target_id)
+            await self._arrived(pairs, *arriving)
             await self._note(News(gone=pairs[0]))
         return pairs
 
