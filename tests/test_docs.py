@@ -41,8 +41,8 @@ from mailframe.app.toml import Document, read
 AUTHORS, EMBEDDING = ROOT / "docs" / "plugin-authors.md", ROOT / "docs" / "embedding.md"
 
 
-def run(*command: str, cwd: Path, text: str = "", code: int = 0) -> str:
-    done = subprocess.run(command, cwd=cwd, input=text, text=True, capture_output=True, timeout=PATIENCE_S, check=False,
+def run(*command: str, cwd: Path, text: str = "", code: int = 0, patience_s: float = PATIENCE_S) -> str:
+    done = subprocess.run(command, cwd=cwd, input=text, text=True, capture_output=True, timeout=patience_s, check=False,
                           env={**os.environ, "PYTHONPATH": os.pathsep.join((str(cwd), str(ROOT), str(ROOT / "tests")))})
     assert done.returncode == code, (command, done.stdout, done.stderr)
     return done.stdout + done.stderr
@@ -67,7 +67,7 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_store_passes_the_examination_that_it_is_shown_with(acme: Path) -> None:
     tests = "acme/test_notes.py", "acme/test_whole.py"
-    said = run(sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *tests, cwd=acme)
+    said = run(sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *tests, cwd=acme, patience_s=120)
     assert int(re.search(r"(\d+) passed", said)[1]) > 65 and "failed" not in said  # type: ignore[index]
     assert "SKIPPED [1]" in (line := next(line for line in said.splitlines() if "IMovable is not provided" in line)), line
 
