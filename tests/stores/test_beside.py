@@ -183,6 +183,18 @@ class Handed(SynchronousTestCase):
         self.engine.broken = None
         self.assertEqual([1, 2], list(result_of(mailbox.rows([(1, 9)], 9, Field.MODSEQ)).uids))
 
+    def test_a_copy_is_answered_though_its_envelopes_could_not_be_noted(self) -> None:
+        _, account, mailbox = self.opened(cursor_store(lambda: 0))
+        archive = next(info.id for info in result_of(account.mailboxes()).mailboxes if info.name == "Archive")
+        result_of(mailbox.append([New(MESSAGE, attributes=Attributes(1, b"e", b"s", b"i"))]))
+        old, new = result_of(mailbox.copy([1], archive))
+        target = result_of(account.open_mailbox(archive))
+        self.assertEqual([b"e"], result_of(target.rows([(1, 9)], 9, Field.ENVELOPE)).envelopes)
+        self.engine.broken = StorageFull()
+        self.assertEqual([2], list(result_of(mailbox.copy(old, archive))[1]))
+        self.engine.broken = None
+        self.assertEqual([*new, 2], list(result_of(target.rows([(1, 9)], 9, Field.MODSEQ)).uids))
+
     def test_an_expunge_log_has_an_end(self) -> None:
         self.patch(ledger, "KEPT_EXPUNGES", 5)
         _, _, mailbox = self.opened(BareStore())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
@@ -210,8 +210,9 @@ class _Arrivals(MailboxBeside):
         rows: Rows = await settled(target.inner.rows(uid_ranges(new), len(new), Field.FLAGS))
         if not await target._note_arrived(News(new=rows), looks):
             return
-        numbers = (await self._looking.known()).number, (await target._looking.known()).number
-        await self._index.engine.submit(partial(ledger.take_along, source=numbers[0], old=old, target=numbers[1], new=new))
+        with suppress(Refusal):         # they are made again where they lack; the messages are copied for good
+            numbers = (await self._looking.known()).number, (await target._looking.known()).number
+            await self._index.engine.submit(partial(ledger.take_along, source=numbers[0], old=old, target=numbers[1], new=new))
 
 
 @implementer(ICopyable)
