@@ -19,10 +19,18 @@ from mailframe.model.flags import FlagChange
 from mailframe.model.mailbox import FRESH_ACCOUNT, MAX_UID, Field, New
 from mailframe.model.refusal import TryAgainLater
 from mailframe.stores.beside import index as index_module
+from mailframe.stores.beside import looking as looking_module
 from mailframe.stores.beside.store import store_beside
 
 ALL = [(1, MAX_UID)]
 BOTH = Field.FLAGS | Field.MODSEQ
+
+
+class NoWait(Clock):
+    """What is to be done in the next turn is done in this one."""
+
+    def callLater(self, delay: float, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        return super().callLater(delay, function, *arguments, **named) if delay else function(*arguments, **named)
 
 
 class World:
@@ -30,7 +38,7 @@ class World:
 
     def __init__(self, rng: random.Random, plain: Any) -> None:
         self.rng = rng
-        self.clock = Clock()
+        self.clock = NoWait()
         self.clock.advance(1_700_000_000)
         self.plain = plain
         self.engine = InlineEngine()
@@ -122,6 +130,8 @@ def bare(clock: Callable[[], float]) -> Any:
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_module, "_INLINE", 3)
+    monkeypatch.setattr(index_module, "PAGE", 4)
+    monkeypatch.setattr(looking_module, "PAGE", 5)
 
 
 @pytest.mark.parametrize("make", [bare, cursor_store])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IMailbox
 from mailframe.model.mailbox import MAX_UID, Changes, Field, MailboxStatus, Rows
-from mailframe.model.refusal import NoSuchMailbox
+from mailframe.model.refusal import TryAgainLater
 
 from .index import PAGE, Index, Look, Shared
 from .ledger import Known, News
@@ -78,6 +78,6 @@ class Looking:
             return True
         noted = await self.index.note(base.number, news)
         if noted is None:
-            raise NoSuchMailbox(detail=f"mailbox {self.mailbox.id} went away meanwhile")
+            raise TryAgainLater(detail=f"mailbox {self.mailbox.id} began afresh meanwhile")
         self.shared.arrived(noted.inserted, look.looks, look)
         return not noted.skipped
