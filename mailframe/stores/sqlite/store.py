@@ -24,7 +24,7 @@ from .mailbox import SqliteMailbox
 from .parts import Parts
 from .schema import MIGRATIONS
 from .settings import SqliteSettings
-from .textmaker import TextMaker
+from .textmaker import TextLimits, TextMaker
 from .textsearch import SearchableMailbox
 
 
@@ -48,7 +48,8 @@ class SqliteStore:
         self._sweeper = Sweeper("mailboxes", self.sweep, clock)
         self._shard = shard
         engine.register("store", MIGRATIONS)
-        self.texts = TextMaker(engine, self.content, clock, words=settings.search_index) if settings.searches else None
+        self.texts = TextMaker(engine, self.content, clock, words=settings.search_index, limits=TextLimits().among(
+            shard[1])) if settings.searches else None
         self._parts.mailbox = partial(SearchableMailbox, words=settings.search_index) if self.texts else SqliteMailbox
         if shard[1] > 1:
             engine.register(sharding.COMPONENT, sharding.MIGRATIONS)
