@@ -96,7 +96,7 @@ def outside(con: apsw.Connection, wrong: Callable[[str], str | None], read: Call
     for content, name in con.execute("SELECT id, outside FROM content WHERE outside IS NOT NULL AND refs > 0"):
         if said := wrong(name):
             found.append(Check(
-                f"SELECT id AS content, outside, '{said}' AS said FROM content WHERE id = {content} AND outside IS NOT NULL",
+                f"SELECT id AS content, outside, {apsw.format_sql_value(said)} AS said FROM content WHERE id = {content} AND outside IS NOT NULL",
                 "content {content}: {outside} {said}", "take what is left of it into the database", inward))
     return found
 
