@@ -93,7 +93,7 @@ class SharedContentTests(TestCase):
         for name in (NAMES[0], NAMES[2]):
             self.assertEqual([large("all"), large(name)], await self.mail(name))
         self.assertEqual(large("queue"), await self.queue.read(self.queued, 0, 1 << 20))
-        self.assertEqual(5, len(await self.files.ids("", 1_000)), "of the expunged mail, and what was staged for it, nothing is left")
+        self.assertEqual(5, len(await self.files.ids("", 1_000)), "of what was expunged, or only staged, nothing is left")
 
     async def test_what_one_file_expunges_stays_in_the_others_and_nobody_takes_another_s_for_an_orphan(self) -> None:
         await self.build()

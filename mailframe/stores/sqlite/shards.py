@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers
+from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, New, NewMailbox
 from mailframe.model.refusal import InternalError, NoSuchMessage, Refusal, TryAgainLater
 from mailframe.sqlite.errors import EngineError
@@ -25,7 +25,7 @@ _PART = 1024 * 1024         # octets of large content copied at once from one fi
 Target = tuple[str, str, New]
 
 
-@implementer(IDelivers, IReadableContent)
+@implementer(IIndexedStore, IDelivers, IReadableContent)
 class ShardedStore:
     """`stores` are the `SqliteStore` of each file, in their order, each with its `shard` set.
 

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers, IJoinedStore
+from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore, IJoinedStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, New, NewMailbox
 from mailframe.model.refusal import Refusal
 from mailframe.sqlite.bundle import Bundled
@@ -28,7 +28,7 @@ from .textmaker import TextLimits, TextMaker
 from .textsearch import SearchableMailbox
 
 
-@implementer(IJoinedStore, IDelivers, IReadableContent)
+@implementer(IJoinedStore, IIndexedStore, IDelivers, IReadableContent)
 class SqliteStore:
     """`engine` may be shared with others, who register before `start`; `close` closes it, so they stop before.
 

@@ -44,7 +44,8 @@ class TextLimits:
 
     def among(self, makers: int) -> TextLimits:
         """For one of so many makers in one reactor, which together take what one alone would."""
-        return replace(self, share=self.share / makers, busy_jobs_s=self.busy_jobs_s / makers, busy_rest_s=self.busy_rest_s * makers)
+        return replace(
+            self, share=self.share / makers, busy_jobs_s=self.busy_jobs_s / makers, busy_rest_s=self.busy_rest_s * makers)
 
 
 class TextMaker:
