@@ -86,7 +86,7 @@ def _unfinished(target: Path) -> Iterator[Path]:
 
 
 def _own(folder: Path) -> int:
-    """A descriptor of it. What somebody else has put there, say in /tmp, would show him all mail, or lead to what we then remove."""
+    """A descriptor. What somebody else has put there, say in /tmp, would show him all mail, or lead to what we then remove."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
