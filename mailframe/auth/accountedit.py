@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mailframe.sqlite.files import sync
+
 from .accountlines import numbered
 from .hashing import check_hash
 from .names import account_name
@@ -83,7 +85,7 @@ def _edit(path: Path, change: Callable[[str], str], create: bool) -> None:
         except BaseException:
             os.unlink(temporary)
             raise
-        _sync_folder(path.parent)
+        sync(path.parent)
 
 
 def _keep_owner(path: Path, temporary: str) -> None:
@@ -102,11 +104,3 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

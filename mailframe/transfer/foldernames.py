@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mailframe.imap import mutf7
 from mailframe.model.mailbox import INBOX, SEPARATOR
+from mailframe.sqlite.files import sync
 
 from .source import TransferError
 
@@ -111,13 +112,4 @@ def write_whole(path: Path, octets: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)

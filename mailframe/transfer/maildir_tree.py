@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mailframe.model.mailbox import SEPARATOR
+from mailframe.sqlite.files import sync
 
 from .exporter import Outgoing
-from .foldernames import KeptFolder, claim, maildir_folder, sync_folder, write_whole
+from .foldernames import KeptFolder, claim, maildir_folder, write_whole
 from .lineends import Canonical, ToCrlf, ToLf
 from .maildirnames import KEYWORDS, MOST_KEYWORDS, exported, exported_name, letters_for, read_keywords, render_keywords
 from .source import SLICE_OCTETS, Report, TransferError, in_thread
@@ -160,7 +161,7 @@ def _begin(root: Path, account: str, folders: Sequence[KeptFolder]) -> None:
 def _make(folder: Path) -> None:
     for part in _PARTS:
         (folder / part).mkdir(mode=0o700, parents=True, exist_ok=True)
-    sync_folder(folder)
+    sync(folder)
 
 
 def _enter(folder: Path, validity: int, keywords: Sequence[str]) -> tuple[array[int], list[str]]:
@@ -168,7 +169,7 @@ def _enter(folder: Path, validity: int, keywords: Sequence[str]) -> tuple[array[
     _make(folder)
     if folder.name.startswith("."):
         (folder / "maildirfolder").touch(0o600)
-        sync_folder(folder.parent)
+        sync(folder.parent)
     for entry in os.scandir(folder / "tmp"):
         if exported(entry.name):
             os.unlink(entry.path)           # a run that was killed left it
@@ -212,12 +213,12 @@ def _put(folder: Path, handle: BinaryIO, file: _File) -> None:
 def _write_all(folder: Path, files: Sequence[_File]) -> None:
     for file in files:
         _put(folder, _create(folder / "tmp" / file.base), file)
-    sync_folder(folder / "cur")
+    sync(folder / "cur")
 
 
 def _finish(folder: Path, handle: BinaryIO, file: _File) -> None:
     _put(folder, handle, file)
-    sync_folder(folder / "cur")
+    sync(folder / "cur")
 
 
 def _drop(handle: BinaryIO) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mailframe.model.mailbox import SEPARATOR
+from mailframe.sqlite.files import sync
 
 from .exporter import Outgoing
-from .foldernames import KEPT, KeptFolder, claim, mbox_file, sync_folder, write_whole
+from .foldernames import KEPT, KeptFolder, claim, mbox_file, write_whole
 from .lineends import Canonical, ToLf
 from .mbox import quoting, render_heading, spans
 from .mbox_source import Message
@@ -174,7 +175,7 @@ def _enter(root: Path, name: str, states: dict[str, _State], fresh: bool) -> Non
                 raise TransferError(f"{path} has been added to by another program; name another directory")
             file.truncate(octets)
         os.fsync(file.fileno())
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def _ours(beginning: bytes) -> bool:
