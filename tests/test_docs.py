@@ -22,8 +22,10 @@ from pathlib import Path
 from smtplib import SMTP
 from typing import Any
 
+import apsw
 import pytest
 from support.announced import PASSWORD, USER, anybody, real_server
+from support.bare_store import BareStore
 from support.documents import DOCUMENTS, ROOT, any_port, blocks, write_files
 from support.servers import ANY_PORTS, PATIENCE_S, Child, MailServer, twistd
 from support.talk import Talk
@@ -37,6 +39,8 @@ from mailframe.app.options import Options
 from mailframe.app.plugins import KINDS
 from mailframe.app.service import MailService
 from mailframe.app.toml import Document, read
+from mailframe.interfaces.store import IModSequenced
+from mailframe.model.mailbox import FRESH_ACCOUNT
 
 AUTHORS, EMBEDDING = ROOT / "docs" / "plugin-authors.md", ROOT / "docs" / "embedding.md"
 
@@ -266,6 +270,21 @@ class EmbeddingTests(TestCase):
         outcomes = await self.shown("handing_in")["hand_in"](
             mail, "dev@localhost", ["dev@localhost", "other@example.com"], b"Subject: one\r\n\r\nHello\r\n")
         assert [(str(one), problem) for one, problem in outcomes.items()] == [("dev@localhost", None), ("other@example.com", None)]
+
+    async def test_a_store_alone_keeps_mail_and_a_plain_one_gets_its_index(self) -> None:
+        shown = self.shown("storage_alone")
+        for _ in range(2):
+            await shown["deposit"](self.folder / "mail", reactor, "ada", b"Subject: one\r\n\r\n" + b"x" * 300_000)
+        con = apsw.Connection(str(self.folder / "mail" / "mailframe.db"))
+        assert con.execute("SELECT messages FROM mailbox WHERE name = 'INBOX'").fetchall() == [(2,)]
+        con.close()
+        store, engine = shown["indexed"](BareStore(), self.folder / "mail", reactor)
+        await store.start()
+        account = await store.open_account("ada", FRESH_ACCOUNT)
+        mailbox = await account.open_mailbox((await account.mailboxes()).mailboxes[0].id)
+        assert IModSequenced.providedBy(mailbox)
+        await store.close()
+        await engine.close()
 
     async def test_smtp_alone_prints_what_comes(self) -> None:
         shown = self.shown("smtp_alone")
