@@ -6,6 +6,7 @@ from .commands import anytime, append, copy, expunge, fetch, listing, login, mai
 from .extensions import (
     appendlimit,
     children,
+    compress,
     condstore,
     enable,
     id,
@@ -24,6 +25,7 @@ from .extensions import (
     status_size,
     thread,
     uidplus,
+    unauthenticate,
     unselect,
     utf8_accept,
     within,
@@ -46,6 +48,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     expunge.EXTENSION,
     # and beyond
     starttls.EXTENSION,
+    compress.EXTENSION,
     sasl_ir.EXTENSION,
     literal_plus.EXTENSION,
     id.EXTENSION,
@@ -60,6 +63,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     multiappend.EXTENSION,
     appendlimit.EXTENSION,
     unselect.EXTENSION,
+    unauthenticate.EXTENSION,
     uidplus.EXTENSION,
     move.EXTENSION,
     within.EXTENSION,

@@ -71,6 +71,7 @@ class SessionContext:
         self._ending = False                    # BYE was said
         self._stopping = False                  # the server goes down
         self._starts_tls = False
+        self._compresses = False
         self._hinted = False                    # something changed since `news` was last awaited
         self._listening = False                 # `news` is being awaited
         self._slice = 0.0                       # when this session's turn began
@@ -115,6 +116,13 @@ class SessionContext:
 
     def start_tls(self) -> None:
         self._starts_tls = True
+
+    @property
+    def compressed(self) -> bool:
+        return self.connection.compressed
+
+    def compress(self) -> None:
+        self._compresses = True
 
     async def line(self) -> bytes:
         while (line := self.connection.framer.line(_MAX_LINE)) is None:
@@ -199,6 +207,15 @@ class SessionContext:
         self.connection.alive()
         self.connection.framer.limits = Limits(self.settings.max_line_octets, self.settings.max_command_octets)
 
+    def log_out(self) -> None:
+        self.unselect()
+        self.ended()
+        self._hinted = False
+        self.enabled.clear()
+        self.extra.clear()
+        self.connection.logged_in = False
+        self.connection.framer.limits = limits_of_strangers(self.settings)
+
     async def find(self, name: str) -> MailboxInfo:
         info = await found(self.account, name)
         if info is None:
@@ -275,5 +292,11 @@ class SessionContext:
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        if self._user is not None:
-            self._user.logout()
+        user, self._user = self._user, None
+        if user is not None:
+            user.logout()
+
+
+def limits_of_strangers(settings: ImapSettings) -> Limits:
+    """Before the login nobody gets much memory from us."""
+    return Limits(settings.max_line_before_login_octets, settings.max_command_before_login_octets)

@@ -241,10 +241,20 @@ class Context(Protocol):
     async def log_in(self, user: str, password: str) -> None:
         """Raises LoginFailed (after a delay), TryAgainLater... and closes the connection after too many."""
 
+    def log_out(self) -> None:
+        """Back to before the login; the selected mailbox is left, and nothing is enabled any more."""
+
     def capability_line(self) -> bytes:
         """``CAPABILITY IMAP4rev1 ...``, as it is now."""
 
     def start_tls(self) -> None:
+        """Once the running command's answer has been sent."""
+
+    @property
+    def compressed(self) -> bool:
+        """Whether COMPRESS is on."""
+
+    def compress(self) -> None:
         """Once the running command's answer has been sent."""
 
     def bye(self, words: str) -> None:
