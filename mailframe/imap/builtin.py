@@ -5,6 +5,7 @@ from __future__ import annotations
 from .commands import anytime, append, copy, expunge, fetch, listing, login, mailboxes, search, select, status, store
 from .extensions import (
     appendlimit,
+    binary,
     children,
     compress,
     condstore,
@@ -62,6 +63,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     status_size.EXTENSION,
     multiappend.EXTENSION,
     appendlimit.EXTENSION,
+    binary.EXTENSION,
     unselect.EXTENSION,
     unauthenticate.EXTENSION,
     uidplus.EXTENSION,

@@ -17,7 +17,7 @@ from mailframe.model.refusal import NoSuchMessage
 from . import writer
 from .connection import Gone
 from .fetchplan import Plan, Spans, pages
-from .items.item import Scene, Span, joined, pieces
+from .items.item import Made, Ready, Scene, Span, joined, pieces
 from .items.message import SLICE, Message
 from .paging import Breath
 from .registry import Context
@@ -168,6 +168,11 @@ class Fetching:
             elif isinstance(where, Span):
                 out.write(b"%b {%d}\r\n" % (label, where.size))
                 await self._stream(message, where)
+            elif isinstance(where, Made):
+                out.write(b"%b ~{%d}\r\n" % (label, where.size))
+                await self._make(message, where)
+            elif isinstance(where, Ready):
+                out.write(label + b" " + where.octets)
             else:
                 out.write(b"%b {%d}\r\n%b" % (label, len(where), where))
         out.write(b")\r\n")
@@ -176,8 +181,8 @@ class Fetching:
         if self._breath.due:
             await self._breath.take()
 
-    async def _find(self, message: Message) -> list[Span | bytes | None]:
-        found: list[Span | bytes | None] = []
+    async def _find(self, message: Message) -> list[Span | bytes | Ready | Made | None]:
+        found: list[Span | bytes | Ready | Made | None] = []
         room = READ_AHEAD
         for section in self._plan.sections:
             where = await section.find(message)
@@ -186,6 +191,8 @@ class Fetching:
             if isinstance(where, bytes):
                 room -= len(where)
                 where = where.replace(b"\0", NUL_SHOWN)
+            elif isinstance(where, Ready):
+                room -= len(where.octets)
             found.append(where)
         return found
 
@@ -197,6 +204,21 @@ class Fetching:
             self._context.out.write(octets)
             offset, left = offset + len(octets), left - len(octets)
             await self._context.drained()
+
+    async def _make(self, message: Message, made: Made) -> None:
+        """As `_stream`, of octets that are made on the way."""
+        left = made.size
+        try:
+            async for octets in made.pieces:
+                self._context.out.write(octets)
+                left -= len(octets)
+                await self._context.drained()
+        except Gone:
+            raise
+        except Exception:
+            _log.failure("message {uid} could not be decoded to its end", uid=message.uid)
+        if left:
+            raise Unfulfilled
 
     async def _read(self, message: Message, offset: int, size: int) -> bytes:
         """Octets of a literal that was announced. Whatever the store's fault (I7), no tagged answer can be given within it."""

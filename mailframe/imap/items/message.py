@@ -54,8 +54,7 @@ class Message:
             more = await answer if waits(answer) else answer
             self._kept += more
             self._all = len(more) < wanted
-            if self._breath.due:
-                await self._breath.take()
+            await self.breathe()
         return self._kept
 
     async def read(self, offset: int, size: int) -> bytes:
@@ -79,6 +78,11 @@ class Message:
                 raise NoSuchMessage
             self._size = rows.sizes[0]
         return self._size
+
+    async def breathe(self) -> None:
+        """Let others have their turn, when it is time."""
+        if self._breath.due:
+            await self._breath.take()
 
     async def header_end(self) -> int:
         """Octets of the header block with its empty line; the whole message if that never comes."""
