@@ -12,6 +12,7 @@ from .extensions import (
     enable,
     id,
     idle,
+    imap4rev2,
     list_extended,
     list_status,
     literal_plus,
@@ -36,6 +37,7 @@ from .registry import Extension, Registry
 EXTENSIONS: tuple[Extension, ...] = (
     # RFC 3501, by state
     anytime.EXTENSION,
+    imap4rev2.EXTENSION,
     login.EXTENSION,
     listing.EXTENSION,
     mailboxes.EXTENSION,

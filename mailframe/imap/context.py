@@ -23,7 +23,7 @@ from mailframe.sasl.exchange import Mechanism
 from . import login, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
-from .registry import Bad, Literal, Registry, Selected, State
+from .registry import REV2, Bad, Literal, Registry, Selected, State
 from .settings import ImapSettings
 from .view import Telling, View
 
@@ -90,7 +90,11 @@ class SessionContext:
 
     @property
     def utf8(self) -> bool:
-        return b"UTF8=ACCEPT" in self.enabled
+        return b"UTF8=ACCEPT" in self.enabled or self.rev2
+
+    @property
+    def rev2(self) -> bool:
+        return REV2 in self.enabled
 
     @property
     def tls_available(self) -> bool:
@@ -246,7 +250,8 @@ class SessionContext:
         mailbox = await self.open(info)
         if self._unsubscribe is None:
             self._unsubscribe = self.account.subscribe(self._hint)
-        self._selected, status = await selecting.opened(mailbox, info, read_only, self.breathe)
+        self._selected, status = await selecting.opened(
+            mailbox, info, read_only, self.breathe, claims=not (read_only or self.rev2))
         self._selected.view.watch_modseq = b"CONDSTORE" in self.enabled
         self._selected.dirty = True         # what came between the listing and now
         return status
@@ -275,7 +280,7 @@ class SessionContext:
         selected = self.selected
         if poll:
             try:
-                await selecting.catch_up(selected, self.breathe)
+                await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
             except NoSuchMailbox:
                 self.unselect()
                 self.bye("The selected mailbox is gone")

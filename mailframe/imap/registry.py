@@ -21,6 +21,8 @@ from .writer import Writer
 
 R = TypeVar("R")
 
+REV2 = b"IMAP4rev2"         # in `Context.enabled`
+
 
 class State(enum.Flag):
     """Where a session is (RFC 3501 section 3); a command names all states in which it is allowed."""
@@ -197,7 +199,11 @@ class Context(Protocol):
 
     @property
     def utf8(self) -> bool:
-        """Whether names and strings are UTF-8 (ENABLE UTF8=ACCEPT)."""
+        """Whether names and strings are UTF-8 (ENABLE UTF8=ACCEPT or IMAP4rev2)."""
+
+    @property
+    def rev2(self) -> bool:
+        """Whether the client speaks IMAP4rev2 (RFC 9051)."""
 
     @property
     def clock(self) -> Any:

@@ -378,8 +378,10 @@ def _list(reader: Reader) -> dict[str, Any]:
     reader.expect(b" ")
     found: dict[str, Any] = {"flags": flags, "name": reader.astring()}
     if reader.take(b" "):
-        reader.expect(b'("CHILDINFO" ')
-        found["childinfo"] = reader.list_of(reader.string, 1)
+        reader.expect(b'("')
+        name = reader.match(re.compile(rb"CHILDINFO|OLDNAME"), "extended data").group()
+        reader.expect(b'" ')
+        found[name.decode().lower()] = reader.list_of(reader.string, 1)
         reader.expect(b")")
     return found
 
@@ -498,7 +500,7 @@ class Stream:
         self._buffer += octets
         found = []
         while (response := self._next()) is not None:
-            if response.kind == b"ENABLED" and b"UTF8=ACCEPT" in response.value:
+            if response.kind == b"ENABLED" and {b"UTF8=ACCEPT", b"IMAP4rev2"} & set(response.value):
                 self.utf8 = True
             found.append(response)
         return found

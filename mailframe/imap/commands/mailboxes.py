@@ -12,6 +12,7 @@ from mailframe.model.refusal import Forbidden, MailboxExists, NoSuchMailbox, Ref
 
 from .. import names
 from ..cursor import BadSyntax, Cursor
+from ..extensions.imap4rev2 import list_line
 from ..moving import move_all
 from ..registry import Command, Context, Effect, Extension, State
 from .select import parse_mailbox
@@ -110,6 +111,8 @@ async def rename(context: Context, request: RenameRequest) -> None:
     _check_moves(context, old, moves, by_name)
     await make_parents(context, new)
     await settled(context.account.rename(moves))
+    if context.rev2:
+        await list_line(context, new, old)          # RFC 9051 section 6.3.6
 
 
 def _check_moves(context: Context, old: str, moves: list[tuple[str, str]], by_name: dict[str, MailboxInfo]) -> None:

@@ -33,22 +33,20 @@ class SearchRequest:
     """`options` is None without RETURN. The keys are read by `run`, which knows the session's registry and so all keys."""
 
     options: frozenset[bytes] | None
-    charset: bytes
+    charset: bytes | None           # as it was named
     rest: Cursor
 
 
 def parse(args: Cursor) -> SearchRequest:
     """``"SEARCH" [SP "RETURN" SP "(" ... ")"] [SP "CHARSET" SP astring] 1*(SP search-key)``."""
     args.space()
-    options, charset = None, b"UTF-8"
+    options = charset = None
     if args.peek(7).upper() == b"RETURN ":
         args.position += 7
         options = frozenset(args.list_of(lambda: _option(args), empty=True) or [b"ALL"])
         args.space()
     if args.peek(8).upper() == b"CHARSET ":
         args.position += 8
-        if args.utf8:
-            raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")      # RFC 6855 section 3
         charset = args.astring().upper()
         args.space()
     return SearchRequest(options, charset, args)
@@ -62,9 +60,12 @@ def _option(cursor: Cursor) -> bytes:
 
 
 async def run(context: Context, request: SearchRequest) -> Completion | None:
-    options = request.options or frozenset()
+    if request.charset is not None and b"UTF8=ACCEPT" in context.enabled:
+        raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")      # RFC 6855 section 3
+    asked = frozenset((b"ALL",)) if request.options is None and context.rev2 else request.options
+    options = asked or frozenset()
     try:
-        found, conditionally = await find(context, request.charset, request.rest)
+        found, conditionally = await find(context, request.charset or b"UTF-8", request.rest)
     except Refusal:
         if b"SAVE" in options:              # RFC 5182 section 2.1: a NO empties the variable
             context.view.saved = array("I")
@@ -72,7 +73,7 @@ async def run(context: Context, request: SearchRequest) -> Completion | None:
     if b"SAVE" in options:
         context.view.saved = worth_saving(found, options)
     by_modseq = b"MODSEQ %d" % context.view.highest_modseq(_returned(found, options)) if conditionally and found else b""
-    if request.options is None:
+    if asked is None:
         numbers = found if context.by_uid else filter(None, context.view.numbers(found))
         told = [b"SEARCH", *map(b"%d".__mod__, numbers)]
         context.out.untagged(b" ".join([*told, b"(" + by_modseq + b")"] if by_modseq else told))

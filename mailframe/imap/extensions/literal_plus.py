@@ -1,7 +1,10 @@
-"""LITERAL+ (RFC 7888): literals for which the client need not wait. The framer does it; here it is announced."""
+"""LITERAL+ (RFC 7888): literals for which the client need not wait, small ones (LITERAL-) before the login. The framer does it."""
 
 from __future__ import annotations
 
-from ..registry import Extension
+from ..registry import Extension, State
 
-EXTENSION = Extension(capability=b"LITERAL+", rfc="7888")
+EXTENSION = Extension(
+    capability=None, rfc="7888",
+    capabilities=lambda context: [b"LITERAL+" if context.state in State.LOGGED_IN else b"LITERAL-"],
+)
