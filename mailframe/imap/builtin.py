@@ -54,6 +54,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     compress.EXTENSION,
     sasl_ir.EXTENSION,
     literal_plus.EXTENSION,
+    literal_plus.BEFORE_LOGIN,
     id.EXTENSION,
     enable.EXTENSION,
     idle.EXTENSION,

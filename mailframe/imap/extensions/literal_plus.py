@@ -1,10 +1,10 @@
-"""LITERAL+ (RFC 7888): literals for which the client need not wait, small ones (LITERAL-) before the login. The framer does it."""
+"""LITERAL+ (RFC 7888): literals for which the client need not wait. The framer does it; here it is announced."""
 
 from __future__ import annotations
 
 from ..registry import Extension, State
 
-EXTENSION = Extension(
-    capability=None, rfc="7888",
-    capabilities=lambda context: [b"LITERAL+" if context.state in State.LOGGED_IN else b"LITERAL-"],
-)
+EXTENSION = Extension(capability=b"LITERAL+", rfc="7888", announced=State.LOGGED_IN)
+
+#: Strangers are told that only small ones are welcome (section 5).
+BEFORE_LOGIN = Extension(capability=b"LITERAL-", rfc="7888", announced=State.NOT_AUTHENTICATED)
