@@ -21,6 +21,7 @@ from mailframe.model.route import Account, Remote, Resolution
 from mailframe.pipeline.local import LocalAgent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.memory import MemoryStore
+from mailframe.stores.sqlite.settings import SqliteSettings
 from mailframe.stores.sqlite.store import SqliteStore
 
 DATABASE = "mailframe.db"
@@ -28,12 +29,16 @@ ACCOUNTS = "accounts"
 _ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAIN -> NAME@DOMAIN. Kept by: mailframe user\n"
 
 
-def sqlite(context: BuildContext, path: Path | None = None) -> SqliteStore:
+def sqlite(
+    context: BuildContext, path: Path | None = None, max_octets: int | None = None, max_messages: int | None = None,
+    expunged_kept: int = SqliteSettings().expunged_kept,
+) -> SqliteStore:
     """Mailboxes in one SQLite file, by default together with the queue in the data folder."""
+    settings = SqliteSettings(max_octets, max_messages, expunged_kept)
     if path is None:
-        return SqliteStore(context.engine, context.reactor, content=context.content, attributes_version=VERSION)
-    engine = Engine(path, context.reactor)
-    return SqliteStore(engine, context.reactor, attributes_version=VERSION)
+        return SqliteStore(
+            context.engine, context.reactor, content=context.content, attributes_version=VERSION, settings=settings)
+    return SqliteStore(Engine(path, context.reactor), context.reactor, attributes_version=VERSION, settings=settings)
 
 
 def memory() -> MemoryStore:

@@ -20,7 +20,7 @@ from mailframe.testing.temporary import TemporaryPlaces
 
 reactor: Any = the_reactor
 #: Walks over what is small or made for the purpose; everything else has to be a search.
-HARMLESS = re.compile(r"SCAN (carray|gone|copies|CONSTANT ROW|\(subquery|components|2-ROW|\d+ CONSTANT)|LIST SUBQUERY")
+HARMLESS = re.compile(r"SCAN (carray|old|gone|copies|CONSTANT ROW|\(subquery|components|2-ROW|\d+ CONSTANT)|LIST SUBQUERY")
 WHOLE_MAILBOX = re.compile(r"SEARCH (message|m|head|attributes|vanished|lingering)\b.*\((mailbox=\?( AND modseq<\?)?)?\)")
 
 
