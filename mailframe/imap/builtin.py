@@ -19,8 +19,12 @@ from .extensions import (
     move,
     multiappend,
     namespace,
+    objectid,
+    preview,
     qresync,
+    quota,
     sasl_ir,
+    savedate,
     sort,
     special_use,
     starttls,
@@ -77,6 +81,10 @@ EXTENSIONS: tuple[Extension, ...] = (
     condstore.EXTENSION,
     qresync.EXTENSION,
     utf8_accept.EXTENSION,
+    objectid.EXTENSION,
+    savedate.EXTENSION,
+    preview.EXTENSION,
+    quota.EXTENSION,
 )
 
 

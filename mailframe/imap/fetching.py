@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAttributeCache
 from mailframe.model.flags import SEEN, FlagChange
-from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows
+from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows, uid_ranges
 from mailframe.model.refusal import NoSuchMessage
 
 from . import writer
@@ -99,7 +99,7 @@ class Fetching:
     async def _complete(self, rows: Rows, numbers: list[bytes]) -> tuple[Rows, list[bytes]]:
         """Make what the store does not keep (b"") from the octets."""
         there = bytearray(b"\1" * len(rows))
-        for place in sorted(_lacking(rows, self._plan.made)):
+        for place in sorted(_lacking(rows, self._plan.made & ~Field.PREVIEW)):
             message = Message(self._mailbox, rows.uids[place], self._breath)
             try:
                 made = await message.make_attributes()
@@ -107,13 +107,36 @@ class Fetching:
                 there[place] = 0
                 continue
             self._made.append((message.uid, made))
-            for column, value in ((rows.envelopes, made.envelope), (rows.structures, made.structure), (rows.indexes, made.index)):
+            for column, value in ((rows.envelopes, made.envelope), (rows.structures, made.structure), (rows.indexes, made.index),
+                                  (rows.previews, made.preview)):
                 if column:
                     column[place] = value
+        if Field.PREVIEW in self._plan.made:
+            await self._preview(rows, there)
         if all(there):
             return rows, numbers
         self.missing += there.count(0)
         return select(rows, there), list(compress(numbers, there))
+
+    async def _preview(self, rows: Rows, there: bytearray) -> None:
+        """Of large messages only the beginning of a part is read; a store that keeps their index makes that quick."""
+        places = [place for place, value in enumerate(rows.previews) if not value and there[place]]
+        if not places:
+            return
+        known: Rows = await settled(self._mailbox.rows(
+            uid_ranges([rows.uids[place] for place in places]), len(places), Field.INDEX))
+        indexes = dict(zip(known.uids, known.indexes))
+        for place in places:
+            uid = rows.uids[place]
+            message = Message(self._mailbox, uid, self._breath, index=indexes.get(uid, b""))
+            try:
+                rows.previews[place] = await message.preview()
+            except NoSuchMessage:
+                there[place] = 0
+                continue
+            if message.attributes is not None:
+                self._made.append((uid, message.attributes))
+            await message.breathe()
 
     # -- octets
 

@@ -14,7 +14,7 @@ COLUMN_PAGE = 1_000         # with narrow columns from the store: dates, sizes
 WIDE_PAGE = 500             # with ENVELOPE, BODYSTRUCTURE or BODY: some 1 KiB each, of a hostile sender's 200 KiB
 OCTETS_PAGE = 64            # with octets: one durable \Seen for so many, and no more than so many unread by a slow client
 IN_VIEW = Field.FLAGS | Field.MODSEQ
-MADE = Field.ENVELOPE | Field.STRUCTURE | Field.INDEX
+MADE = Field.ENVELOPE | Field.STRUCTURE | Field.INDEX | Field.PREVIEW
 
 Spans = list[tuple[int, int]]
 

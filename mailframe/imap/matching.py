@@ -13,6 +13,7 @@ from mailframe.model.query import (
     And,
     Everything,
     HasFlags,
+    HasId,
     HasKeyword,
     InBody,
     InHeader,
@@ -21,6 +22,7 @@ from mailframe.model.query import (
     Or,
     Query,
     Received,
+    Saved,
     Sent,
     Size,
     Uids,
@@ -39,6 +41,10 @@ def needed(query: Query) -> Field:
                 fields |= Field.SIZE
             case Received():
                 fields |= Field.DATE
+            case Saved():
+                fields |= Field.SAVED
+            case HasId(_, thread):
+                fields |= Field.THREADID if thread else Field.EMAILID
             case InBody() | InText():
                 fields |= Field.INDEX | Field.SIZE
             case _:
@@ -134,6 +140,10 @@ class Columns:
                 return bytes([low <= size <= high for size in rows.sizes])
             case Received(first, until):
                 return bytes([first <= date < until for date in rows.dates])
+            case Saved(first, until):
+                return bytes([first <= date < until for date in rows.saved])
+            case HasId(wanted, thread):
+                return bytes([each == wanted for each in (rows.thread_ids if thread else rows.email_ids)])
             case _:
                 return None
 

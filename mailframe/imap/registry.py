@@ -113,15 +113,24 @@ class Registry:
         self.items: dict[bytes, Named] = {}
         self.search_keys: dict[bytes, Named] = {}
         self.status_items: dict[bytes, Named] = {}
+        self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
         for extension in self.extensions:
             self.commands.update((command.name, command) for command in extension.commands)
             self.items.update((item.name, item) for item in extension.items)
             self.search_keys.update((key.name, key) for key in extension.search_keys)
             self.status_items.update((item.name, item) for item in extension.status_items)
+            if extension.needs:
+                entries = (*extension.items, *extension.search_keys, *extension.status_items)
+                self._needs.update((id(entry), extension.needs) for entry in entries)
 
     def with_extensions(self, *more: Extension) -> Registry:
         """A registry with these as well."""
         return Registry((*self.extensions, *more))
+
+    def usable(self, table: Mapping[bytes, Named], context: Context) -> dict[bytes, Named]:
+        """What of `items`, `search_keys` or `status_items` the session's store can answer; the rest is unknown to it."""
+        lacking = {key for key, needs in self._needs.items() if not all(map(context.provides, needs))}
+        return {name: entry for name, entry in table.items() if id(entry) not in lacking}
 
     def capabilities(self, context: Context) -> list[bytes]:
         """What is announced to this session now (RFC 3501 section 6.1.1)."""

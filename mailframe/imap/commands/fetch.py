@@ -81,7 +81,7 @@ def _plan(context: Context, args: Cursor) -> Plan:
     plans: dict[tuple[bytes, bool, bool], Plan] = context.caches.setdefault("imap FETCH plans", {})
     plan = plans.get((text, args.by_uid, modseq))
     if plan is None:
-        plan = read_plan(args, context.registry.items, (Modseq(),) if modseq else ())
+        plan = read_plan(args, context.registry.usable(context.registry.items, context), (Modseq(),) if modseq else ())
         if len(text) <= MAX_KEPT_TEXT:
             if len(plans) >= MAX_KEPT:
                 plans.clear()

@@ -93,7 +93,8 @@ async def find(context: Context, charset: bytes, keys: Cursor) -> tuple[array[in
     """The UIDs that match, ascending, of the messages that the client knows; whether MODSEQ was among the keys."""
     if charset not in CHARSETS:
         raise BadCharset
-    known = {name: word for name, word in context.registry.search_keys.items() if isinstance(word, SearchKey)}
+    usable = context.registry.usable(context.registry.search_keys, context)
+    known = {name: word for name, word in usable.items() if isinstance(word, SearchKey)}
     reader = KeyReader(keys, known, context.clock.seconds())
     query = program(reader)
     keys.end()

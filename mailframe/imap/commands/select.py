@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IModSequenced
+from mailframe.interfaces.store import IModSequenced, IObjectIds
 from mailframe.model.flags import SEEN
 from mailframe.model.mailbox import MailboxStatus
 
@@ -14,6 +14,7 @@ from .. import conditional
 from ..cursor import BadSyntax, Cursor
 from ..extensions import qresync
 from ..extensions.imap4rev2 import list_line
+from ..extensions.objectid import mailbox_id
 from ..registry import Command, Completion, Context, Effect, Extension, Selected, State
 from ..selecting import flag_lines
 from ..view import View
@@ -100,6 +101,8 @@ def _describe(context: Context, selected: Selected, status: MailboxStatus) -> No
     out.untagged(b"OK [UIDVALIDITY %d] UIDs are valid" % status.uidvalidity)
     next_uid = max(status.uidnext, view.uids[-1] + 1 if len(view) else 1)
     out.untagged(b"OK [UIDNEXT %d] Next UID, or more" % next_uid)
+    if IObjectIds.providedBy(selected.mailbox):
+        out.untagged(b"OK [%b] Its id" % mailbox_id(selected.info.id))      # RFC 8474 section 4.2
     if IModSequenced.providedBy(selected.mailbox):
         out.untagged(b"OK [HIGHESTMODSEQ %d] Mod-sequences are kept" % max(status.highest_modseq, 1))
 

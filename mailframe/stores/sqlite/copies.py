@@ -50,7 +50,7 @@ def copy(
     where = {name: names[name] for name in ("uids", "source", "target", "first")}
     con.execute(f"INSERT INTO head SELECT :target, {_NEW_UID}, m.octets {_PAIRED.format('head')}", where)
     con.execute(f"""
-        INSERT INTO attributes SELECT :target, {_NEW_UID}, m.version, m.envelope, m.structure, m.mime_index
+        INSERT INTO attributes SELECT :target, {_NEW_UID}, m.version, m.envelope, m.structure, m.mime_index, m.preview
         {_PAIRED.format('attributes')}""", where)
     con.execute("""
         UPDATE content SET refs = refs + copies.n
