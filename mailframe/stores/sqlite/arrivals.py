@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import apsw
 
@@ -18,7 +17,7 @@ from mailframe.sqlite.pieces import PIECE
 from mailframe.sqlite.rows import Row
 
 from . import quota
-from .counting import Counted, Counts, count, count_in_folder, uncount
+from .counting import Counted, Counts, count, count_in_folder, counts_of, uncount
 from .departures import current_modseq
 from .schema import signed
 from .settings import SqliteSettings
@@ -51,8 +50,8 @@ def append(
     shelf = Shelf(con, content, messages)
     placed = [shelf.place(message) for message in messages]
     sizes = [len(message.head) + place[2] for message, place in zip(messages, placed)]
-    counted = count(con, mailbox, Counts.of(messages, sizes))
-    if quota.too_much(con, counted.account, counted.own, settings, sizes):
+    counted = count(con, mailbox, counts_of(messages, sizes))
+    if quota.too_much(con, counted, settings, sizes):
         raise quota.refusal(counted.account)
     uids = range(counted.uidnext - len(messages), counted.uidnext)
     con.executemany(_ARRIVE, [_row(counted, uid, saved, message, link, place)
@@ -70,17 +69,8 @@ class Delivery:
     changed: list[tuple[int, int]] = field(default_factory=list)
 
 
-class Arriving(NamedTuple):
-    """One target on its way; a refusal is noted at `number` of `outcomes`."""
-
-    delivery: Delivery
-    outcomes: list[Refusal | None]
-    number: int
-    place: Place
-
-    @property
-    def message(self) -> New:
-        return self.delivery.targets[self.number][2]
+#: One target on its way; a refusal is noted at its number of the delivery's outcomes. Plain, since there are thousands a second.
+Arriving = tuple[Delivery, list[Refusal | None], int, New, Place]
 
 
 def deliver(
@@ -97,7 +87,7 @@ def deliver(
         outcomes.append(mine)
         for number, (name, folder, message) in enumerate(delivery.targets):
             try:
-                arriving.setdefault((name, folder), []).append(Arriving(delivery, mine, number, shelf.place(message)))
+                arriving.setdefault((name, folder), []).append((delivery, mine, number, message, shelf.place(message)))
             except Refusal as refusal:          # raised before anything was changed for this target
                 mine[number] = refusal
     rows: list[Row] = []
@@ -113,36 +103,38 @@ def _arrived(
     settings: SqliteSettings,
 ) -> list[Row]:
     """Count the mailbox up; the rows to insert, in the order of arrival. What is too much for the account is refused."""
-    fresh = mail[0].delivery.fresh
-    sizes = [len(each.message.head) + each.place[2] for each in mail]
-    counts = Counts.of([each.message for each in mail], sizes)
-    counted = count_in_folder(con, name, folder, fresh, saved, counts)
-    refused = quota.too_much(con, counted.account, counted.own, settings, sizes)
+    counts, sizes = _counts(mail)
+    counted = count_in_folder(con, name, folder, mail[0][0].fresh, saved, counts)
+    refused = quota.too_much(con, counted, settings, sizes)
     if refused:
         uncount(con, counted.mailbox, counts)
         mail = _without(con, mail, refused, counted.account, content)
         if not mail:
             return []
-        fitting = [len(each.message.head) + each.place[2] for each in mail]
-        counted = count(con, counted.mailbox, Counts.of([each.message for each in mail], fitting))
+        counted = count(con, counted.mailbox, _counts(mail)[0])
     rows = []
-    for uid, each in enumerate(mail, counted.uidnext - len(mail)):
-        each.delivery.changed.append((counted.account, counted.mailbox))
-        rows.append(_row(counted, uid, saved, each.message, each.delivery.links[each.number], each.place))
+    for uid, (delivery, _, number, message, place) in enumerate(mail, counted.uidnext - len(mail)):
+        delivery.changed.append((counted.account, counted.mailbox))
+        rows.append(_row(counted, uid, saved, message, delivery.links[number], place))
     return rows
+
+
+def _counts(mail: Sequence[Arriving]) -> tuple[Counts, list[int]]:
+    sizes = [len(message.head) + place[2] for _, _, _, message, place in mail]
+    return counts_of([each[3] for each in mail], sizes), sizes
 
 
 def _without(
     con: apsw.Connection, mail: Sequence[Arriving], refused: Sequence[int], account: int, content: SqliteContent,
 ) -> list[Arriving]:
     """Those that stay; the others are told, and refer to their content no more."""
-    for place in refused:
-        each = mail[place]
-        each.outcomes[each.number] = quota.refusal(account)
-        if each.place[0] is not None:
-            content.release(con, each.place[0])
+    for which in refused:
+        _, outcomes, number, _, place = mail[which]
+        outcomes[number] = quota.refusal(account)
+        if place[0] is not None:
+            content.release(con, place[0])
     gone = set(refused)
-    return [each for place, each in enumerate(mail) if place not in gone]
+    return [each for which, each in enumerate(mail) if which not in gone]
 
 
 class Shelf:
@@ -176,4 +168,4 @@ def _row(counted: Counted, uid: int, saved: int, message: New, links: Links, pla
     known = message.attributes
     attributes = (known.version, known.envelope, known.structure, known.index, known.preview) if known else _UNKNOWN
     return (counted.mailbox, uid, signed(message.flags), counted.modseq, message.date, saved, size + len(message.head), content,
-            octets, message.head, *attributes, counted.account, links.own or None, links.parent or None, links.root or None)
+            octets, message.head, *attributes, counted.account, links.own, links.parent, links.root)

@@ -11,7 +11,7 @@ from mailframe.sqlite.rows import fetch
 from mailframe.stores import keywords
 
 from . import quota
-from .counting import Counts, count
+from .counting import count
 from .departures import expunge
 from .keywordtable import grow, table
 from .schema import EMAIL_ID, masks, signed, uid_set
@@ -38,8 +38,8 @@ def copy(
         return [], range(0)
     unseen, deleted, size = fetch(
         con, f"SELECT total(flags & {SEEN} = 0), total(flags & {DELETED} <> 0), sum(size) {_THESE}", these)[0]
-    counted = count(con, target, Counts(len(old), int(unseen), int(deleted), size))
-    if settings is not None and quota.too_much(con, account, counted.own, settings, (size,)):
+    counted = count(con, target, (len(old), int(unseen), int(deleted), size))
+    if settings is not None and quota.too_much(con, counted, settings, (size, *[0] * (len(old) - 1))):
         raise quota.refusal(account)
     new = range(counted.uidnext - len(old), counted.uidnext)
     flags = _translation(con, source, target, masks([row[0] for row in fetch(con, f"SELECT DISTINCT flags {_THESE}", these)]))

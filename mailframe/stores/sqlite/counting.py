@@ -24,19 +24,18 @@ _BY_NUMBER = f"{_COUNT} WHERE id = ?5 {_RETURN}"
 _BY_NAME = f"{_COUNT} WHERE account = (SELECT id FROM account WHERE name = ?5) AND name = ?6 {_RETURN}"
 
 
-class Counts(NamedTuple):
-    """What arrives, together."""
+#: What arrives, together: messages, of these unseen and deleted ones, octets.
+Counts = tuple[int, int, int, int]
 
-    messages: int
-    unseen: int
-    deleted: int
-    size: int
 
-    @classmethod
-    def of(cls, messages: Sequence[New], sizes: Sequence[int]) -> Counts:
-        """`sizes` are of head and content together."""
-        return cls(len(messages), sum(not message.flags & SEEN for message in messages),
-                   sum(bool(message.flags & DELETED) for message in messages), sum(sizes))
+def counts_of(messages: Sequence[New], sizes: Sequence[int]) -> Counts:
+    """`sizes` are of head and content together."""
+    unseen = deleted = 0
+    for message in messages:
+        flags = message.flags
+        unseen += not flags & SEEN
+        deleted += bool(flags & DELETED)
+    return len(messages), unseen, deleted, sum(sizes)
 
 
 class Counted(NamedTuple):
@@ -48,10 +47,6 @@ class Counted(NamedTuple):
     modseq: int
     max_octets: int | None
     max_messages: int | None
-
-    @property
-    def own(self) -> tuple[int | None, int | None]:
-        return self.max_octets, self.max_messages
 
 
 def count(con: apsw.Connection, mailbox: int, counts: Counts) -> Counted:

@@ -10,6 +10,7 @@ from mailframe.model.mailbox import Quota
 from mailframe.model.refusal import OverQuota
 from mailframe.sqlite.rows import fetch
 
+from .counting import Counted
 from .settings import SqliteSettings
 
 NO_LIMIT = -1       # in the account's row, where NULL is "as the settings say"
@@ -27,15 +28,17 @@ def limits(own: Own, settings: SqliteSettings) -> tuple[int | None, int | None]:
 
 
 def too_much(
-    con: apsw.Connection, account: int, own: Own, settings: SqliteSettings, sizes: Sequence[int],
+    con: apsw.Connection, counted: Counted, settings: SqliteSettings, sizes: Sequence[int],
 ) -> list[int]:
     """Which of the messages (their places) that were just counted up are too much, taken in their order.
 
     Costs nothing where there is no limit, and one statement where there is one."""
-    max_octets, max_messages = limits(own, settings)
+    if counted.max_octets is None and counted.max_messages is None and not settings.limited:
+        return []
+    max_octets, max_messages = limits((counted.max_octets, counted.max_messages), settings)
     if max_octets is None and max_messages is None:
         return []
-    octets, messages = fetch(con, USED, (account,))[0]
+    octets, messages = fetch(con, USED, (counted.account,))[0]
     octets_left = (octets if max_octets is None else max_octets) - octets
     messages_left = (messages if max_messages is None else max_messages) - messages
     if octets_left >= 0 and messages_left >= 0:

@@ -11,35 +11,44 @@ import apsw
 #: More expunged UIDs than these are worth a look of the sweeper: what a smaller limit would save is not worth its index.
 LOGGED = 1_000
 
-# The conversation of an arriving message: that of its own id, which a reply that came before may have told, of what it
-# answers, of what it all began with; else named after the first of them. NULL without any id: by the rule of THREAD_ID.
-_LINKED = "(SELECT thread FROM link WHERE account = NEW.account AND hash = NEW.{})"
-_THREAD = f"coalesce({', '.join(map(_LINKED.format, ('own', 'parent', 'root')))}, NEW.root, NEW.own)"
-_REST = """
-        INSERT OR IGNORE INTO link SELECT NEW.account, said.hash, m.thread
-            FROM message AS m, (SELECT NEW.own AS hash UNION SELECT NEW.parent UNION SELECT NEW.root) AS said
-            WHERE NEW.root IS NOT NULL AND m.mailbox = NEW.mailbox AND m.uid = NEW.uid AND said.hash IS NOT NULL;
+_VIEW = """
+    CREATE VIEW arrival AS SELECT
+        NULL AS mailbox, NULL AS uid, NULL AS flags, NULL AS modseq, NULL AS date, NULL AS saved, NULL AS size, NULL AS content,
+        NULL AS octets, NULL AS head, NULL AS version, NULL AS envelope, NULL AS structure, NULL AS mime_index,
+        NULL AS preview, NULL AS account, NULL AS own, NULL AS parent, NULL AS root;"""
+_CONTENT = """
+        INSERT INTO content (size, refs, since) VALUES (length(NEW.octets), 1, NEW.saved);
+        INSERT INTO piece VALUES (last_insert_rowid() << 16, NEW.octets);"""
+_TRIGGER = """
+    CREATE TRIGGER {name} INSTEAD OF INSERT ON arrival WHEN {when} BEGIN{before}
+        INSERT INTO message VALUES (
+            NEW.mailbox, NEW.uid, NEW.flags, NEW.modseq, NEW.date, NEW.saved, NEW.size, {content}, NULL, coalesce({thread}));{links}
         INSERT INTO head SELECT NEW.mailbox, NEW.uid, NEW.head WHERE length(NEW.head) > 0;
         INSERT INTO attributes SELECT NEW.mailbox, NEW.uid, NEW.version, NEW.envelope, NEW.structure, NEW.mime_index, NEW.preview
             WHERE NEW.version IS NOT NULL;
     END;"""
-_ARRIVAL = f"""
-    CREATE VIEW arrival AS SELECT
-        NULL AS mailbox, NULL AS uid, NULL AS flags, NULL AS modseq, NULL AS date, NULL AS saved, NULL AS size, NULL AS content,
-        NULL AS octets, NULL AS head, NULL AS version, NULL AS envelope, NULL AS structure, NULL AS mime_index,
-        NULL AS preview,
-        NULL AS account, NULL AS own, NULL AS parent, NULL AS root;
-    CREATE TRIGGER arrival_with_octets INSTEAD OF INSERT ON arrival WHEN NEW.octets IS NOT NULL BEGIN
-        INSERT INTO content (size, refs, since) VALUES (length(NEW.octets), 1, NEW.saved);
-        INSERT INTO piece VALUES (last_insert_rowid() << 16, NEW.octets);
-        INSERT INTO message VALUES (
-            NEW.mailbox, NEW.uid, NEW.flags, NEW.modseq, NEW.date, NEW.saved, NEW.size, last_insert_rowid() >> 16, NULL, {_THREAD});
-        {_REST}
-    CREATE TRIGGER arrival_of_content INSTEAD OF INSERT ON arrival WHEN NEW.octets IS NULL BEGIN
-        INSERT INTO message VALUES (
-            NEW.mailbox, NEW.uid, NEW.flags, NEW.modseq, NEW.date, NEW.saved, NEW.size, NEW.content, NULL, {_THREAD});
-        {_REST}
-"""
+_LINKED = "(SELECT thread FROM link WHERE account = NEW.account AND hash = NEW.{})"
+_LINK = """
+        INSERT OR IGNORE INTO link SELECT NEW.account, NEW.{0}, thread FROM message
+            WHERE mailbox = NEW.mailbox AND uid = NEW.uid AND NEW.{0} <> 0;"""
+
+
+def _arrival() -> str:
+    """Step 2's view, with a trigger for each kind of arrival: with octets or content that is there, a reply or not.
+
+    The conversation of a message is that of its own id, which a reply that came before may have told, of what it answers, of
+    what it all began with; else it is named after the first of them. NULL without any id (0): by the rule of THREAD_ID.
+    """
+    triggers = [_VIEW]
+    for octets, before, content in (("NOT NULL", _CONTENT, "last_insert_rowid() >> 16"), ("NULL", "", "NEW.content")):
+        for root, said, name in (("<>", ("own", "parent", "root"), "reply"), ("=", ("own",), "message")):
+            triggers.append(_TRIGGER.format(
+                name=f"arrival_of_{name}_{'with_octets' if before else 'of_content'}",
+                when=f"NEW.octets IS {octets} AND NEW.root {root} 0", before=before, content=content,
+                thread=", ".join([*map(_LINKED.format, said), f"nullif(NEW.{said[-1]}, 0)"]),
+                links="".join(map(_LINK.format, said)) if len(said) > 1 else ""))
+    return "".join(triggers)
+
 
 #: Steps are only ever added at the end.
 MIGRATIONS = (
@@ -116,7 +125,7 @@ MIGRATIONS = (
     ALTER TABLE attributes ADD COLUMN preview BLOB NOT NULL DEFAULT x'';
     CREATE TABLE link (account INTEGER, hash INTEGER, thread INTEGER NOT NULL, PRIMARY KEY (account, hash)) WITHOUT ROWID;
     DROP VIEW arrival;
-    {_ARRIVAL}
+    {_arrival()}
     """,
 )
 

@@ -16,6 +16,11 @@ class SqliteSettings:
     expunged_kept: int = 100_000        # UIDs of expunged messages remembered for each mailbox, some 2 MB: a program that
                                         # comes back after more of them compares the whole list of UIDs instead
 
+    @property
+    def limited(self) -> bool:
+        """Whether accounts have a limit that was given none of their own."""
+        return self.max_octets is not None or self.max_messages is not None
+
     def __post_init__(self) -> None:
         for name in ("max_octets", "max_messages"):
             value = getattr(self, name)
