@@ -32,9 +32,13 @@ class Plan:
     asks_modseq: bool = False
     changed_since: int | None = None    # only messages with a greater mod-sequence (RFC 7162 section 3.1.4.1)
     vanished: bool = False              # and which are gone (section 3.2.6)
+    partial: tuple[int, int] | None = None      # a window into them (RFC 9394 section 3.3)
 
     @classmethod
-    def of(cls, items: Iterable[Column | Section], changed_since: int | None = None, vanished: bool = False) -> Plan:
+    def of(
+        cls, items: Iterable[Column | Section], changed_since: int | None = None, vanished: bool = False,
+        partial: tuple[int, int] | None = None,
+    ) -> Plan:
         """Of items in the order asked for; a label that comes twice is told once."""
         columns: dict[bytes, Column] = {}
         sections: dict[bytes, Section] = {}
@@ -49,7 +53,7 @@ class Plan:
         seen = any(section.sets_seen for section in sections.values())
         return cls(
             tuple(columns.values()), tuple(sections.values()), fields, made, seen, b"FLAGS" in columns, b"MODSEQ" in columns,
-            changed_since, vanished)
+            changed_since, vanished, partial)
 
     @property
     def page(self) -> int:

@@ -15,6 +15,7 @@ from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.sasl.exchange import Mechanism
 
 from .cursor import Cursor
+from .returning import ReturnOption
 from .settings import ImapSettings
 from .view import View
 from .writer import Writer
@@ -98,6 +99,7 @@ class Extension:
     items: tuple[Named, ...] = ()           # FETCH data items
     search_keys: tuple[Named, ...] = ()
     status_items: tuple[Named, ...] = ()
+    search_returns: tuple[ReturnOption, ...] = ()
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
     announced: State = State.ANY
     when: Callable[[Context], bool] | None = None
@@ -113,12 +115,14 @@ class Registry:
         self.items: dict[bytes, Named] = {}
         self.search_keys: dict[bytes, Named] = {}
         self.status_items: dict[bytes, Named] = {}
+        self.search_returns: dict[bytes, ReturnOption] = {}
         self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
         for extension in self.extensions:
             self.commands.update((command.name, command) for command in extension.commands)
             self.items.update((item.name, item) for item in extension.items)
             self.search_keys.update((key.name, key) for key in extension.search_keys)
             self.status_items.update((item.name, item) for item in extension.status_items)
+            self.search_returns.update((option.name, option) for option in extension.search_returns)
             if extension.needs:
                 entries = (*extension.items, *extension.search_keys, *extension.status_items)
                 self._needs.update((id(entry), extension.needs) for entry in entries)

@@ -389,6 +389,12 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
             found[word] = reader.number(least=1)
         elif word == b"COUNT":
             found[word] = reader.number()
+        elif word == b"PARTIAL":
+            reader.expect(b"(")
+            found[word] = reader.match(re.compile(rb"-?[1-9][0-9]*:-?[1-9][0-9]*"), "partial-range").group()
+            reader.expect(b" ")
+            found[word] = (found[word], None if reader.take(b"NIL") else reader.uid_set())
+            reader.expect(b")")
         else:
             assert word == b"MODSEQ", f"unknown return data {word!r}"
             found[word] = reader.number(MAX_63, 1)
