@@ -25,7 +25,8 @@ from .settings import SqliteSettings
 #: (content id or None, the octets to be kept or None, their size)
 Place = tuple[int | None, bytes | None, int]
 
-_ARRIVE = "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UNKNOWN = (None,) * 5
+_ARRIVE = "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def links_of(message: New) -> Links:
@@ -165,6 +166,6 @@ class Shelf:
 def _row(counted: Counted, uid: int, saved: int, message: New, links: Links, place: Place) -> Row:
     content, octets, size = place
     known = message.attributes
-    attributes = (known.version, known.envelope, known.structure, known.index) if known else (None, None, None, None)
+    attributes = (known.version, known.envelope, known.structure, known.index, known.preview) if known else _UNKNOWN
     return (counted.mailbox, uid, signed(message.flags), counted.modseq, message.date, saved, size + len(message.head), content,
             octets, message.head, *attributes, counted.account, links.own, links.parent, links.root)
