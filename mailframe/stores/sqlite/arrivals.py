@@ -47,6 +47,16 @@ def append(con: apsw.Connection, content: SqliteContent, mailbox: int, messages:
     return uids
 
 
+def register(con: apsw.Connection, mailbox: int, messages: Sequence[New], saved: int) -> range:
+    """Rows for messages whose octets rest elsewhere, `New.size` of them, and which refer to no content. Raises NoSuchMailbox."""
+    placed: list[Place] = [(0, None, message.size) for message in messages]
+    uidnext, modseq = _count(con, _BY_NUMBER, messages, placed, mailbox)[:2]
+    uids = range(uidnext - len(messages), uidnext)
+    con.executemany(_ARRIVE, [_row(mailbox, uid, modseq, saved, message, place)
+                              for uid, message, place in zip(uids, messages, placed)])
+    return uids
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message's (account, folder, message) targets; `changed` is told the (account, mailbox) of those that got it."""

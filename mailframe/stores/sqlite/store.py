@@ -42,6 +42,11 @@ class SqliteStore:
         self._sweeper = Sweeper("mailboxes", self.sweep, clock)
         engine.register("store", MIGRATIONS)
 
+    @property
+    def parts(self) -> Parts:
+        """What its accounts and mailboxes share, for a store that keeps its index in these tables."""
+        return self._parts
+
     async def start(self) -> None:
         """Raises EngineError with a sentence for people."""
         await self.engine.start()
