@@ -20,6 +20,7 @@ from mailframe.model.address import Address
 from mailframe.model.route import Account, Remote, Resolution
 from mailframe.pipeline.local import LocalAgent
 from mailframe.sqlite.engine import Engine
+from mailframe.stores.maildir import MaildirStore
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite.store import SqliteStore
 
@@ -34,6 +35,11 @@ def sqlite(context: BuildContext, path: Path | None = None) -> SqliteStore:
         return SqliteStore(context.engine, context.reactor, content=context.content, attributes_version=VERSION)
     engine = Engine(path, context.reactor)
     return SqliteStore(engine, context.reactor, attributes_version=VERSION)
+
+
+def maildir(context: BuildContext, path: Path, layout: str = "{account}", index: Path | None = None) -> MaildirStore:
+    """Mailboxes as Maildir++ folders under a path, shared with other programs; one folder for each account."""
+    return MaildirStore(path, context.reactor, layout=layout, index=index, attributes_version=VERSION)
 
 
 def memory() -> MemoryStore:
@@ -93,7 +99,7 @@ class Everyone:
 
 
 BUILT_IN: Mapping[str, Mapping[str, Any]] = {
-    "storage": {"sqlite": sqlite, "memory": memory},
+    "storage": {"sqlite": sqlite, "maildir": maildir, "memory": memory},
     "delivery": {"mailbox": mailbox},
     "auth": {"file": accounts_file, "strcred": strcred},
     "directory": {"file": accounts_file, "everyone": Everyone},

@@ -1,0 +1,173 @@
+"""An account's folders on disk, in threads: which there are, and how they are made, renamed and removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from mailframe.model.refusal import MailboxExists, NoSuchMailbox
+
+from .disk import OWN, log, make_maildir, sync_folder
+
+#: Folder's name ("" for INBOX) to the inode of its cur.
+Found = dict[str, int]
+
+_MARK = "maildirfolder"     # the file that says: not an account, but a folder of one
+_NUMBERS = count(1)
+_OLD_S = 36 * 3600.0        # of a file in tmp: whoever wrote it is gone (the Maildir convention)
+
+
+@dataclass(slots=True)
+class Difference:
+    """Mailboxes that are gone; (mailbox, folder) renamed; (mailbox, folder) put back under their name; unknown folders."""
+
+    gone: list[int] = field(default_factory=list)
+    renamed: list[tuple[int, str]] = field(default_factory=list)
+    replaced: list[tuple[int, str]] = field(default_factory=list)
+    arrived: list[str] = field(default_factory=list)
+
+
+def found(root: Path) -> Found:
+    """All folders. Raises FileNotFoundError when the account is gone."""
+    answer = {"": os.stat(root / "cur").st_ino}
+    with os.scandir(root) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and len(entry.name) > 1 and entry.is_dir():
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    answer[entry.name] = os.stat(root / entry.name / "cur").st_ino
+    return answer
+
+
+def compare(known: Sequence[tuple[int, str | None, int]], there: Mapping[str, int]) -> Difference:
+    """`known` are (mailbox, folder, inode). A folder is known again by its inode, and else by its name."""
+    left, difference = dict(there), Difference()
+    pending = [each for each in known if left.get(each[1] or "") != each[2] or each[1] is None]
+    for _, folder, inode in known:
+        if folder is not None and left.get(folder) == inode:
+            del left[folder]
+    by_inode = {inode: folder for folder, inode in left.items()}
+    for mailbox, folder, inode in list(pending):
+        other = by_inode.pop(inode, None)
+        if other:                       # nothing becomes INBOX by being renamed
+            del left[other]
+            difference.renamed.append((mailbox, other))
+            pending.remove((mailbox, folder, inode))
+    for mailbox, folder, _ in pending:
+        if folder is not None and folder in left:
+            del left[folder]
+            difference.replaced.append((mailbox, folder))
+        else:
+            difference.gone.append(mailbox)
+    difference.arrived = sorted(left)
+    return difference
+
+
+def prepare(root: Path) -> None:
+    """Make what an account needs, finish what a crash interrupted, and remove what has lain in tmp for 36 hours."""
+    make_maildir(root)
+    for name in os.listdir(root / "tmp"):
+        path = root / "tmp" / name
+        if name.startswith(OWN + "moving"):
+            _put_back(root, path, name)
+        elif name.startswith(OWN):
+            shutil.rmtree(path, ignore_errors=True)
+    for folder in (root, *(root / name for name in found(root) if name)):
+        _clean(folder / "tmp")
+
+
+def make(root: Path, folder: str) -> None:
+    """A whole folder appears in one step. Raises MailboxExists."""
+    if (root / folder).exists():
+        raise MailboxExists()
+    build = _own(root, "new")
+    make_maildir(build)
+    (build / _MARK).touch(0o600)
+    sync_folder(build)
+    os.rename(build, root / folder)
+    sync_folder(root)
+
+
+def remove(root: Path, folder: str) -> None:
+    """It is gone in one step; INBOX comes again, empty. Raises NoSuchMailbox."""
+    away = _own(root, "deleted")
+    if folder:
+        try:
+            os.rename(root / folder, away)
+        except FileNotFoundError:
+            raise NoSuchMailbox() from None
+    else:
+        _empty_inbox(root, away)
+    sync_folder(root)
+    shutil.rmtree(away, ignore_errors=True)
+
+
+def rename(root: Path, moves: Sequence[tuple[str, str]]) -> None:
+    """(folder, its new name), all or none; names may change places. INBOX leaves an empty one behind."""
+    leaving = {old for old, _ in moves if old}
+    if any(new not in leaving and (root / new).exists() for _, new in moves):
+        raise MailboxExists()
+    swapped = any(new in leaving for _, new in moves)
+    done: list[tuple[Path, Path]] = []
+    try:
+        for old, _ in moves:
+            if swapped and old:
+                _step(root / old, root / "tmp" / f"{OWN}moving{old}", done)
+        for old, new in sorted(moves, key=lambda move: not move[0]):       # INBOX last: it does not go back
+            if not old:
+                make(root, new)
+                _empty_inbox(root, root / new)
+            else:
+                _step(root / "tmp" / f"{OWN}moving{old}" if swapped else root / old, root / new, done)
+    except BaseException:
+        for before, after in reversed(done):
+            os.rename(after, before)
+        raise
+    sync_folder(root)
+
+
+def _step(before: Path, after: Path, done: list[tuple[Path, Path]]) -> None:
+    try:
+        os.rename(before, after)
+    except FileNotFoundError:
+        raise NoSuchMailbox() from None
+    done.append((before, after))
+
+
+def _empty_inbox(root: Path, target: Path) -> None:
+    """Its cur, new and tmp become those of `target`; mail that arrives in between is refused or comes into the new ones."""
+    target.mkdir(mode=0o700, exist_ok=True)
+    for name in ("cur", "new"):
+        os.rename(root / name, target / name)       # over an empty directory, if there is one
+        (root / name).mkdir(mode=0o700)
+    make_maildir(target)
+    sync_folder(target)
+
+
+def _put_back(root: Path, path: Path, name: str) -> None:
+    """A folder that was to change places with another when we were interrupted: it takes its old name, or a new one."""
+    folder = name.removeprefix(OWN + "moving")
+    target = root / folder
+    if target.exists():
+        target = root / f"{folder}-{time.time_ns()}"
+    os.rename(path, target)
+    log.warn("a folder that was being renamed has its name again: {path}", path=str(target))
+
+
+def _own(root: Path, what: str) -> Path:
+    return root / "tmp" / f"{OWN}{what}-{os.getpid()}-{time.time_ns()}-{next(_NUMBERS)}"
+
+
+def _clean(tmp: Path) -> None:
+    oldest = time.time() - _OLD_S
+    try:
+        for entry in os.scandir(tmp):
+            if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_ctime < oldest:
+                os.unlink(entry.path)
+    except FileNotFoundError:
+        pass
