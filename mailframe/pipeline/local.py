@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from mailframe.interfaces.content import IContent, IReadableContent
 from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IJoinedDelivery
-from mailframe.interfaces.store import IAccount, IJoinedStore, IMailStore
+from mailframe.interfaces.store import IAccount, IDelivers, IJoinedStore, IMailStore
 from mailframe.mime.header import has_field, without_field
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, New, NewMailbox
@@ -82,7 +82,10 @@ class LocalDelivery:
         """See `IDelivery`: all mailboxes at once; a failure of one is no failure of another."""
         await self._seal()
         messages = self._messages(head, heads)
-        if len(messages) == 1:
+        store = self._agent.store
+        if IDelivers.providedBy(store):
+            outcomes = await self._deliver_all(store, messages)
+        elif len(messages) == 1:
             outcomes = [await self._deliver(*messages[0])]
         else:
             outcomes = await gatherResults([Deferred.fromCoroutine(self._deliver(*each)) for each in messages])
@@ -116,6 +119,14 @@ class LocalDelivery:
             one = finished.get(whole) or finished.setdefault(whole, self._intake.finished(whole))
             messages.append((recipient, one.new(date=int(self._envelope.received_at))))
         return messages
+
+    async def _deliver_all(self, store: IDelivers, messages: Sequence[tuple[Recipient, New]]) -> Sequence[Refusal | None]:
+        targets = [(each.account or "", each.folder, message) for each, message in messages]
+        try:
+            outcomes: Sequence[Refusal | None] = await contained(store, store.deliver, targets, self._agent.fresh)
+        except Refusal as refusal:
+            return [refusal] * len(targets)
+        return outcomes if len(outcomes) == len(targets) else [InternalError(detail="deliver gave too few outcomes")] * len(targets)
 
     async def _deliver(self, recipient: Recipient, message: New) -> Refusal | None:
         store = self._agent.store

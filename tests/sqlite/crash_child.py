@@ -15,6 +15,7 @@ from twisted.internet.task import react
 from mailframe.model.flags import SEEN, FlagChange
 from mailframe.model.mailbox import FRESH_ACCOUNT, New
 from mailframe.sqlite.engine import Engine
+from mailframe.stores.maildir import MaildirStore
 from mailframe.stores.sqlite import SqliteStore
 
 reactor: Any = the_reactor
@@ -30,7 +31,7 @@ def octets(size: int) -> bytes:
     return os.urandom(size)
 
 
-async def work(store: SqliteStore, number: int) -> None:
+async def work(store: SqliteStore | MaildirStore, number: int) -> None:
     account = await store.open_account(f"user{number % 2}", FRESH_ACCOUNT)
     inbox: Any = await account.open_mailbox((await account.mailboxes()).mailboxes[0].id)
     turn = 0
@@ -54,11 +55,11 @@ async def work(store: SqliteStore, number: int) -> None:
             say("expunged", number % 2, uid)
 
 
-async def run(path: Path) -> None:
-    store = SqliteStore(Engine(path, reactor), reactor)
+async def run(kind: str, path: Path) -> None:
+    store = MaildirStore(path, reactor) if kind == "maildir" else SqliteStore(Engine(path, reactor), reactor)
     await store.start()
     await gatherResults([Deferred.fromCoroutine(work(store, number)) for number in range(WRITERS)])
 
 
 if __name__ == "__main__":
-    react(lambda _, path: Deferred.fromCoroutine(run(Path(path))), [sys.argv[1]])
+    react(lambda _, path, kind="sqlite": Deferred.fromCoroutine(run(kind, Path(path))), sys.argv[1:])
