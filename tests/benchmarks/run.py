@@ -45,9 +45,9 @@ def message(octets: int, number: int) -> bytes:
 class Server:
     """The measured process."""
 
-    def __init__(self, data: Path) -> None:
-        script = Path(__file__).with_name("server.py")
-        self.process = subprocess.Popen([sys.executable, str(script), str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, data: Path, storage: str = "sqlite") -> None:
+        command = [sys.executable, str(Path(__file__).with_name("server.py")), str(data), storage]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         self.ports: dict[str, int] = json.loads(self.process.stdout.readline())
 

@@ -26,9 +26,13 @@ from mailframe.app.config import Config, Listener
 from mailframe.app.service import MailService
 from mailframe.app.steady import steady
 from mailframe.app.toml import PluginSpec
+from mailframe.imap.settings import ImapSettings
+from mailframe.pipeline.settings import PipelineSettings
+from mailframe.smtp.settings import SmtpSettings
 
 reactor: Any = _reactor
 BEAT_S = 0.001
+LARGEST = 1 << 30
 
 
 class Heartbeat:
@@ -113,7 +117,7 @@ class Commands(LineReceiver):
             reactor.stop()
 
 
-def main(data: Path) -> None:
+def main(data: Path, storage: str) -> None:
     log = LogFile.fromFullPath(str(data / "twistd.log"))  # type: ignore[no-untyped-call]
     globalLogBeginner.beginLoggingTo([textFileLogObserver(log)], redirectStandardIO=False)
     config = Config(
@@ -123,7 +127,9 @@ def main(data: Path) -> None:
             "imap": Listener("imap", "tcp:0:interface=127.0.0.1", plaintext_login="always"),
             "pop3": Listener("pop3", "tcp:0:interface=127.0.0.1", plaintext_login="always"),
         },
-        auth=(PluginSpec("file", {"path": str(data / "accounts")}),),
+        auth=(PluginSpec("file", {"path": str(data / "accounts")}),), storage=PluginSpec.short(storage),
+        pipeline=PipelineSettings(max_octets=LARGEST), smtp=SmtpSettings(max_message_octets=LARGEST),
+        imap=ImapSettings(max_message_octets=LARGEST),
     )
     service = MailService(config, reactor)
     service.privilegedStartService()
@@ -141,4 +147,4 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])
