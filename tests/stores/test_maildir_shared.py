@@ -270,6 +270,13 @@ class SharingMaildirTests(MaildirBase, TestCase):
         self.assertEqual({head + MESSAGE, b"other: head\r\n" + MESSAGE}, {await self.whole(ada, uid) for uid in (1, 2)})
         self.assertEqual([], list((self.path / "ada" / "tmp").iterdir()))
 
+    async def test_mail_for_a_folder_that_others_removed_comes_to_inbox(self) -> None:
+        await self.opened()
+        for _ in range(2):
+            self.assertEqual([None], await self.store.deliver([("ada", "Junk", New(MESSAGE))]))
+            shutil.rmtree(self.home / ".Junk", ignore_errors=True)
+        self.assertEqual(1, len(self.files()))
+
     async def test_mutt_sees_our_mail_and_we_see_what_it_did(self) -> None:
         if shutil.which("mutt") is None:
             raise SkipTest("mutt is not installed")

@@ -33,7 +33,7 @@ async def write(work: Disk, content: IReadableContent, namer: Namer, folder: byt
     try:
         here = [message for message in messages if isinstance(message.content, bytes)]
         if here:
-            written += await work.run(write_octets, namer, folder, here)
+            written += await work.write(write_octets, namer, folder, here)
         if len(here) == len(messages):
             return written
         small = iter(list(written))
@@ -88,14 +88,14 @@ async def _write_content(
     for raw in (False, True):
         draft = await work.run(Draft, namer, folder, raw)
         try:
-            await work.run(draft.feed, message.head)
+            await work.write(draft.feed, message.head)
             offset = 0
             while octets := await content.read(content_id, offset, _PIECE):
-                await work.run(draft.feed, octets)
+                await work.write(draft.feed, octets)
                 offset += len(octets)
                 if not draft.faithful:
                     break
-            if draft.faithful and (written := await work.run(draft.finish, message.date)):
+            if draft.faithful and (written := await work.write(draft.finish, message.date)):
                 return written
         except NoSuchMessage:
             raise TryAgainLater(detail=f"content {content_id} is gone") from None

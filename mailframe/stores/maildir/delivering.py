@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
-from mailframe.model.mailbox import INBOX, New
+from mailframe.model.mailbox import New
 from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
 
 from . import arriving, disk
@@ -41,22 +41,24 @@ class Delivery:
 
     async def _deliver_alike(self, places: Sequence[int]) -> None:
         """The first that can be written is the pattern of the others, which are linked before it leaves tmp."""
-        files: list[tuple[int, Home, Folder, Written]] = []
+        files: list[tuple[int, Folder, Written]] = []
         for place in places:
             try:
-                home, folder = await self._folder(place)
-                files.append((place, home, folder, await self._write(folder, place, files[0][3] if files else None)))
+                files.append((place, *await self._begin(place, files[0][2] if files else None)))
             except Exception as error:
                 self._outcomes[place] = _refusal(error)
         await gatherResults([Deferred.fromCoroutine(self._add(*each)) for each in files])
 
-    async def _folder(self, place: int) -> tuple[Home, Folder]:
+    async def _begin(self, place: int, pattern: Written | None) -> tuple[Folder, Written]:
         name, wanted, _ = self._targets[place]
         home = await self._home(name)
-        info = await home.index.find_mailbox(wanted) or await home.index.find_mailbox(INBOX)
-        if info is None:
-            raise TryAgainLater(detail=f"account {name!r} has no INBOX")
-        return home, await home.folder(int(info.id))
+        try:
+            folder = await home.folder_for_delivery(wanted)
+            return folder, await self._write(folder, place, pattern)
+        except FileNotFoundError:           # others renamed or removed the folder: once more, with what is there now
+            await home.look()
+            folder = await home.folder_for_delivery(wanted)
+            return folder, await self._write(folder, place, pattern)
 
     async def _write(self, folder: Folder, place: int, pattern: Written | None) -> Written:
         shared = self._shared
@@ -64,7 +66,7 @@ class Delivery:
             return await shared.disk.run(arriving.second, shared.namer, folder.path, pattern)
         return (await arriving.write(shared.disk, shared.index, shared.namer, folder.path, [self._targets[place][2]]))[0]
 
-    async def _add(self, place: int, home: Home, folder: Folder, written: Written) -> None:
+    async def _add(self, place: int, folder: Folder, written: Written) -> None:
         try:
             await folder.add([written], [self._targets[place][2]])
         except Exception as error:

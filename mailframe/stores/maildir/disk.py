@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
@@ -22,6 +23,7 @@ FOLDERS = ("cur", "new", "tmp")
 OWN = "mailframe-"          # begins the names of what we put into an account's tmp for a moment
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_WRITERS = 4                # threads that write mail at once: each of their steps waits for the interpreter, and makes it wait
 _CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}
 
 
@@ -30,7 +32,16 @@ class Disk:
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
+        self._writing = DeferredSemaphore(_WRITERS)
         self._troubled = ""
+
+    async def write(self, work: Callable[..., T], *arguments: Any) -> T:
+        """As `run`, for what writes mail: a few at once."""
+        await self._writing.acquire()
+        try:
+            return await self.run(work, *arguments)
+        finally:
+            self._writing.release()
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Raises FileNotFoundError as it is, other trouble as StorageFull or TryAgainLater."""

@@ -17,6 +17,7 @@ from mailframe.model.refusal import MailboxExists, NoSuchMailbox, TryAgainLater
 from mailframe.sqlite.rows import Row, fetch
 from mailframe.stores.sqlite import tree as rows_of
 from mailframe.stores.sqlite.account import SqliteAccount
+from mailframe.stores.sqlite.tree import mailbox_number
 
 from . import arriving, beside, disk, look, names, schema, tree
 from .folder import Folder
@@ -47,6 +48,7 @@ class Home:
         self.number = 0
         self.listening: set[Callable[[], None]] = set()         # not empty: somebody wants to know of changes
         self._folders: dict[int, Folder] = {}
+        self._by_name: dict[str, Folder] = {}                   # where mail was delivered to; until the list changes
         self._seen = Seen()
         self._account = beside.Account()        # as it was last written
 
@@ -112,6 +114,7 @@ class Home:
     async def _apply(self, number: int, changes: _Changes, uses: Mapping[str, str]) -> None:
         now = self.shared.now()
         await self.shared.engine.submit(lambda con: _apply(con, number, changes, uses, now))
+        self._by_name.clear()
         for mailbox in changes.gone:
             self._folders.pop(mailbox, None)
             self.shared.parts.tell(number, str(mailbox))
@@ -206,6 +209,16 @@ class Home:
             known = self._folders[number] = Folder(
                 self.shared, self.number, number, self.path / os.fsdecode(rows[0][3]), rows[0][5:8])
         return known
+
+    async def folder_for_delivery(self, name: str) -> Folder:
+        """The folder of `name`, or INBOX where there is none."""
+        folder = self._by_name.get(name)
+        if folder is None:
+            info = await self.index.find_mailbox(name) or await self.index.find_mailbox(INBOX)
+            if info is None:
+                raise TryAgainLater(detail=f"account {self.name!r} has no INBOX")
+            folder = self._by_name[name] = await self.folder(mailbox_number(info.id))
+        return folder
 
     async def append(self, folder: Folder, messages: Sequence[New]) -> range:
         """As `IMailbox.append`, of one message or more."""

@@ -71,7 +71,7 @@ class Placer:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                placed = await self._disk.run(place_all, self._folder(), [unit for unit, _ in batch])
+                placed = await self._disk.write(place_all, self._folder(), [unit for unit, _ in batch])
             except Exception as error:          # handed to each who waits, who knows what to do with it
                 for _, done in batch:
                     done.errback(error)

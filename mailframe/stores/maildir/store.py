@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ _log = Logger()
 POLL_S = 1.0                # an idle session hears within a second of what another program did
 OWN_FOLDER = ".mailframe"   # beside the accounts, whose folders never begin with "."
 DATABASE = "index.db"
+_RECENT = 200               # accounts that stay known, a few KiB each
 
 
 @implementer(IMailStore, IDelivers, IReadableContent)
@@ -57,6 +59,7 @@ class MaildirStore:
         namer = Namer(host or socket.gethostname(), os.getpid, time.time)
         self._shared = Shared(self.index, Disk(reactor), namer, OpenFiles(), path, layout)
         self._homes: WeakValueDictionary[str, Home] = WeakValueDictionary()
+        self._recent: deque[Home] = deque(maxlen=_RECENT)       # between two deliveries nobody else holds them
         self._polling = LoopingCall(self._poll)
         self._polling.clock = reactor
         self._failed: set[str] = set()
@@ -93,6 +96,7 @@ class MaildirStore:
         if home is None:
             path = self._shared.root / names.account_folder(self._shared.layout, name)
             home = self._homes[name] = Home(self._shared, name, path)
+            self._recent.append(home)
         await home.open(fresh)
         return home
 
