@@ -75,8 +75,9 @@ class Home:
 
     def _prepare(self) -> tuple[bool, beside.Account]:
         """In a thread: (whether we have seen this account before, what we wrote down of it)."""
-        if not self.shared.root.is_dir():
-            raise FileNotFoundError(2, "The folder of all accounts is gone", str(self.shared.root))
+        for folder in (self.shared.root, self.shared.index.engine.path.parent):
+            if not folder.is_dir():         # a disk that is not mounted: no account is made in its place
+                raise FileNotFoundError(2, "No such folder", str(folder))
         tree.prepare(self.path)
         octets = disk.read_file(self.path / beside.ACCOUNT)
         return bool(octets), beside.Account.parsed(octets)

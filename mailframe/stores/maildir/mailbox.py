@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -104,16 +104,20 @@ class MaildirMailbox:
     async def _look(self) -> None:
         """Files that cannot be looked at just now hide what is new, not what is known."""
         try:
-            await self._folder.look()
-        except NoSuchMailbox:
-            await self._home.look()             # it was renamed or removed by others: the index will say
+            await self._look_at_home(self._folder.look)
         except Refusal as refusal:
             _log.debug("listed without a look at the files: {refusal}", refusal=refusal)
 
     async def _find_again(self) -> None:
         """Its file is not where it was."""
-        try:
+        async def everywhere() -> None:
             async with self._folder.held():
                 await self._folder.look_locked(everything=True)
+        await self._look_at_home(everywhere)
+
+    async def _look_at_home(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Where the folder is not there it was renamed or removed by others: the index will say which."""
+        try:
+            await look()
         except NoSuchMailbox:
             await self._home.look()
