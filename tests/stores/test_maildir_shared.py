@@ -19,7 +19,7 @@ from twisted.trial.unittest import TestCase
 from mailframe.interfaces.store import IMailStore
 from mailframe.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, FlagChange, keyword_bit
 from mailframe.model.mailbox import INBOX, Field, New, NewMailbox
-from mailframe.model.refusal import NoSuchMessage
+from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage
 from mailframe.stores.maildir import MaildirStore
 from mailframe.testing.store_base import MESSAGE, StoreBase
 
@@ -141,6 +141,26 @@ class SharedMaildirTests(MaildirBase, TestCase):
         self.assertEqual(AS_READ, await self.whole(mailbox, 1))
         shutil.rmtree(self.home / ".Snakes")
         self.assertEqual([INBOX], [info.name for info in (await account.mailboxes()).mailboxes])
+
+    async def test_a_mailbox_in_use_follows_its_folder(self) -> None:
+        account: Any = await self.account()
+        mailbox: Any = await self.mailbox(account, "work")
+        inbox: Any = await self.mailbox(account)
+        await inbox.append([New(MESSAGE)])
+        acts = (
+            lambda: mailbox.append([New(MESSAGE)]), lambda: mailbox.set_flags([1], FlagChange.add(SEEN), None),
+            lambda: mailbox.keywords(["word"]), lambda: mailbox.copy([1], inbox.id), lambda: mailbox.read(1, 0, 1),
+            lambda: mailbox.expunge([1], False), mailbox.status, lambda: inbox.copy([1], mailbox.id))
+        folder = self.home / ".work"
+        for number, act in enumerate(acts):
+            folder = folder.rename(self.home / f".renamed{number}")
+            await act()
+        self.assertEqual([2], await self.uids(mailbox))
+        shutil.rmtree(self.home / ".renamed7")
+        for ask in (mailbox.status, lambda: mailbox.append([New(MESSAGE)]), lambda: mailbox.expunge(None, False),
+                    lambda: mailbox.set_flags([1], FlagChange.add(SEEN), None), lambda: mailbox.changes(0),
+                    lambda: inbox.copy([1], mailbox.id)):
+            await self.refused(NoSuchMailbox, ask)
 
     async def test_a_folder_as_dovecot_makes_it(self) -> None:
         """Its names, its listescape, its keywords, its subscriptions."""

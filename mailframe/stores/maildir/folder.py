@@ -44,6 +44,7 @@ class Folder:
         self.number = number
         self.index = SqliteMailbox(shared.parts, account, number)
         self.lock = DeferredLock()
+        self.troubled = False           # the last look failed
         self.move_to(path)
         self._cur, self._new = Seen(times[0]), Seen(times[1])
         self._placing: set[bytes] = set()
@@ -96,15 +97,14 @@ class Folder:
         self._placed_meanwhile = placed = set(self._placing)
         try:
             known = await self.shared.engine.query(schema.KNOWN_FRESH if only_new else schema.KNOWN, (self.number,), bulk=True)
-            difference = await self.shared.disk.run(look.compare, self.path, known, only_new, fresh)
+            difference = await self.shared.disk.run(look.compare, self.path, known, placed, only_new, fresh)
         finally:
             self._placed_meanwhile = None
         if difference is None:
             await self._compare(False, fresh)
             return
         await self._take_over(difference)
-        unknown = [place for place in difference.arrived if names.base_of(place[1]) not in placed]
-        for part in look.in_slices(unknown, _SLICE):
+        for part in look.in_slices(difference.arrived, _SLICE):
             files = await self.shared.disk.run(look.measured, self.path, part)
             if files:
                 await self.shared.engine.submit(partial(

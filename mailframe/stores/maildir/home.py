@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,6 +49,7 @@ class Home:
         self.listening: set[Callable[[], None]] = set()         # not empty: somebody wants to know of changes
         self._folders: dict[int, Folder] = {}
         self._by_name: dict[str, Folder] = {}                   # where mail was delivered to; until the list changes
+        self._every: list[Folder] | None = None                 # likewise, for the poll
         self._seen = Seen()
         self._account = beside.Account()        # as it was last written
 
@@ -116,6 +117,7 @@ class Home:
         now = self.shared.now()
         await self.shared.engine.submit(lambda con: _apply(con, number, changes, uses, now))
         self._by_name.clear()
+        self._every = None
         for mailbox in changes.gone:
             self._folders.pop(mailbox, None)
             self.shared.parts.tell(number, str(mailbox))
@@ -202,13 +204,20 @@ class Home:
 
     async def folder(self, number: int) -> Folder:
         """Raises NoSuchMailbox."""
-        rows = await self.shared.engine.query(f"{schema.FOLDERS} AND m.id = ?", (self.number, number))
-        if not rows or rows[0][3] is None:
-            raise NoSuchMailbox()
         known = self._folders.get(number)
         if known is None:
-            known = self._folders[number] = Folder(
-                self.shared, self.number, number, self.path / os.fsdecode(rows[0][3]), rows[0][5:8])
+            rows = await self.shared.engine.query(f"{schema.FOLDERS} AND m.id = ?", (self.number, number))
+            if not rows or rows[0][3] is None:
+                raise NoSuchMailbox()
+            known = self._keep(rows[0])
+        return known
+
+    def _keep(self, row: Row) -> Folder:
+        """Of a row of `schema.FOLDERS`; there is never a second one for a mailbox."""
+        known = self._folders.get(row[0])
+        if known is None:
+            known = Folder(self.shared, self.number, row[0], self.path / os.fsdecode(row[3]), row[5:8])
+            self._folders[row[0]] = known
         return known
 
     async def folder_for_delivery(self, name: str) -> Folder:
@@ -224,22 +233,35 @@ class Home:
     async def append(self, folder: Folder, messages: Sequence[New]) -> range:
         """As `IMailbox.append`, of one message or more."""
         shared = self.shared
+        return await folder.add(
+            await arriving.write(shared.disk, shared.index, shared.namer, folder.path, messages), messages)
+
+    async def guarded(self, folder: Folder, act: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """Do something in `folder`; once more if it was not where it was thought to be, since others may have renamed it.
+
+        Raises NoSuchMailbox when it is gone.
+        """
         try:
-            written = await arriving.write(shared.disk, shared.index, shared.namer, folder.path, messages)
-            return await folder.add(written, messages)
-        except FileNotFoundError as error:
+            return await act(*arguments)
+        except (FileNotFoundError, NoSuchMailbox):
             await self.look()
             await folder.index.status()         # raises NoSuchMailbox
-            raise TryAgainLater(detail=f"the folder was being renamed: {error}") from error
+        try:
+            return await act(*arguments)
+        except FileNotFoundError as error:
+            raise TryAgainLater(detail=f"the folder is being renamed: {error}") from error
 
     async def poll(self) -> None:
         """Look at everything, where the times of directories say that there is something to see."""
         await self.look()
-        folders = [await self.folder(row[0]) for row in await self.shared.engine.query(schema.FOLDERS, (self.number,))]
-        times = await self.shared.disk.run(_times, [folder.path for folder in folders])
-        for folder, found in zip(folders, times):
+        if self._every is None:
+            rows = await self.shared.engine.query(schema.FOLDERS, (self.number,))
+            self._every = [self._keep(row) for row in rows if row[3] is not None]
+        every = self._every
+        times = await self.shared.disk.run(_times, [folder.path for folder in every])
+        for folder, found in zip(every, times):
             if found is not None and folder.needs_listing(*found):
-                await folder.look()
+                await self.guarded(folder, folder.look)
 
 
 def _relative(folder: Folder, root: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -21,6 +22,7 @@ from .home import Home
 from .look import path_of
 
 _log = Logger()
+T = TypeVar("T")
 
 _TRIES = 3                  # to find a file that others rename while we open it
 NONE_RECENT = 2**32
@@ -43,7 +45,7 @@ class MaildirMailbox:
     async def keywords(self, add: Sequence[str]) -> tuple[str, ...]:
         table = await self._index.keywords(add)
         if add:
-            await self._folder.ensure_words(add)
+            await self._guarded(self._folder.ensure_words, add)
         return table
 
     async def rows(self, ranges: UidRanges, limit: int, fields: Field) -> Rows:
@@ -60,7 +62,7 @@ class MaildirMailbox:
             try:
                 return await folder.shared.disk.run(folder.shared.open_files.read_from, key, path, offset, size)
             except FileNotFoundError:
-                await self._find_again()
+                await self._guarded(self._find_again)
         octets = await folder.shared.disk.run(folder.shared.open_files.read, key, offset, size)
         if octets is None:
             raise NoSuchMessage(detail=f"no file for UID {uid} in {os.fsdecode(folder.path)}")
@@ -70,23 +72,25 @@ class MaildirMailbox:
         if not messages:
             await self._index.status()          # raises NoSuchMailbox
             return array("I")
-        return array("I", await self._home.append(self._folder, messages))
+        return array("I", await self._guarded(self._home.append, self._folder, messages))
 
     async def set_flags(self, uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
-        return await storing.set_flags(self._folder, uids, change, unchanged_since)
+        return await self._guarded(storing.set_flags, self._folder, uids, change, unchanged_since)
 
     async def expunge(self, uids: Sequence[int] | None, only_deleted: bool) -> array[int]:
-        return await removing.expunge(self._folder, uids, only_deleted)
+        return await self._guarded(removing.expunge, self._folder, uids, only_deleted)
 
     async def changes(self, cursor: object) -> Changes | None:
         await self._look()
         return await self._index.changes(cursor)
 
     async def copy(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
-        return await transferring.copy(self._folder, uids, await self._home.folder(mailbox_number(target_id)))
+        target = await self._home.folder(mailbox_number(target_id))
+        return await self._guarded(transferring.copy, self._folder, uids, target)
 
     async def move(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
-        return await transferring.move(self._folder, uids, await self._home.folder(mailbox_number(target_id)))
+        target = await self._home.folder(mailbox_number(target_id))
+        return await self._guarded(transferring.move, self._folder, uids, target)
 
     async def remember(self, uids: Sequence[int], attributes: Sequence[Attributes]) -> None:
         await self._index.remember(uids, attributes)
@@ -98,26 +102,27 @@ class MaildirMailbox:
         """Whoever is told of recent messages has seen them: they go from new to cur, as every mail program does it."""
         first = await self._index.claim_recent()
         if first != NONE_RECENT:
-            await storing.settle(self._folder)
+            await self._guarded(storing.settle, self._folder)
         return first
 
     async def _look(self) -> None:
         """Files that cannot be looked at just now hide what is new, not what is known."""
         try:
-            await self._look_at_home(self._folder.look)
+            await self._guarded(self._folder.look)
+        except NoSuchMailbox:
+            raise
         except Refusal as refusal:
-            _log.debug("listed without a look at the files: {refusal}", refusal=refusal)
+            if not self._folder.troubled:
+                self._folder.troubled = True
+                _log.warn("{path} is shown as it was, its files cannot be looked at: {refusal}",
+                          path=os.fsdecode(self._folder.path), refusal=refusal)
+        else:
+            self._folder.troubled = False
 
     async def _find_again(self) -> None:
-        """Its file is not where it was."""
-        async def everywhere() -> None:
-            async with self._folder.held():
-                await self._folder.look_locked(everything=True)
-        await self._look_at_home(everywhere)
+        """A file is not where it was."""
+        async with self._folder.held():
+            await self._folder.look_locked(everything=True)
 
-    async def _look_at_home(self, look: Callable[[], Awaitable[None]]) -> None:
-        """Where the folder is not there it was renamed or removed by others: the index will say which."""
-        try:
-            await look()
-        except NoSuchMailbox:
-            await self._home.look()
+    async def _guarded(self, act: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        return await self._home.guarded(self._folder, act, *arguments)

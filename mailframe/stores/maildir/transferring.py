@@ -63,7 +63,7 @@ async def _transfer(
                 target.end_placing(bases)
             await source.look_locked(everything=True)       # a file was not there under its name
         else:
-            return array("I"), array("I")
+            raise FileNotFoundError(f"{os.fsdecode(target.path)} or what was to come there is not there")
     if old:
         target.tell()
     return array("I", old), array("I", new)
