@@ -12,7 +12,7 @@ from unittest import SkipTest
 
 from support.imap_talk import Talk
 from twisted.internet import reactor as the_reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThreadPool
 from twisted.trial.unittest import TestCase
 
@@ -106,6 +106,24 @@ class SharedMaildirTests(MaildirBase, TestCase):
         self.assertEqual([f"cur/{dropped.name}:2,FS"], self.files())
         (self.home / "cur" / f"{dropped.name}:2,FS").rename(self.home / "cur" / f"{dropped.name}:2,S")
         self.assertEqual(AS_READ, await self.whole(mailbox, 1))
+
+    async def test_many_stores_at_once_are_all_done(self) -> None:
+        filled, uids = await self.filled(8)
+        mailbox: Any = filled
+        cursor = (await mailbox.status()).cursor
+        gone = self.home / self.files()[3]
+        flags = (SEEN, FLAGGED, ANSWERED, DRAFT)
+        asked = [Deferred.fromCoroutine(mailbox.set_flags(uids[n % 3:n % 3 + 4], FlagChange.add(flags[n % 4]), None))
+                 for n in range(24)]
+        gone.unlink()
+        stored = await gatherResults(asked)
+        there = await self.flags(mailbox)
+        self.assertEqual({uid: SEEN | FLAGGED | ANSWERED | DRAFT for uid in uids[:6] if uid in there},
+                         {uid: mask for uid, mask in there.items() if uid <= uids[5]})
+        self.assertEqual(7, len(there))
+        self.assertTrue(all(len(one.rows) >= 3 for one in stored))
+        self.assertEqual(1, len((await self.changed(mailbox, cursor)).vanished))
+        self.assertEqual(5, sum(name.endswith(":2,DFRS") for name in self.files()))
 
     async def test_a_file_that_is_removed_is_an_expunge(self) -> None:
         mailbox, uids = await self.filled(3)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import apsw
 from twisted.internet.defer import DeferredLock
@@ -45,6 +46,7 @@ class Folder:
         self.index = SqliteMailbox(shared.parts, account, number)
         self.lock = DeferredLock()
         self.troubled = False           # the last look failed
+        self.stores: list[Any] = []     # STOREs that wait for the lock, in their order
         self.move_to(path)
         self._cur, self._new = Seen(times[0]), Seen(times[1])
         self._placing: set[bytes] = set()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import apsw
+from twisted.internet.defer import Deferred, gatherResults
 
 from mailframe.model.flags import FlagChange
 from mailframe.model.mailbox import Field, FlagsStored
@@ -29,30 +31,81 @@ _FLAGS = Field.FLAGS | Field.MODSEQ
 Renaming = tuple[int, bool, bytes, bytes]
 
 
-async def set_flags(folder: Folder, uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
-    """As `IMailbox.set_flags`."""
-    async with held(folder.lock):
-        await folder.look_locked()
-        renamed: list[Renaming] = []
-        left: Sequence[int] = uids
-        for _ in range(_TRIES):
-            wanted = await _wanted(folder, left, change, unchanged_since)
-            missing = await _rename(folder, wanted)
-            renamed += [each for each in wanted if each[0] not in missing]
-            left = sorted(missing)
-            if not left:
-                break
-            await folder.look_locked(everything=True)
-        chosen = uids if not left else [uid for uid in uids if uid not in set(left)]
+@dataclass(eq=False)
+class Store:
+    """One STORE that waits for its turn; `left` are the UIDs whose files were not where they were thought to be."""
 
-        def job(con: apsw.Connection) -> tuple[list[Row], list[int], bool]:
-            outcome = departures.set_flags(con, folder.number, chosen, change, unchanged_since)
-            schema.keep(con, folder.number, [each[0] for each in renamed], [(False, each[3]) for each in renamed])
-            return outcome
+    uids: Sequence[int]
+    change: FlagChange
+    unchanged_since: int | None
+    left: Sequence[int] = ()
+    renamed: list[Renaming] = field(default_factory=list)
+    done: Deferred[FlagsStored] = field(default_factory=Deferred)
+
+
+async def set_flags(folder: Folder, uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
+    """As `IMailbox.set_flags`. Those that wait for the folder go together: one look, one fsync, one commit for all of them."""
+    store = Store(uids, change, unchanged_since, uids)
+    folder.stores.append(store)
+    try:
+        async with held(folder.lock):
+            while store in folder.stores:       # else it went with others
+                await _store_together(folder, _together(folder))
+    finally:
+        if store in folder.stores:              # who asked has given up
+            folder.stores.remove(store)
+    return await store.done
+
+
+async def _store_together(folder: Folder, batch: Sequence[Store]) -> None:
+    try:
+        await folder.look_locked()
+        await _rename_for(folder, batch)
+    except Exception as error:                  # each hears of it
+        for each in batch:
+            each.done.errback(error)
+    else:
+        await gatherResults([Deferred.fromCoroutine(_record(folder, each)) for each in batch])
+
+
+def _together(folder: Folder) -> list[Store]:
+    """From the front those that have no message in common: what comes second to a message must see what the first did."""
+    taken: set[int] = set()
+    batch: list[Store] = []
+    while folder.stores and taken.isdisjoint(folder.stores[0].uids):
+        batch.append(folder.stores.pop(0))
+        taken.update(batch[-1].uids)
+    return batch
+
+
+async def _rename_for(folder: Folder, batch: Sequence[Store]) -> None:
+    for _ in range(_TRIES):
+        wanted = [await _wanted(folder, each.left, each.change, each.unchanged_since) for each in batch]
+        missing = await _rename(folder, [renaming for part in wanted for renaming in part])
+        for each, part in zip(batch, wanted):
+            each.renamed += [renaming for renaming in part if renaming[0] not in missing]
+            each.left = sorted(missing.intersection(each.left))
+        if not missing:
+            return
+        await folder.look_locked(everything=True)
+
+
+async def _record(folder: Folder, store: Store) -> None:
+    left = set(store.left)
+    chosen = [uid for uid in store.uids if uid not in left] if left else store.uids
+
+    def job(con: apsw.Connection) -> tuple[list[Row], list[int], bool]:
+        outcome = departures.set_flags(con, folder.number, chosen, store.change, store.unchanged_since)
+        schema.keep(con, folder.number, [each[0] for each in store.renamed], [(False, each[3]) for each in store.renamed])
+        return outcome
+    try:
         rows, refused, changed = await folder.shared.engine.submit(job)
+    except Exception as error:
+        store.done.errback(error)
+        return
     if changed:
         folder.tell()
-    return FlagsStored(columns(rows, _FLAGS), array("I", refused))
+    store.done.callback(FlagsStored(columns(rows, _FLAGS), array("I", refused)))
 
 
 async def settle(folder: Folder) -> None:
