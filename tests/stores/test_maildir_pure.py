@@ -44,6 +44,14 @@ def test_no_account_leads_out_of_the_folder(account: str, layout: str) -> None:
     assert all(part and not part.startswith(".") for part in parts)
 
 
+@pytest.mark.parametrize(("layout", "says"), [
+    ("{user}", "may hold"), ("{}", "may hold"), ("{account", "may hold"), ("{account.x}", "may hold"),
+    ("{domain}", "one folder"), ("mail", "one folder")])
+def test_a_layout_that_cannot_be_used_is_one_sentence(layout: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        names.check_layout(layout)
+
+
 def test_names_that_no_directory_can_have_are_refused() -> None:
     for ask in (lambda: names.folder_of("x" * 256), lambda: names.folder_of("a\0b"),
                 lambda: names.account_folder("{account}", "x" * 300)):

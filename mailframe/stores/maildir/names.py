@@ -127,6 +127,16 @@ def level_from(written: str) -> str:
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), level).replace("\0", "")
 
 
+def check_layout(layout: str) -> None:
+    """Raises ValueError, one sentence."""
+    try:
+        apart = account_folder(layout, "one@a.example") != account_folder(layout, "two@a.example")
+    except (KeyError, IndexError, ValueError, AttributeError):
+        raise ValueError(f"layout {layout!r} may hold {{account}}, {{local}} and {{domain}}, and nothing else in braces") from None
+    if not apart:
+        raise ValueError(f"layout {layout!r} puts all accounts into one folder: it needs {{account}} or {{local}}")
+
+
 def account_folder(layout: str, account: str) -> str:
     """The path of an account by a layout with {account}, {local} and {domain}; no account's name leads out of it."""
     local, _, domain = account.rpartition("@") if "@" in account else (account, "", "")

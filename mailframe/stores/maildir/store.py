@@ -46,13 +46,14 @@ class MaildirStore:
     """`path` is the folder of all accounts, `layout` where each is beneath it; `index` the database file, if not beneath it.
 
     The index can be deleted while nothing runs: it is made again from the files, with new UIDs and a new UIDVALIDITY.
+    Raises ValueError for a layout that cannot be used.
     """
 
     def __init__(
         self, path: Path, reactor: Any, *, layout: str = "{account}", index: Path | None = None,
         attributes_version: int | None = None, host: str | None = None,
     ) -> None:
-        names.account_folder(layout, "someone@example.org")         # raises KeyError, IndexError, ValueError
+        names.check_layout(layout)
         engine = Engine(index or path / OWN_FOLDER / DATABASE, reactor, name="maildir")
         self.index = SqliteStore(engine, reactor, attributes_version=attributes_version)
         engine.register("maildir", MIGRATIONS)
