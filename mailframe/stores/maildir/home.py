@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import apsw
 from twisted.internet.defer import DeferredLock
-from twisted.logger import Logger
 
 from mailframe.model.mailbox import INBOX, MailboxInfo, New, NewMailbox
 from mailframe.model.refusal import MailboxExists, NoSuchMailbox, TryAgainLater
-from mailframe.sqlite.rows import Row, fetch
+from mailframe.sqlite.rows import Row
 from mailframe.stores.sqlite import tree as rows_of
 from mailframe.stores.sqlite.account import SqliteAccount
 from mailframe.stores.sqlite.tree import mailbox_number
 
-from . import arriving, beside, disk, look, names, schema, tree
+from . import arriving, beside, disk, listing, look, names, schema, tree
 from .folder import Folder
+from .listing import ListChanges
 from .look import Seen
 from .shared import Shared, held
 
-_log = Logger()
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Changes:
-    """What the index is to be told of the list: ids that are gone, (id, name, folder), (id or None: new, name, folder, inode)."""
-
-    gone: Sequence[int]
-    renamed: Sequence[tuple[int, str, str]]
-    placed: Sequence[tuple[int | None, str, str, int]]
-
-
 class Home:
-    """Made by the store, one for all sessions of an account, and forgotten with the last of them."""
+    """Made by the store, one for all sessions of an account, and forgotten some time after the last of them."""
 
     def __init__(self, shared: Shared, name: str, path: Path) -> None:
         self.shared = shared
@@ -108,14 +96,14 @@ class Home:
         known = [(row[0], os.fsdecode(row[3]) if row[3] is not None else "" if row[1] == INBOX else None, row[4] or -1)
                  for row in rows]
         difference = tree.compare(known, there)
-        changes = _changes(rows, difference, there)
+        changes = listing.changes_of(rows, difference, there)
         if changes.gone or changes.renamed or changes.placed:
             await self._apply(number, changes, {**self._account.special_use, **uses})
         await self._write_account(number)
 
-    async def _apply(self, number: int, changes: _Changes, uses: Mapping[str, str]) -> None:
+    async def _apply(self, number: int, changes: ListChanges, uses: Mapping[str, str]) -> None:
         now = self.shared.now()
-        await self.shared.engine.submit(lambda con: _apply(con, number, changes, uses, now))
+        await self.shared.engine.submit(lambda con: listing.apply(con, number, changes, uses, now))
         self._by_name.clear()
         self._every = None
         for mailbox in changes.gone:
@@ -164,7 +152,7 @@ class Home:
             await self._look_locked()
             folder = await self.folder(number)
             await self._at_home(tree.remove, self.path, _relative(folder, self.path))
-            changes = _Changes([number], (), ())
+            changes = ListChanges([number], (), ())
             await self._apply(self.number, changes, {})
             await self._sync_list(self.number, {})
 
@@ -287,47 +275,3 @@ def _subscribe(path: Path, wanted: Mapping[str, bool]) -> None:
     after += [name for name, subscribed in wanted.items() if subscribed and name not in before]
     if after != before:
         disk.replace_file(path, beside.subscriptions(after))
-
-
-def _changes(rows: Sequence[Row], difference: tree.Difference, there: Mapping[str, int]) -> _Changes:
-    """A folder whose name would be that of another mailbox is left alone: two spellings of one name, or a folder called INBOX."""
-    going = set(difference.gone) | {mailbox for mailbox, _ in difference.renamed}
-    taken = {row[1] for row in rows if row[0] not in going}
-    by_name = {row[1]: row[0] for row in rows if row[0] not in going}
-    gone, renamed = list(difference.gone), []
-    placed: list[tuple[int | None, str, str, int]] = []
-    for mailbox, folder in difference.renamed:
-        name = names.mailbox_of(folder)
-        if name in taken or name == INBOX:
-            gone.append(mailbox)
-        else:
-            taken.add(name)
-            renamed.append((mailbox, name, folder))
-            placed.append((mailbox, name, folder, there[folder]))
-    placed += [(mailbox, "", folder, there[folder]) for mailbox, folder in difference.replaced]
-    for folder in difference.arrived:
-        name = names.mailbox_of(folder) if folder else INBOX
-        if folder and (name in taken or name == INBOX or not name):
-            _log.debug("folder {folder} is passed over: there is a mailbox {name} already", folder=folder, name=name)
-            continue
-        taken.add(name)
-        placed.append((by_name.get(name), name, folder, there[folder]))
-    return _Changes(gone, renamed, placed)
-
-
-def _apply(con: apsw.Connection, account: int, changes: _Changes, uses: Mapping[str, str], now: int) -> None:
-    for mailbox in changes.gone:
-        rows_of.delete(con, account, mailbox, now)
-        schema.drop_folder(con, mailbox)
-    if changes.renamed:
-        rows_of.rename(con, account, [(mailbox, name) for mailbox, name, _ in changes.renamed], now)
-    for number, name, folder, inode in changes.placed:
-        if number is None:
-            number = _existing_or_new(con, account, NewMailbox(name, uses.get(name)), now)
-        schema.put_folder(con, number, os.fsencode(folder), inode)
-
-
-def _existing_or_new(con: apsw.Connection, account: int, mailbox: NewMailbox, now: int) -> int:
-    """INBOX is made by what takes the old one away."""
-    found = fetch(con, "SELECT id FROM mailbox WHERE account = ? AND name = ?", (account, mailbox.name))
-    return int(found[0][0]) if found else int(rows_of.create(con, account, mailbox, now).id)
