@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,14 @@ ACCOUNTS = "accounts"
 _ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAIN -> NAME@DOMAIN. Kept by: mailframe user\n"
 
 
-def sqlite(context: BuildContext, path: Path | None = None) -> SqliteStore:
+def sqlite(
+    context: BuildContext, path: Path | None = None, search_text: bool = True, search_index: bool = False,
+) -> SqliteStore:
     """Mailboxes in one SQLite file, by default together with the queue in the data folder."""
+    make = partial(SqliteStore, attributes_version=VERSION, search_text=search_text, search_index=search_index)
     if path is None:
-        return SqliteStore(context.engine, context.reactor, content=context.content, attributes_version=VERSION)
-    engine = Engine(path, context.reactor)
-    return SqliteStore(engine, context.reactor, attributes_version=VERSION)
+        return make(context.engine, context.reactor, content=context.content)
+    return make(Engine(path, context.reactor), context.reactor)
 
 
 def maildir(context: BuildContext, path: Path, layout: str = "{account}", index: Path | None = None) -> MaildirStore:

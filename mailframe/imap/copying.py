@@ -12,11 +12,12 @@ from mailframe.interfaces.store import ICopyable, IMailbox
 from mailframe.model.flags import FIRST_KEYWORD_BIT, keyword_bit
 from mailframe.model.mailbox import Field, MailboxInfo, MailboxStatus, New, Rows, uid_ranges
 from mailframe.model.refusal import LimitReached, NoSuchMailbox, NoSuchMessage, Refusal
+from mailframe.pacing.breath import Breath
 from mailframe.staging.intake import Intake
 
 from .items.message import SLICE
 from .numset import render_numbers
-from .paging import Breath, Pager
+from .paging import Pager
 from .registry import Context
 
 PAGE = 500                      # messages whose flags and dates are read at once

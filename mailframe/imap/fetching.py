@@ -13,13 +13,13 @@ from mailframe.interfaces.store import IAttributeCache
 from mailframe.model.flags import SEEN, FlagChange
 from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows
 from mailframe.model.refusal import NoSuchMessage
+from mailframe.pacing.breath import Breath
 
 from . import writer
 from .connection import Gone
 from .fetchplan import Plan, Spans, pages
 from .items.item import Scene, Span, joined, pieces
 from .items.message import SLICE, Message
-from .paging import Breath
 from .registry import Context
 from .selecting import know_keywords
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 from mailframe.mime.header import decode_words, fields, parse_addresses, parse_date, unfold
-
-from .paging import Breath
+from mailframe.pacing.breath import Breath
 
 _SPACE = re.compile(r"\s+")
 _TRAILER = re.compile(r"(?:\(fwd\)|\s)\Z", re.IGNORECASE)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
-from mailframe.mime.header import decode_words, fields, parse_date
+from mailframe.mime.header import fields, parse_date
+from mailframe.mime.searchtext import field_holds
 from mailframe.mime.text import header_text
 from mailframe.model.flags import flag_mask
-from mailframe.model.mailbox import Field, Rows
+from mailframe.model.mailbox import Field, Rows, TextMatches
 from mailframe.model.query import (
     And,
     Everything,
@@ -40,7 +41,7 @@ def needed(query: Query) -> Field:
             case Received():
                 fields |= Field.DATE
             case InBody() | InText():
-                fields |= Field.INDEX | Field.SIZE
+                fields |= Field.INDEX
             case _:
                 pass
     return fields
@@ -81,7 +82,12 @@ class Columns:
     def __init__(self, rows: Rows, keywords: Sequence[str]) -> None:
         self._rows, self._keywords = rows, keywords
         self._ones = _number(b"\1" * len(rows))
-        self._known: dict[int, bytes] = {}
+        self._known: dict[int, tuple[int, int]] = {}        # leaves by their identity: who certainly matches, who possibly does
+
+    def learn(self, leaf: Query, matches: TextMatches) -> None:
+        """What the store says of a leaf, for the next `judge`."""
+        sure, doubtful = _number(_among(self._rows.uids, matches.found)), _number(_among(self._rows.uids, matches.open))
+        self._known[id(leaf)] = sure, sure | doubtful
 
     def judge(self, query: Query) -> tuple[bytes, bytes]:
         """(certain, open): one byte 0 or 1 for each message."""
@@ -91,8 +97,10 @@ class Columns:
 
     def known(self, leaf: Query, place: int) -> bool | None:
         """What `judge` found for one leaf and the page's message number `place`."""
-        column = self._known.get(id(leaf))
-        return None if column is None else bool(column[place])
+        if id(leaf) not in self._known:
+            return None
+        sure, maybe = (number >> 8 * place & 1 for number in self._known[id(leaf)])
+        return bool(sure) if sure == maybe else None
 
     def _pair(self, query: Query) -> tuple[int, int]:
         match query:
@@ -112,12 +120,13 @@ class Columns:
                     sure, maybe = sure | one, maybe | two
                 return sure, maybe
             case _:
-                column = self._leaf(query)
-                if column is None:
-                    return 0, self._ones
-                self._known[id(query)] = column
-                number = _number(column)
-                return number, number
+                if id(query) not in self._known:
+                    column = self._leaf(query)
+                    if column is None:
+                        return 0, self._ones
+                    number = _number(column)
+                    self._known[id(query)] = number, number
+                return self._known[id(query)]
 
     def _leaf(self, leaf: Query) -> bytes | None:
         rows = self._rows
@@ -147,6 +156,13 @@ class Columns:
 
 def _number(column: bytes) -> int:
     return int.from_bytes(column, "little")
+
+
+def _among(uids: Sequence[int], chosen: Sequence[int]) -> bytes:
+    if not chosen:
+        return bytes(len(uids))
+    these = frozenset(chosen)
+    return bytes([uid in these for uid in uids])
 
 
 def _within(uids: Sequence[int], ranges: Sequence[tuple[int, int]]) -> bytes:
@@ -193,7 +209,7 @@ class Octets:
                 day = self.day
                 return day is not None and first <= day < until
             case InHeader(name, text):
-                return any(name == field and text in decode_words(value).casefold() for field, value in self._fields)
+                return field_holds(self._fields, name, text)
             case InBody(text):
                 return None if self.body is None else text in self.body
             case InText(text):

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import compress
+from typing import Any
 
-from mailframe.interfaces.store import IMailbox
-from mailframe.mime.index import Part
+from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.store import IMailbox, ISearchable
 from mailframe.mime.scan import scan
-from mailframe.mime.text import header_text, part_text
-from mailframe.model.mailbox import Field, Rows, UidRanges
+from mailframe.mime.searchtext import body_text
+from mailframe.model.mailbox import Field, Rows, UidRanges, uid_ranges
 from mailframe.model.query import And, InBody, InHeader, InText, Query, Sent, Uids, leaves
 from mailframe.model.refusal import NoSuchMessage
+from mailframe.pacing.breath import Breath
 
 from .items.message import SLICE, Message
 from .matching import Columns, Octets, needed, truth
-from .paging import Breath, Pager, overlap
+from .paging import Pager, overlap
 
 VIEW_PAGE = 5_000           # messages judged by the view's columns alone between two pauses
 PAGE = 1_000                # messages whose columns are looked at between two pauses
-MAX_PIECE = SLICE           # octets of a text part that are decoded at once: some 3 ms
-MAX_TEXT = 16 * 1_048_576   # octets of a message's text parts that are looked through: more is somebody's data
-IN_OCTETS = (Sent, InHeader, InBody, InText)
+MAX_ASKED = 16              # texts of one search that the store is asked for: each is a scan of its own, reading is one for all
+IN_TEXT = (InHeader, InBody, InText)
+IN_OCTETS = (Sent, *IN_TEXT)
 
 
 class Searching:
@@ -31,7 +33,11 @@ class Searching:
     def __init__(self, mailbox: IMailbox, keywords: Sequence[str], query: Query, breath: Breath) -> None:
         """`query` is resolved: it holds no `Numbers`."""
         self._mailbox, self._keywords, self._query, self._breath = mailbox, keywords, query, breath
+        self._texts: Any = mailbox if ISearchable.providedBy(mailbox) else None
+        self._asked = asked_for(query) if self._texts else {}
         self.fields = needed(query)
+        if self._asked:
+            self.fields &= ~Field.INDEX         # is fetched of those messages that have to be read
         self.reads_octets = any(isinstance(leaf, IN_OCTETS) for leaf in leaves(query))
 
     @property
@@ -61,18 +67,33 @@ class Searching:
         """Those of `rows` (with the columns `fields`) that match."""
         columns = Columns(rows, self._keywords)
         certain, doubtful = columns.judge(self._query)
+        for leaf, same in self._asked.items():
+            if not any(doubtful):
+                break
+            matches = await settled(self._texts.search(leaf, uid_ranges(list(compress(rows.uids, doubtful)))))
+            for each in same:
+                columns.learn(each, matches)
+            certain, doubtful = columns.judge(self._query)
+            await self._breath.take()
         if any(doubtful):
             found = bytearray(certain)
+            indexes = await self._indexes(rows, doubtful)
             for place in compress(range(len(rows)), doubtful):
-                found[place] = await self._read(rows, place, columns)
+                found[place] = await self._read(rows.uids[place], indexes.get(rows.uids[place], b""), place, columns)
                 await self._breath.take()
             certain = bytes(found)
         return list(compress(rows.uids, certain))
 
-    async def _read(self, rows: Rows, place: int, columns: Columns) -> bool:
+    async def _indexes(self, rows: Rows, doubtful: bytes) -> Mapping[int, bytes]:
+        """The stored MIME indexes of the messages that have to be read."""
+        if self._asked and needed(self._query) & Field.INDEX:
+            uids = list(compress(rows.uids, doubtful))
+            rows = await settled(self._mailbox.rows(uid_ranges(uids), len(uids), Field.INDEX))
+        return dict(zip(rows.uids, rows.indexes))
+
+    async def _read(self, uid: int, index: bytes, place: int, columns: Columns) -> bool:
         """Decide one message by its header, and if need be by its text parts. A message that is gone does not match."""
-        index = rows.indexes[place] if rows.indexes else b""
-        message = Message(self._mailbox, rows.uids[place], self._breath, index=index)
+        message = Message(self._mailbox, uid, self._breath, index=index)
 
         def leaf(query: Query) -> bool | None:
             known = columns.known(query, place)
@@ -89,6 +110,15 @@ class Searching:
         return bool(value)
 
 
+def asked_for(query: Query) -> dict[InHeader | InBody | InText, list[Query]]:
+    """The texts that a store is asked for, what is quickly told first, each with its places in the tree."""
+    found: dict[InHeader | InBody | InText, list[Query]] = {}
+    for leaf in leaves(query):
+        if isinstance(leaf, IN_TEXT):
+            found.setdefault(leaf, []).append(leaf)
+    return {leaf: found[leaf] for leaf in sorted(found, key=lambda leaf: IN_TEXT.index(type(leaf)))[:MAX_ASKED]}
+
+
 def narrowed(ranges: UidRanges, query: Query) -> list[tuple[int, int]]:
     """`ranges` without what the query's own UID sets exclude."""
     left = list(ranges)
@@ -102,38 +132,13 @@ async def read_body(message: Message, breath: Breath) -> str:
     """The text parts, and headers of messages inside, decoded and casefolded."""
     octets = await message.start(SLICE)
     index = message.stored_index or (scan(octets) if message.is_whole else await message.index())
-    found: list[str] = []
-    room = MAX_TEXT
-    for part in index.parts:
-        if part.parent >= 0 and index.parts[part.parent].is_message:
-            found.append(header_text(await message.read(part.start, min(part.body - part.start, SLICE))).casefold())
-        if part.maintype == b"text" and room:
-            size = min(part.end - part.body, room)
-            room -= size
-            found.append("".join([piece async for piece in _pieces(message, part, size, breath)]))
-        await breath.take()
-    return "\n".join(found)
-
-
-async def _pieces(message: Message, part: Part, size: int, breath: Breath) -> AsyncIterator[str]:
-    """The first `size` octets of a text part, decoded, a few milliseconds' work at a time and cut at line ends."""
-    offset, end = part.body, part.body + size
-    while offset < end:
-        octets = await message.read(offset, min(end - offset, MAX_PIECE))
-        if not octets:
-            return
-        if offset + len(octets) < end:
-            octets = octets[:line_end(octets)]
-        yield part_text(octets, part).casefold()
-        offset += len(octets)
-        await breath.take()
-
-
-def line_end(octets: bytes) -> int:
-    """Where a piece of an encoded text can be cut: after its last line end that no quoted-printable "=" takes away."""
-    cut = octets.rfind(b"\n") + 1
-    for _ in range(100):
-        if not octets.endswith((b"=\r\n", b"=\n"), 0, cut):
-            break
-        cut = octets.rfind(b"\n", 0, cut - 1) + 1
-    return cut or len(octets)
+    steps = body_text(index)
+    try:
+        wanted = next(steps)
+        while True:
+            octets = await message.read(*wanted)
+            await breath.take()
+            wanted = steps.send(octets)
+    except StopIteration as done:
+        text: str = done.value
+        return text

@@ -1,4 +1,4 @@
-"""Text of a message for searching and previews: decoded, without markup, in one case."""
+"""Text of headers and parts for searching and previews: decoded, without markup."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from html import unescape
 
 from .charset import decode
 from .header import decode_words, fields
-from .index import Index, Part
+from .index import Part
 from .limits import LIMITS
-from .scan import scan
 from .words import unbase64
 
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
@@ -74,23 +73,6 @@ def _gap(match: re.Match[str]) -> str:
 
 def _referred(match: re.Match[str]) -> str:
     return unescape(match.group())
-
-
-def search_text(octets: bytes, index: Index | None = None) -> tuple[str, str]:
-    """(header, body) of a whole message as text to be searched: decoded and casefolded (fold what is searched for as well).
-
-    The header is its fields, unfolded, one a line. The body is all text parts, HTML without its tags, and the
-    headers of messages inside (RFC 3501 section 6.4.4: BODY is all but the header).
-    """
-    index = index or scan(octets)
-    body: list[str] = []
-    for part in index.parts:
-        if part.parent >= 0 and index.parts[part.parent].is_message:
-            body.append(header_text(octets[part.start:part.body]))
-        if part.maintype == b"text":
-            body.append(part_text(octets[part.body:part.end], part))
-    root = index.parts[0]
-    return header_text(octets[root.start:root.body]).casefold(), "\n".join(body).casefold()
 
 
 def header_text(block: bytes) -> str:

@@ -7,20 +7,24 @@ import datetime
 import email
 import email.policy
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.imap_stub import inbox, run, uids
+from zope.interface import alsoProvides
 
 from mailframe.imap.commands.search import extended, worth_saving
 from mailframe.imap.cursor import BadSyntax, Cursor
 from mailframe.imap.matching import Columns
-from mailframe.imap.paging import Breath, after, overlap
-from mailframe.imap.searching import Searching, line_end, narrowed
+from mailframe.imap.paging import after, overlap
+from mailframe.imap.searching import MAX_ASKED, Searching, narrowed
 from mailframe.imap.searchkeys import SEARCH_KEYS, KeyReader, program
+from mailframe.interfaces.store import ISearchable
+from mailframe.mime.searchtext import line_end
 from mailframe.model.flags import ANSWERED, DELETED, FLAGGED, SEEN, keyword_bit
-from mailframe.model.mailbox import MAX_UID, New, Rows
+from mailframe.model.mailbox import MAX_UID, New, Rows, TextMatches
 from mailframe.model.query import (
     And,
     Everything,
@@ -38,6 +42,7 @@ from mailframe.model.query import (
     Uids,
     resolve,
 )
+from mailframe.pacing.breath import Breath
 
 KEYS = {key.name: key for key in SEARCH_KEYS}
 WORDS = ("alpha", "beta", "gamma", "Größe", "ünï")
@@ -169,6 +174,32 @@ def test_octets_are_read_only_of_what_the_columns_leave_open() -> None:
     reads.clear()
     run(Searching(mailbox, (), Or((Everything(), InBody("beta"))), BREATH).among([(1, MAX_UID)]))
     assert reads == []
+
+
+def test_a_store_that_knows_texts_is_asked_once_for_each_and_only_what_is_open_is_read() -> None:
+    mailbox: Any = inbox([New(make(number, "alpha", "beta", "8bit"), flags=number % 2) for number in range(10)])
+    asked: list[tuple[Query, list[tuple[int, int]]]] = []
+    reads: list[int] = []
+
+    async def search(leaf: Query, ranges: list[tuple[int, int]]) -> TextMatches:
+        asked.append((leaf, ranges))
+        return TextMatches(uids([2]), uids([4, 6])) if isinstance(leaf, InBody) else TextMatches(uids([]), uids([]))
+
+    async def read(uid: int, offset: int, size: int) -> bytes:
+        reads.append(uid)
+        return bytes(await type(mailbox).read(mailbox, uid, offset, size))
+
+    mailbox.search, mailbox.read = search, read
+    alsoProvides(mailbox, ISearchable)
+    query = And((Or((InBody("beta"), InHeader(b"to", "eve"), InBody("beta"))), HasFlags(SEEN)))
+    assert run(Searching(mailbox, (), query, BREATH).among([(1, MAX_UID)])) == [2, 4, 6]
+    assert asked == [(InHeader(b"to", "eve"), [(uid, uid) for uid in (2, 4, 6, 8, 10)]),
+                     (InBody("beta"), [(uid, uid) for uid in (2, 4, 6, 8, 10)])]
+    assert reads == [4, 6]
+    asked.clear()
+    many = Or((*(InBody(f"word {number}") for number in range(MAX_ASKED + 5)), InBody("beta")))
+    assert run(Searching(mailbox, (), many, BREATH).among([(2, 2)])) == [2]
+    assert len(asked) <= MAX_ASKED
 
 
 def test_others_get_their_turn_every_few_milliseconds() -> None:

@@ -10,8 +10,8 @@ from support.imap_stub import inbox, run
 from mailframe.imap import headings as module
 from mailframe.imap.extensions.sort import read_table
 from mailframe.imap.headings import SORT_KEYS, base_subject, first_fields, mailbox, ordered, sent, shown, subject
-from mailframe.imap.paging import Breath
 from mailframe.model.mailbox import New
+from mailframe.pacing.breath import Breath
 
 BREATH = Breath(lambda: 0.0, lambda: None)  # type: ignore[arg-type, return-value]
 

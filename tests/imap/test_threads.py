@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.imap_stub import run
 
 from mailframe.imap.extensions.thread import post
-from mailframe.imap.paging import Breath
 from mailframe.imap.threads import Forest, Post, by_references, by_subject, render
+from mailframe.pacing.breath import Breath
 
 
 def grown(steps: Generator[None, None, Forest]) -> bytes:

@@ -15,9 +15,9 @@ from support.messages import corpus, crlf
 from mailframe.mime.attributes import attributes
 from mailframe.mime.index import Index
 from mailframe.mime.scan import Scanner, scan
+from mailframe.mime.searchtext import search_text
 from mailframe.mime.section import locate
 from mailframe.mime.structure import render_body
-from mailframe.mime.text import search_text
 
 # Where the email package ends a header at a line that is no field, we go on to the empty line; and it takes
 # the line end before a missing last delimiter away.

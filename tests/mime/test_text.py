@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from support.messages import lines
 
 from mailframe.mime.scan import scan
-from mailframe.mime.text import decode_body, received_count, search_text, strip_markup
+from mailframe.mime.searchtext import search_text
+from mailframe.mime.text import decode_body, received_count, strip_markup
 
 
 @pytest.mark.parametrize(("octets", "encoding", "charset", "text"), [

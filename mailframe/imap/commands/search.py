@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from mailframe.model.mailbox import UidRanges
 from mailframe.model.query import Numbers, leaves, resolve
 from mailframe.model.refusal import Refusal
+from mailframe.pacing.breath import Breath
 
 from .. import writer
 from ..conditional import Since, turn_on
 from ..cursor import BadSyntax, Cursor
 from ..numset import STAR, MessageSet, NumSet, render_numbers
-from ..paging import Breath
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..searching import Searching
 from ..searchkeys import SEARCH_KEYS, KeyReader, Recent, SearchKey, program

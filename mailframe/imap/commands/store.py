@@ -11,6 +11,7 @@ from itertools import compress
 from mailframe.interfaces.maybe import settled
 from mailframe.model.flags import FlagChange, flag_mask, system_bit
 from mailframe.model.mailbox import FlagsStored, Rows
+from mailframe.pacing.breath import Breath
 
 from .. import conditional, numset
 from ..cursor import Cursor
@@ -20,7 +21,6 @@ from ..items.columns import Flags, Uid
 from ..items.item import Column, Scene, joined
 from ..items.modseq import Modseq
 from ..numset import MessageSet
-from ..paging import Breath
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, Selected, State
 from ..selecting import know_keywords
 from ..writable import writable

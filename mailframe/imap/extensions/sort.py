@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from mailframe.interfaces.store import IMailbox
 from mailframe.model.mailbox import Field, uid_ranges
 from mailframe.model.refusal import NoSuchMessage
+from mailframe.pacing.breath import Breath
 
 from ..commands.search import find
 from ..cursor import BadSyntax, Cursor
 from ..headings import HEADER_KEYS, SORT_KEYS, Value, first_fields, ordered
 from ..items.message import Message
-from ..paging import Breath, Pager
+from ..paging import Pager
 from ..registry import Command, Completion, Context, Effect, Extension, State
 
 PAGE = 500          # messages whose dates and sizes are asked for at once

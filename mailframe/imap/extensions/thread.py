@@ -10,12 +10,13 @@ from mailframe.interfaces.store import IMailbox
 from mailframe.mime.header import decode_words
 from mailframe.model.mailbox import Field, uid_ranges
 from mailframe.model.refusal import NoSuchMessage
+from mailframe.pacing.breath import Breath
 
 from ..commands.search import find
 from ..cursor import BadSyntax, Cursor
 from ..headings import first_fields, reduced, sent
 from ..items.message import Message
-from ..paging import Breath, Pager
+from ..paging import Pager
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..threads import Forest, Post, by_references, by_subject, render
 

@@ -13,8 +13,7 @@ from mailframe.mime.scan import Scanner
 from mailframe.mime.section import Text, locate
 from mailframe.model.mailbox import Attributes, Field
 from mailframe.model.refusal import NoSuchMessage
-
-from ..paging import Breath
+from mailframe.pacing.breath import Breath
 
 SLICE = 262_144             # octets read at once; a message up to this is read whole before its literal is announced
 HEADER_FIRST = 16_384       # most header blocks end within this

@@ -11,7 +11,6 @@ from mailframe.model.mailbox import Listeners, MailboxInfo, MailboxList, NewMail
 from mailframe.model.refusal import NoSuchMailbox
 
 from . import tree
-from .mailbox import SqliteMailbox
 from .parts import Parts
 from .tree import mailbox_number
 
@@ -62,8 +61,7 @@ class SqliteAccount:
         if not await self._engine.query(
                 "SELECT 1 FROM mailbox WHERE id = ? AND account = ? AND name IS NOT NULL", (number, self._number)):
             raise NoSuchMailbox()
-        mailbox: IMailbox = SqliteMailbox(self._parts, self._number, number)
-        return mailbox
+        return self._parts.mailbox(self._parts, self._number, number)
 
     def subscribe(self, listener: Callable[[str], None]) -> Callable[[], None]:
         kept = self._parts.listeners

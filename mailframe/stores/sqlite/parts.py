@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.interfaces import IReactorTime
 
+from mailframe.interfaces.store import IMailbox
 from mailframe.model.mailbox import Listeners
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
@@ -13,6 +16,8 @@ from .columns import ColumnsCache
 
 class Parts:
     """The engine, the content, the columns kept, and who listens to which account."""
+
+    mailbox: Callable[[Parts, int, int], IMailbox]      # of an account and its number
 
     def __init__(self, engine: Engine, content: SqliteContent, clock: IReactorTime, attributes_version: int | None) -> None:
         self.engine = engine

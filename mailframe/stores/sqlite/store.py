@@ -20,8 +20,11 @@ from mailframe.sqlite.sweeper import Sweeper
 
 from . import arrivals, departures, tree
 from .account import SqliteAccount
+from .mailbox import SqliteMailbox
 from .parts import Parts
 from .schema import MIGRATIONS
+from .textmaker import TextMaker
+from .textsearch import SearchableMailbox
 
 
 @implementer(IJoinedStore, IReadableContent)
@@ -29,10 +32,12 @@ class SqliteStore:
     """`engine` may be shared with others, who register before `start`; `close` closes it, so they stop before.
 
     `attributes_version` is that of the renderer in use: kept ENVELOPEs and the like of another one are not given out.
+    `search_text` keeps decoded text for SEARCH, made in the background; `search_index` also an index of its letters.
     """
 
     def __init__(
         self, engine: Engine, clock: IReactorTime, *, content: SqliteContent | None = None, attributes_version: int | None = None,
+        search_text: bool = False, search_index: bool = False,
     ) -> None:
         self.engine = engine
         self.content = content or SqliteContent(engine, clock)
@@ -41,6 +46,8 @@ class SqliteStore:
         self._accounts: dict[str, int] = {}
         self._sweeper = Sweeper("mailboxes", self.sweep, clock)
         engine.register("store", MIGRATIONS)
+        self.texts = TextMaker(engine, self.content, clock, words=search_index) if search_text or search_index else None
+        self._parts.mailbox = partial(SearchableMailbox, words=search_index) if self.texts else SqliteMailbox
 
     @property
     def parts(self) -> Parts:
@@ -52,6 +59,8 @@ class SqliteStore:
         await self.engine.start()
         await self.content.start()
         self._sweeper.start()
+        if self.texts:
+            self.texts.start()
 
     async def open_account(self, name: str, fresh: Sequence[NewMailbox]) -> IAccount:
         number = self._accounts.get(name)
@@ -68,6 +77,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         self._sweeper.stop()
+        if self.texts:
+            self.texts.stop()
         self.content.stop()
         await self.engine.close()
 
