@@ -23,6 +23,7 @@ from mailframe.pipeline.local import LocalAgent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.maildir import MaildirStore
 from mailframe.stores.memory import MemoryStore
+from mailframe.stores.sqlite.settings import SqliteSettings
 from mailframe.stores.sqlite.store import SqliteStore
 
 DATABASE = "mailframe.db"
@@ -31,10 +32,12 @@ _ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAI
 
 
 def sqlite(
-    context: BuildContext, path: Path | None = None, search_text: bool = True, search_index: bool = False,
+    context: BuildContext, path: Path | None = None, max_octets: int | None = None, max_messages: int | None = None,
+    expunged_kept: int = SqliteSettings().expunged_kept, search_text: bool = True, search_index: bool = False,
 ) -> SqliteStore:
     """Mailboxes in one SQLite file, by default together with the queue in the data folder."""
-    make = partial(SqliteStore, attributes_version=VERSION, search_text=search_text, search_index=search_index)
+    settings = SqliteSettings(max_octets, max_messages, expunged_kept, search_text, search_index)
+    make = partial(SqliteStore, attributes_version=VERSION, settings=settings)
     if path is None:
         return make(context.engine, context.reactor, content=context.content)
     return make(Engine(path, context.reactor), context.reactor)

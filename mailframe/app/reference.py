@@ -27,6 +27,7 @@ from mailframe.queue.schedule import RetrySettings
 from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.client_settings import ClientSettings
 from mailframe.smtp.settings import SmtpSettings
+from mailframe.stores.sqlite.settings import SqliteSettings
 
 #: The tables of the file in groups, in the order in which people want to read about them.
 GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
@@ -172,6 +173,10 @@ def _cell(default: Any) -> str:
     return f"`{text}`" if text is not None else "none"
 
 
+#: What built-in plugins take by name, with the reasons.
+_SETTINGS: dict[str, type] = {"storage.sqlite": SqliteSettings}
+
+
 def _plugins() -> str:
     """The built-in plugins with their settings."""
     rows = []
@@ -181,7 +186,9 @@ def _plugins() -> str:
             rows.append(f"| {kind} | `{name}` | {own or 'none'} "
                         f"| {(inspect.getdoc(factory) or '').partition(chr(10))[0]} |")
     columns = ["| kind | name | settings | what it does |", "|---|---|---|---|"]
-    return "\n".join(["## Built-in plugins", "", _PLUGINS, "", *columns, *rows])
+    explained = [f"\n### Settings of `{name}`\n\n{_sentence(cls)}\n\n" + "\n".join(_rows(settings((), cls)))
+                 for name, cls in _SETTINGS.items()]
+    return "\n".join(["## Built-in plugins", "", _PLUGINS, "", *columns, *rows, *explained])
 
 
 _INTRODUCTION = """\

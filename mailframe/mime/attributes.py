@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from mailframe.model.mailbox import Attributes
+from mailframe.model.mailbox import Attributes, Links
 
-from .envelope import ENVELOPE_FIELDS, envelope_of, render_envelope
-from .header import chosen_fields
+from .envelope import ENVELOPE_FIELDS, envelope_of
+from .header import chosen_fields, split_header
 from .index import Index
 from .limits import LIMITS
+from .links import LINK_FIELDS, links_of
 from .scan import Scanner, scanned
 from .structure import render_bodystructure
 
 Fields = list[tuple[bytes, bytes]]
 
+_WANTED = ENVELOPE_FIELDS | LINK_FIELDS
 VERSION = 1     # of everything made here; raise it whenever any of the bytes change, so that kept ones are made anew
 
 
@@ -24,7 +26,8 @@ def attributes(octets: bytes) -> Attributes:
 def attributes_of(scanner: Scanner) -> Attributes:
     """Of the whole message that `scanner` was fed piece by piece; `finish` is called here."""
     index = scanner.finish()
-    return Attributes(VERSION, envelope_of(scanner.root_fields), render_bodystructure(index), index.pack())
+    found = scanner.root_fields
+    return Attributes(VERSION, envelope_of(found), render_bodystructure(index), index.pack(), links_of(found))
 
 
 def from_scan(index: Index, header_block: bytes, head: bytes, found: Fields | None = None) -> Attributes:
@@ -34,10 +37,15 @@ def from_scan(index: Index, header_block: bytes, head: bytes, found: Fields | No
     of the content, if at hand, so that its header need not be read again.
     """
     if found is not None and _apart(header_block, head):
-        envelope = envelope_of(chosen_fields(head, ENVELOPE_FIELDS) + found)
+        found = chosen_fields(head, _WANTED) + found
     else:
-        envelope = render_envelope(head + header_block)
-    return Attributes(VERSION, envelope, render_bodystructure(index), index.pack(len(head)))
+        found = chosen_fields((head + header_block)[:LIMITS.header_octets], _WANTED)
+    return Attributes(VERSION, envelope_of(found), render_bodystructure(index), index.pack(len(head)), links_of(found))
+
+
+def links_in(header_block: bytes) -> Links:
+    """Of a message without attributes, from the beginning of its octets (its header, and perhaps more)."""
+    return links_of(chosen_fields(header_block[:min(split_header(header_block), LIMITS.header_octets)], LINK_FIELDS))
 
 
 def _apart(header_block: bytes, head: bytes) -> bool:

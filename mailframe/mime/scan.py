@@ -10,11 +10,12 @@ from .envelope import ENVELOPE_FIELDS, envelope_of
 from .header import chosen_fields
 from .index import Index, Part
 from .limits import LIMITS, MimeLimits
+from .links import LINK_FIELDS
 
 _SLICE = 65_536         # long messages are fed in slices, so that no search runs far beyond its purpose
 
 
-_WANTED = CONTENT_FIELDS | ENVELOPE_FIELDS
+_WANTED = CONTENT_FIELDS | ENVELOPE_FIELDS | LINK_FIELDS
 
 
 def scan(octets: bytes, limits: MimeLimits = LIMITS) -> Index:
@@ -74,7 +75,7 @@ class Scanner:
 
     @property
     def root_fields(self) -> list[tuple[bytes, bytes]]:
-        """ENVELOPE's fields of the message's own header, and those of MIME; known once `finish` was called."""
+        """ENVELOPE's fields of the message's own header, those of MIME, and References; known once `finish` was called."""
         return self._root or []
 
     def feed(self, octets: bytes | memoryview) -> None:

@@ -114,6 +114,15 @@ _COLUMNS: dict[Field, tuple[str, int | bytes | str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Links:
+    """A message's place in its conversation: hashes (signed 64 bits) of message ids, 0 for none."""
+
+    own: int = 0
+    parent: int = 0                 # what it answers
+    root: int = 0                   # what the conversation began with, as far as it says; with `parent` or not at all
+
+
+@dataclass(frozen=True, slots=True)
 class Attributes:
     """What one pass over a message's octets (head and content) yields, ready to be kept beside it."""
 
@@ -121,6 +130,7 @@ class Attributes:
     envelope: bytes
     structure: bytes
     index: bytes
+    links: Links = Links()
 
 
 class SharedOctets(bytes):

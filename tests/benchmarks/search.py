@@ -35,6 +35,7 @@ from mailframe.model.query import InBody, InHeader, InText, Query
 from mailframe.pacing.breath import Breath
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
+from mailframe.stores.sqlite.settings import SqliteSettings
 
 reactor: Any = the_reactor
 HEAD = b"Return-Path: <ada@example.org>\r\nReceived: from a.example by b.example; " + b"x" * 300 + b"\r\n"
@@ -117,8 +118,9 @@ async def table(name: str, mailbox: Any, runs: int, expected: dict[str, int]) ->
         print(f"{name:22} {label:20} {found:6} found {statistics.median(times) * 1000:9.1f} ms   late {late.worst * 1000:5.1f} ms")
 
 
-async def opened(folder: Path, **settings: bool) -> tuple[SqliteStore, Any]:
-    store = SqliteStore(Engine(folder / "mail.db", reactor), reactor, attributes_version=VERSION, **settings)
+async def opened(folder: Path, **wanted: bool) -> tuple[SqliteStore, Any]:
+    settings = SqliteSettings(**wanted)
+    store = SqliteStore(Engine(folder / "mail.db", reactor), reactor, attributes_version=VERSION, settings=settings)
     await store.start()
     account = await store.open_account("bench", FRESH_ACCOUNT)
     info = next(info for info in (await account.mailboxes()).mailboxes if info.name == "INBOX")

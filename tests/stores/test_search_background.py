@@ -20,6 +20,7 @@ from mailframe.model.query import InBody, InHeader, InText
 from mailframe.model.refusal import StorageFull
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore, contenttext, fulltext, textsearch
+from mailframe.stores.sqlite.settings import SqliteSettings
 from mailframe.stores.sqlite.textmaker import TextLimits, TextMaker
 from mailframe.testing.contracts import StoreContract
 
@@ -182,7 +183,7 @@ class ContractWithTextsTests(StoreContract, TestCase):
         return self.reopen(None)
 
     def reopen(self, store: IMailStore | None) -> IMailStore:
-        made: IMailStore = SqliteStore(Engine(self.path, reactor), reactor, search_index=True)
+        made: IMailStore = SqliteStore(Engine(self.path, reactor), reactor, settings=SqliteSettings(search_index=True))
         return made
 
 
@@ -190,7 +191,8 @@ class InASessionTests(TestCase):
     """Real sockets, the engine's own threads, and the maker at work meanwhile."""
 
     async def test_a_client_finds_the_same_before_during_and_after(self) -> None:
-        store: Any = SqliteStore(Engine(Path(self.mktemp()) / "mail.db", reactor), reactor, search_index=True)
+        settings = SqliteSettings(search_index=True)
+        store: Any = SqliteStore(Engine(Path(self.mktemp()) / "mail.db", reactor), reactor, settings=settings)
         maker = TextMaker(store.engine, store.content, reactor, words=True, limits=TextLimits(share=0.9, idle_s=0.01, together=20))
         await store.start()
         store.texts.stop()      # its limits are for a server that has other things to do

@@ -21,6 +21,7 @@ from mailframe.sqlite.content import GRACE_S
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
 from mailframe.stores.sqlite.columns import _PAGE, _REMOVALS
+from mailframe.stores.sqlite.copies import SLICE, copy_attributes
 from mailframe.testing.contracts import StoreContract
 from mailframe.testing.store_base import ALL, MESSAGE, StoreBase
 
@@ -184,6 +185,53 @@ class SqliteOnlyTests(StoreBase, TestCase):
         for fields in (Field.FLAGS, Field.SIZE | Field.FLAGS):
             rows = await self.rows(mailbox, fields)
             self.assertEqual((list(range(1, 20_001)), 20_000), (list(rows.uids), rows.flags.count(SEEN)))
+
+    async def test_a_copy_into_its_own_mailbox_carries_everything(self) -> None:
+        mailbox = await self.mailbox()
+        await mailbox.keywords(["one"])
+        await mailbox.append([New(b"x", b"head", flags=SEEN | DELETED, attributes=Attributes(2, b"e", b"s", b"i")),
+                              New(b"y", flags=1 << 8), New(b"z")])
+        old, new = await mailbox.copy([1, 2, 9], mailbox.id)
+        self.assertEqual(([1, 2], [4, 5]), (list(old), list(new)))
+        rows = await self.rows(mailbox, Field.FLAGS | Field.SIZE | Field.EMAILID | Field.THREADID | Field.ENVELOPE)
+        for column in (rows.flags, rows.sizes, rows.email_ids, rows.thread_ids, rows.envelopes):
+            self.assertEqual(list(column[:2]), list(column[3:]))
+        self.assertEqual(b"headx", await self.whole(mailbox, 4))
+        status = await mailbox.status()
+        self.assertEqual((5, 3, 2, 13), (status.messages, status.unseen, status.deleted, status.size))
+
+    async def test_attributes_of_many_copies_come_in_slices(self) -> None:
+        """I3: and of copies that are gone meanwhile there are none."""
+        account = await self.account()
+        mailbox, target = await self.mailbox(account), await self.mailbox(account, "target")
+        count = SLICE * 2 + 7
+        await mailbox.append([New(b"x", attributes=Attributes(2, b"%d" % number, b"s", b"i")) for number in range(count)])
+        submit = self.store.engine.submit
+
+        def watched(job: Any, size: int = 0) -> Any:
+            if getattr(job, "func", None) is copy_attributes and not gone:
+                gone.append(Deferred.fromCoroutine(target.expunge([3, count], False)))
+            return submit(job, size)
+        gone: list[Any] = []
+        self.patch(self.store.engine, "submit", watched)
+        await mailbox.move(range(1, count + 1), target.id)
+        self.assertEqual([[3, count]], [list(await each) for each in gone])
+        rows = await self.rows(target, Field.ENVELOPE)
+        self.assertEqual([b"%d" % (uid - 1) for uid in rows.uids], rows.envelopes)
+        self.assertEqual(count - 2, len(rows))
+        await self.sweep()
+        await self.sweep()
+        self.assertEqual(count - 2, self.count("attributes"))
+
+    async def test_keywords_are_carried_to_other_numbers(self) -> None:
+        account = await self.account()
+        mailbox, target = await self.mailbox(account), await self.mailbox(account, "target")
+        await mailbox.keywords([f"k{number}" for number in range(56)])
+        await target.keywords(["other", "k55", "K3"])
+        await mailbox.append([New(b"x", flags=1 << 63 | 1 << 8 | SEEN), New(b"y", flags=1 << 11), New(b"z", flags=DELETED)])
+        await mailbox.copy([1, 2, 3], target.id)
+        self.assertEqual(("other", "k55", "K3", "k0"), await target.keywords(()))
+        self.assertEqual([1 << 9 | 1 << 11 | SEEN, 1 << 10, DELETED], list((await self.rows(target, Field.FLAGS)).flags))
 
     async def test_slow_disks_are_read_in_a_thread(self) -> None:
         """I2"""

@@ -38,6 +38,9 @@ _NEVER = {
     "a UID is not below UIDNEXT, or a mod-sequence above the mailbox's": """
         SELECT mailbox, uid FROM message JOIN mailbox ON mailbox.id = mailbox
         WHERE uid >= uidnext OR message.modseq > mailbox.modseq""",
+    "the log of expunges is miscounted, or holds what it should have forgotten": """
+        SELECT id, expunged, (SELECT count(*) FROM vanished WHERE mailbox = mailbox.id) AS real FROM mailbox
+        WHERE name IS NOT NULL AND (expunged != real OR forgotten > modseq)""",
     "a message is both there and gone": "SELECT mailbox, uid FROM message JOIN vanished USING (mailbox, uid)",
     "a message is nobody's": "SELECT mailbox FROM message WHERE mailbox NOT IN (SELECT id FROM mailbox)",
     "a queued message has no recipient": """

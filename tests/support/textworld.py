@@ -13,6 +13,7 @@ from mailframe.model.query import Query
 from mailframe.pacing.breath import Breath
 from mailframe.sqlite.content import GRACE_S
 from mailframe.stores.sqlite.mailbox import SqliteMailbox
+from mailframe.stores.sqlite.settings import SqliteSettings
 from mailframe.stores.sqlite.store import SqliteStore
 from mailframe.stores.sqlite.textmaker import TextLimits, TextMaker
 from mailframe.stores.sqlite.textsearch import SearchableMailbox
@@ -30,7 +31,7 @@ class World:
         self.clock: Any = Clock()
         self.clock.advance(1_700_000_000)
         self.engine: Any = InlineEngine(path)
-        self.store = SqliteStore(self.engine, self.clock, search_text=True, search_index=words)
+        self.store = SqliteStore(self.engine, self.clock, settings=SqliteSettings(search_text=True, search_index=words))
         self.words, self.version = words, version
         self.maker = self.fresh_maker()
         self.account: Any = run(self.store.open_account("ada", FRESH_ACCOUNT))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from mailframe.interfaces.store import IMailbox
 from mailframe.mime.header import decode_words
+from mailframe.mime.links import MESSAGE_ID
 from mailframe.model.mailbox import Field, uid_ranges
 from mailframe.model.refusal import NoSuchMessage
 from mailframe.pacing.breath import Breath
@@ -25,8 +25,6 @@ MAX_REFERENCES = 100        # the last ones of a message; what is deeper hangs t
 ALGORITHMS: dict[bytes, Callable[[Sequence[Post]], Generator[None, None, Forest]]] = {
     b"REFERENCES": by_references, b"ORDEREDSUBJECT": by_subject,
 }
-
-_MESSAGE_ID = re.compile(rb"<([^<>\s]{1,998})>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +82,9 @@ def post(block: bytes, number: int, arrival: int) -> Post:
     """Of a header block: References, else the first id of In-Reply-To (RFC 5256 section 3)."""
     header = first_fields(block)
     subject, replies = reduced(decode_words(header.get(b"subject", b"")))
-    own = _MESSAGE_ID.search(header.get(b"message-id", b""))
-    references = _MESSAGE_ID.findall(header.get(b"references", b""))[-MAX_REFERENCES:]
-    references = references or _MESSAGE_ID.findall(header.get(b"in-reply-to", b""))[:1]
+    own = MESSAGE_ID.search(header.get(b"message-id", b""))
+    references = MESSAGE_ID.findall(header.get(b"references", b""))[-MAX_REFERENCES:]
+    references = references or MESSAGE_ID.findall(header.get(b"in-reply-to", b""))[:1]
     return Post(number, sent(header, arrival), subject.casefold(), replies, own[1] if own else b"", tuple(references))
 
 

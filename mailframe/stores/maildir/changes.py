@@ -9,7 +9,7 @@ import apsw
 from mailframe.model.flags import MAX_KEYWORDS, FlagChange
 from mailframe.model.mailbox import New
 from mailframe.stores import keywords
-from mailframe.stores.sqlite import arrivals, departures
+from mailframe.stores.sqlite import arrivals, departures, keywordtable
 
 from . import names, schema
 from .look import Arrived, Difference
@@ -21,11 +21,11 @@ _FIRST = ord("a")
 
 def letters_for(con: apsw.Connection, mailbox: int, words: Mapping[int, str], used: Sequence[bytes]) -> Letters:
     """How the letters in `used` are to be read; the mailbox's keyword table grows for them, as far as it can."""
-    table = arrivals.table(con, mailbox)
+    table = keywordtable.table(con, mailbox)
     letters = {letter for each in used for letter in each}
     wanted = [word for number, word in words.items() if _FIRST + number in letters]
     grown = (*table, *keywords.missing(table, wanted))[:MAX_KEYWORDS]
-    arrivals.grow(con, mailbox, table, grown)
+    keywordtable.grow(con, mailbox, table, grown)
     return Letters(dict(words), grown)
 
 

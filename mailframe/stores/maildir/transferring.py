@@ -10,7 +10,7 @@ import apsw
 
 from mailframe.sqlite.rows import Row
 from mailframe.stores import keywords
-from mailframe.stores.sqlite import arrivals
+from mailframe.stores.sqlite import copies
 from mailframe.stores.sqlite.schema import masks
 
 from . import disk, names, schema
@@ -28,14 +28,14 @@ Act = Callable[[bytes, bytes], None]
 async def copy(source: Folder, uids: Sequence[int], target: Folder) -> Pairs:
     """As `ICopyable.copy`."""
     def job(con: apsw.Connection, chosen: Sequence[int]) -> tuple[list[int], range]:
-        return arrivals.copy(con, source.account, source.number, chosen, target.number, source.shared.now())
+        return copies.copy(con, source.account, source.number, chosen, target.number, source.shared.now(), None)
     return await _transfer(source, uids, target, disk.link, job)
 
 
 async def move(source: Folder, uids: Sequence[int], target: Folder) -> Pairs:
     """As `IMovable.move`."""
     def job(con: apsw.Connection, chosen: Sequence[int]) -> tuple[list[int], range]:
-        old, new = arrivals.move(con, source.account, source.number, chosen, target.number, source.shared.now())
+        old, new = copies.move(con, source.account, source.number, chosen, target.number, source.shared.now())
         schema.forget(con, source.number, old)
         return old, new
     pairs = await _transfer(source, uids, target, os.rename, job)

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 
 from zope.interface import implementer
 
-from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder
-from mailframe.model.mailbox import Listeners, MailboxInfo, MailboxList, NewMailbox
+from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder, IQuota
+from mailframe.model.mailbox import Listeners, MailboxInfo, MailboxList, NewMailbox, Quota
 from mailframe.model.refusal import NoSuchMailbox
 
-from . import tree
+from . import quota, tree
 from .parts import Parts
 from .tree import mailbox_number
 
 
-@implementer(IAccount, IMailboxFinder)
+@implementer(IAccount, IMailboxFinder, IQuota)
 class SqliteAccount:
     """Holds nothing but its number: any number of these may stand for one account."""
 
@@ -62,6 +62,14 @@ class SqliteAccount:
                 "SELECT 1 FROM mailbox WHERE id = ? AND account = ? AND name IS NOT NULL", (number, self._number)):
             raise NoSuchMailbox()
         return self._parts.mailbox(self._parts, self._number, number)
+
+    async def quota(self) -> Quota:
+        used = await self._engine.query(quota.USED, (self._number,))
+        own = await self._engine.query(quota.LIMITS, (self._number,))
+        return quota.quota(used[0], own[0], self._parts.settings)
+
+    async def set_quota(self, max_octets: int | None, max_messages: int | None) -> None:
+        await self._engine.submit(lambda con: quota.set_limits(con, self._number, max_octets, max_messages))
 
     def subscribe(self, listener: Callable[[str], None]) -> Callable[[], None]:
         kept = self._parts.listeners

@@ -1,59 +1,70 @@
-"""What the writer does when messages arrive: by append, by delivery, by copy or move."""
+"""What the writer does when messages arrive, by append or by delivery."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import apsw
 
-from mailframe.model.flags import DELETED, SEEN
-from mailframe.model.mailbox import INBOX, New, NewMailbox, SharedOctets
-from mailframe.model.refusal import NoSuchMailbox, Refusal, TryAgainLater
+from mailframe.mime.attributes import links_in
+from mailframe.mime.limits import LIMITS
+from mailframe.model.mailbox import Links, New, NewMailbox, SharedOctets
+from mailframe.model.refusal import Refusal, TryAgainLater
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.pieces import PIECE
-from mailframe.sqlite.rows import Row, fetch
-from mailframe.stores import keywords
+from mailframe.sqlite.rows import Row
 
-from .departures import current_modseq, expunge
-from .schema import masks, signed, uid_set
-from .tree import account_id, require
+from . import quota
+from .counting import Counted, Counts, count, count_in_folder, counts_of, uncount
+from .departures import current_modseq
+from .schema import signed
+from .settings import SqliteSettings
 
 #: (content id or None, the octets to be kept or None, their size)
 Place = tuple[int | None, bytes | None, int]
 
-_COUNT = """
-    UPDATE mailbox SET uidnext = uidnext + ?1, modseq = modseq + 1, messages = messages + ?1, unseen = unseen + ?2,
-        deleted = deleted + ?3, size = size + ?4"""
-_RETURN = "AND name IS NOT NULL RETURNING uidnext, modseq, id, account"
-_BY_NUMBER = f"{_COUNT} WHERE id = ?5 {_RETURN}"
-_BY_NAME = f"{_COUNT} WHERE account = (SELECT id FROM account WHERE name = ?5) AND name = ?6 {_RETURN}"
-_ARRIVE = "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ARRIVE = "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-def append(con: apsw.Connection, content: SqliteContent, mailbox: int, messages: Sequence[New]) -> range:
-    """The new UIDs. Raises NoSuchMailbox, and TryAgainLater for content that is gone."""
+def links_of(message: New) -> Links:
+    """Before the writer's turn. Without attributes they are read from the octets in hand; a long header has none."""
+    if message.attributes is not None:
+        return message.attributes.links
+    if isinstance(message.content, str):
+        return Links()
+    return links_in(message.head + message.content[:LIMITS.header_octets])
+
+
+def append(
+    con: apsw.Connection, content: SqliteContent, settings: SqliteSettings, mailbox: int, messages: Sequence[New],
+    links: Sequence[Links],
+) -> range:
+    """The new UIDs. Raises NoSuchMailbox, OverQuota, and TryAgainLater for content that is gone."""
     if not messages:
         current_modseq(con, mailbox)
         return range(0)
     saved = int(content.clock.seconds())
     shelf = Shelf(con, content, messages)
     placed = [shelf.place(message) for message in messages]
-    uidnext, modseq = _count(con, _BY_NUMBER, messages, placed, mailbox)[:2]
-    uids = range(uidnext - len(messages), uidnext)
-    con.executemany(_ARRIVE, [_row(mailbox, uid, modseq, saved, message, place)
-                              for uid, message, place in zip(uids, messages, placed)])
+    sizes = [len(message.head) + place[2] for message, place in zip(messages, placed)]
+    counted = count(con, mailbox, counts_of(messages, sizes))
+    if quota.too_much(con, counted, settings, sizes):
+        raise quota.refusal(counted.account)
+    uids = range(counted.uidnext - len(messages), counted.uidnext)
+    con.executemany(_ARRIVE, [_row(counted, uid, saved, message, link, place)
+                              for uid, message, link, place in zip(uids, messages, links, placed)])
     return uids
 
 
 def register(con: apsw.Connection, mailbox: int, messages: Sequence[New], saved: int) -> range:
     """Rows for messages whose octets rest elsewhere, `New.size` of them, and which refer to no content. Raises NoSuchMailbox."""
-    placed: list[Place] = [(0, None, message.size) for message in messages]
-    uidnext, modseq = _count(con, _BY_NUMBER, messages, placed, mailbox)[:2]
-    uids = range(uidnext - len(messages), uidnext)
-    con.executemany(_ARRIVE, [_row(mailbox, uid, modseq, saved, message, place)
-                              for uid, message, place in zip(uids, messages, placed)])
+    counted = count(con, mailbox, counts_of(messages, [message.size for message in messages]))
+    uids = range(counted.uidnext - len(messages), counted.uidnext)
+    con.executemany(_ARRIVE, [
+        _row(counted, uid, saved, message, message.attributes.links if message.attributes else Links(), (0, None, message.size))
+        for uid, message in zip(uids, messages)])
     return uids
 
 
@@ -62,40 +73,77 @@ class Delivery:
     """One message's (account, folder, message) targets; `changed` is told the (account, mailbox) of those that got it."""
 
     targets: Sequence[tuple[str, str, New]]
+    links: Sequence[Links]                      # of each target's message
     fresh: Sequence[NewMailbox]
     changed: list[tuple[int, int]] = field(default_factory=list)
 
 
-def deliver(con: apsw.Connection, deliveries: Sequence[Delivery], content: SqliteContent) -> list[list[Refusal | None]]:
+#: One target on its way; a refusal is noted at its number of the delivery's outcomes. Plain, since there are thousands a second.
+Arriving = tuple[Delivery, list[Refusal | None], int, New, Place]
+
+
+def deliver(
+    con: apsw.Connection, deliveries: Sequence[Delivery], content: SqliteContent, settings: SqliteSettings,
+) -> list[list[Refusal | None]]:
     """Many deliveries, each mailbox counted up once: for each, one outcome for each of its targets."""
     saved = int(content.clock.seconds())
     outcomes: list[list[Refusal | None]] = []
-    arriving: dict[tuple[str, str], list[tuple[Delivery, New, Place]]] = {}
+    arriving: dict[tuple[str, str], list[Arriving]] = {}
     for delivery in deliveries:
         shelf = Shelf(con, content, [message for _, _, message in delivery.targets])
         delivery.changed.clear()
-        outcomes.append([])
-        for name, folder, message in delivery.targets:
+        mine: list[Refusal | None] = [None] * len(delivery.targets)
+        outcomes.append(mine)
+        for number, (name, folder, message) in enumerate(delivery.targets):
             try:
-                arriving.setdefault((name, folder), []).append((delivery, message, shelf.place(message)))
+                arriving.setdefault((name, folder), []).append((delivery, mine, number, message, shelf.place(message)))
             except Refusal as refusal:          # raised before anything was changed for this target
-                outcomes[-1].append(refusal)
-            else:
-                outcomes[-1].append(None)
-    rows = [row for (name, folder), mail in arriving.items() if mail for row in _arrived(con, name, folder, mail, saved)]
+                mine[number] = refusal
+    rows: list[Row] = []
+    for (name, folder), mail in arriving.items():
+        if mail:
+            rows += _arrived(con, name, folder, mail, saved, content, settings)
     con.executemany(_ARRIVE, rows)
     return outcomes
 
 
 def _arrived(
-    con: apsw.Connection, name: str, folder: str, mail: Sequence[tuple[Delivery, New, Place]], saved: int,
-) -> Iterator[Row]:
-    """Count the mailbox up; the rows to insert, in the order of arrival."""
-    messages, placed = [message for _, message, _ in mail], [place for _, _, place in mail]
-    uidnext, modseq, mailbox, account = _count_in_folder(con, name, folder, mail[0][0].fresh, saved, messages, placed)
-    for uid, (delivery, message, place) in enumerate(mail, uidnext - len(mail)):
-        delivery.changed.append((account, mailbox))
-        yield _row(mailbox, uid, modseq, saved, message, place)
+    con: apsw.Connection, name: str, folder: str, mail: Sequence[Arriving], saved: int, content: SqliteContent,
+    settings: SqliteSettings,
+) -> list[Row]:
+    """Count the mailbox up; the rows to insert, in the order of arrival. What is too much for the account is refused."""
+    counts, sizes = _counts(mail)
+    counted = count_in_folder(con, name, folder, mail[0][0].fresh, saved, counts)
+    refused = quota.too_much(con, counted, settings, sizes)
+    if refused:
+        uncount(con, counted.mailbox, counts)
+        mail = _without(con, mail, refused, counted.account, content)
+        if not mail:
+            return []
+        counted = count(con, counted.mailbox, _counts(mail)[0])
+    rows = []
+    for uid, (delivery, _, number, message, place) in enumerate(mail, counted.uidnext - len(mail)):
+        delivery.changed.append((counted.account, counted.mailbox))
+        rows.append(_row(counted, uid, saved, message, delivery.links[number], place))
+    return rows
+
+
+def _counts(mail: Sequence[Arriving]) -> tuple[Counts, list[int]]:
+    sizes = [len(message.head) + place[2] for _, _, _, message, place in mail]
+    return counts_of([each[3] for each in mail], sizes), sizes
+
+
+def _without(
+    con: apsw.Connection, mail: Sequence[Arriving], refused: Sequence[int], account: int, content: SqliteContent,
+) -> list[Arriving]:
+    """Those that stay; the others are told, and refer to their content no more."""
+    for which in refused:
+        _, outcomes, number, _, place = mail[which]
+        outcomes[number] = quota.refusal(account)
+        if place[0] is not None:
+            content.release(con, place[0])
+    gone = set(refused)
+    return [each for which, each in enumerate(mail) if which not in gone]
 
 
 class Shelf:
@@ -124,102 +172,9 @@ class Shelf:
         return self._kept[id(octets)], None, len(octets)
 
 
-def copy(con: apsw.Connection, account: int, source: int, uids: Sequence[int], target: int, saved: int) -> tuple[list[int], range]:
-    """(UIDs that existed, their new UIDs). Raises NoSuchMailbox."""
-    require(con, account, source)
-    require(con, account, target)
-    found = fetch(con, """
-        SELECT uid, flags, date, size, content, coalesce(email_id, 'M' || mailbox || '-' || uid) FROM message
-        WHERE mailbox = ? AND uid IN carray(?) ORDER BY uid""", (source, uid_set(uids)))
-    if not found:
-        return [], range(0)
-    old = [row[0] for row in found]
-    flags = _translated(con, source, target, masks([row[1] for row in found]))
-    new = _add(con, target, [(mask, date, saved, size, content, email_id)
-                             for mask, (_, _, date, size, content, email_id) in zip(flags, found)])
-    pairs = [(target, fresh_uid, source, uid) for fresh_uid, uid in zip(new, old)]
-    con.executemany("INSERT INTO head SELECT ?, ?, octets FROM head WHERE mailbox = ? AND uid = ?", pairs)
-    con.executemany("""
-        INSERT INTO attributes SELECT ?, ?, version, envelope, structure, mime_index FROM attributes
-        WHERE mailbox = ? AND uid = ?""", pairs)
-    con.execute("""
-        UPDATE content SET refs = refs + copies.n
-        FROM (SELECT content, count(*) AS n FROM message WHERE mailbox = ? AND uid >= ? GROUP BY content) AS copies
-        WHERE content.id = copies.content""", (target, new[0]))
-    return old, new
-
-
-def move(con: apsw.Connection, account: int, source: int, uids: Sequence[int], target: int, now: float) -> tuple[list[int], range]:
-    """As `copy`, and the originals are gone (RFC 6851)."""
-    old, new = copy(con, account, source, uids, target, int(now))
-    if old:
-        expunge(con, source, old, False, now)
-    return old, new
-
-
-def table(con: apsw.Connection, mailbox: int) -> tuple[str, ...]:
-    """The mailbox's keywords in their order."""
-    return tuple(row[0] for row in fetch(con, "SELECT word FROM keyword WHERE mailbox = ? ORDER BY number", (mailbox,)))
-
-
-def grow(con: apsw.Connection, mailbox: int, old: tuple[str, ...], new: tuple[str, ...]) -> None:
-    """Write down what `new` has beyond `old`."""
-    rows = [(mailbox, number, new[number]) for number in range(len(old), len(new))]
-    con.executemany("INSERT INTO keyword VALUES (?, ?, ?)", rows)
-
-
-def _row(mailbox: int, uid: int, modseq: int, saved: int, message: New, place: Place) -> Row:
+def _row(counted: Counted, uid: int, saved: int, message: New, links: Links, place: Place) -> Row:
     content, octets, size = place
     known = message.attributes
     attributes = (known.version, known.envelope, known.structure, known.index) if known else (None, None, None, None)
-    return (mailbox, uid, signed(message.flags), modseq, message.date, saved, size + len(message.head), content, octets,
-            message.head, *attributes)
-
-
-def _count(con: apsw.Connection, sql: str, messages: Sequence[New], placed: Sequence[Place], *where: int | str) -> Row:
-    """(uidnext, modseq, id, account) of the mailbox after it was counted up. Raises NoSuchMailbox."""
-    unseen = sum(not message.flags & SEEN for message in messages)
-    deleted = sum(bool(message.flags & DELETED) for message in messages)
-    size = sum(len(message.head) + place[2] for message, place in zip(messages, placed))
-    found = fetch(con, sql, (len(messages), unseen, deleted, size, *where))
-    if not found:
-        raise NoSuchMailbox()
-    return found[0]
-
-
-def _count_in_folder(
-    con: apsw.Connection, name: str, folder: str, fresh: Sequence[NewMailbox], now: int,
-    messages: Sequence[New], placed: Sequence[Place],
-) -> Row:
-    """As `_count`; an account never seen before is made, and a missing folder is INBOX."""
-    for attempt in (folder, folder, INBOX):
-        try:
-            return _count(con, _BY_NAME, messages, placed, name, attempt)
-        except NoSuchMailbox:
-            account_id(con, name, fresh, now)
-    raise NoSuchMailbox(detail=f"account {name!r} has no INBOX")
-
-
-def _add(con: apsw.Connection, mailbox: int, rows: Sequence[Row]) -> range:
-    """Insert (flags, date, saved, size, content, email_id) rows of copies at the mailbox's end, and count them."""
-    found = fetch(con, _BY_NUMBER, (
-        len(rows), sum(not row[0] & SEEN for row in rows), sum(bool(row[0] & DELETED) for row in rows),
-        sum(row[3] for row in rows), mailbox))
-    if not found:
-        raise NoSuchMailbox()
-    uidnext, modseq = found[0][:2]
-    uids = range(uidnext - len(rows), uidnext)
-    con.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (
-        (mailbox, uid, flags, modseq, date, saved, size, content, email_id)
-        for uid, (flags, date, saved, size, content, email_id) in zip(uids, rows)))
-    return uids
-
-
-def _translated(con: apsw.Connection, source: int, target: int, flags: Sequence[int]) -> list[int]:
-    """The masks by the target's table, which grows for them as far as it can."""
-    mine, theirs = table(con, source), table(con, target)
-    wanted = keywords.carried(mine, flags, theirs)
-    grow(con, target, theirs, wanted)
-    if wanted[:len(mine)] == mine:
-        return [signed(mask) for mask in flags]
-    return [signed(keywords.translate(mask, mine, wanted)) for mask in flags]
+    return (counted.mailbox, uid, signed(message.flags), counted.modseq, message.date, saved, size + len(message.head), content,
+            octets, message.head, *attributes, counted.account, links.own, links.parent, links.root)

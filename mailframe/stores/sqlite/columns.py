@@ -12,7 +12,7 @@ from mailframe.model.refusal import NoSuchMailbox
 from mailframe.sqlite.engine import Engine
 from mailframe.sqlite.rows import Row
 
-from .schema import BY_CHANGE, masks
+from .schema import BY_CHANGE, FORGOTTEN, masks
 
 SERVES = Field.FLAGS | Field.MODSEQ
 _PAGE = 4_096               # messages loaded at once: some 3 ms of the reactor
@@ -93,7 +93,9 @@ class Columns:
             changed = self._engine.read(
                 f"SELECT uid, flags, modseq FROM {BY_CHANGE} AND modseq > ? ORDER BY uid LIMIT {_PATCHES}", since)
             gone = self._engine.read(f"SELECT uid FROM vanished WHERE mailbox = ? AND modseq > ? LIMIT {_REMOVALS}", since)
-            if modseq < self._modseq or len(changed) == _PATCHES or len(gone) == _REMOVALS:
+            forgotten = self._engine.read(FORGOTTEN, (self._mailbox,))
+            if (not forgotten or forgotten[0][0] > self._modseq or modseq < self._modseq
+                    or len(changed) == _PATCHES or len(gone) == _REMOVALS):
                 self._reset(modseq)
                 return
             self._patch(changed, gone)

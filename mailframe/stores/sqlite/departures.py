@@ -11,7 +11,7 @@ from mailframe.model.refusal import NoSuchMailbox
 from mailframe.sqlite.content import GRACE_S
 from mailframe.sqlite.rows import Row, fetch
 
-from .schema import MAX_INTEGER, signed, uid_set
+from .schema import LOGGED, MAX_INTEGER, signed, uid_set
 
 _SLICE = 500                # rows swept in one job: a few milliseconds of the writer
 
@@ -57,8 +57,9 @@ def expunge(con: apsw.Connection, mailbox: int, uids: Sequence[int] | None, only
         return []
     gone = [row[0] for row in found]
     modseq = fetch(con, """
-        UPDATE mailbox SET modseq = modseq + 1, messages = messages - ?, unseen = unseen - ?, deleted = deleted - ?, size = size - ?
-        WHERE id = ? AND name IS NOT NULL RETURNING modseq""", (
+        UPDATE mailbox SET modseq = modseq + 1, messages = messages - ?1, unseen = unseen - ?2, deleted = deleted - ?3,
+            size = size - ?4, expunged = expunged + ?1
+        WHERE id = ?5 AND name IS NOT NULL RETURNING modseq""", (
         len(gone), sum(not row[1] & SEEN for row in found), sum(bool(row[1] & DELETED) for row in found),
         sum(row[2] for row in found), mailbox))
     if not modseq:
@@ -68,8 +69,8 @@ def expunge(con: apsw.Connection, mailbox: int, uids: Sequence[int] | None, only
     return gone
 
 
-def sweep(con: apsw.Connection, now: float) -> bool:
-    """Remove a slice of what nobody may read any more; returns whether there may be more."""
+def sweep(con: apsw.Connection, now: float, expunged_kept: int) -> bool:
+    """Remove a slice of what nobody may read any more, or of too long a log; returns whether there may be more."""
     old = fetch(con, "SELECT mailbox, uid FROM lingering WHERE since <= ? ORDER BY since LIMIT ?", (now - GRACE_S, _SLICE))
     for name in ("head", "attributes", "lingering"):
         con.executemany(f"DELETE FROM {name} WHERE mailbox = ? AND uid = ?", old)
@@ -86,7 +87,22 @@ def sweep(con: apsw.Connection, now: float) -> bool:
             con.execute("DELETE FROM keyword WHERE mailbox = ?", (mailbox,))
             con.execute("DELETE FROM mailbox WHERE id = ?", (mailbox,))
         return True
-    return False
+    return _forget(con, expunged_kept)
+
+
+def _forget(con: apsw.Connection, kept: int) -> bool:
+    """Cut a slice off the beginning of a log of expunges that is longer than `kept`."""
+    found = fetch(con, f"""
+        SELECT id, expunged FROM mailbox INDEXED BY mailbox_expunged
+        WHERE expunged > {LOGGED} AND expunged > ? AND name IS NOT NULL LIMIT 1""", (kept,))
+    for mailbox, expunged in found:
+        oldest = fetch(con, "SELECT modseq, uid FROM vanished WHERE mailbox = ? ORDER BY modseq, uid LIMIT ?",
+                       (mailbox, min(expunged - kept, _SLICE)))
+        modseq, uid = oldest[-1] if oldest else (0, 0)
+        con.execute("DELETE FROM vanished WHERE mailbox = ? AND (modseq, uid) <= (?, ?)", (mailbox, modseq, uid))
+        con.execute("UPDATE mailbox SET expunged = ?, forgotten = max(forgotten, ?) WHERE id = ?",
+                    (expunged - len(oldest) if oldest else 0, modseq, mailbox))
+    return bool(found)
 
 
 def _remove(con: apsw.Connection, mailbox: int, uids: Sequence[int], now: float) -> None:

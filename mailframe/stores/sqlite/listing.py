@@ -11,7 +11,7 @@ from mailframe.model.mailbox import Field, Rows, UidRanges
 from mailframe.sqlite.engine import Engine
 from mailframe.sqlite.rows import Row
 
-from .schema import masks, uid_set
+from .schema import EMAIL_ID, THREAD_ID, masks, uid_set
 
 _INLINE = 8_192             # rows read in the reactor's thread: some milliseconds
 _FEW_RANGES = 4             # more are asked for in one statement, where they are not too wide for that
@@ -20,7 +20,7 @@ _WIDE = 100_000
 _COLUMNS: tuple[tuple[Field, str], ...] = (
     (Field.FLAGS, "m.flags"), (Field.MODSEQ, "m.modseq"), (Field.SIZE, "m.size"), (Field.DATE, "m.date"), (Field.SAVED, "m.saved"),
     (Field.ENVELOPE, "coalesce(a.envelope, x'')"), (Field.STRUCTURE, "coalesce(a.structure, x'')"),
-    (Field.INDEX, "coalesce(a.mime_index, x'')"), (Field.EMAILID, "coalesce(m.email_id, 'M' || m.mailbox || '-' || m.uid)"),
+    (Field.INDEX, "coalesce(a.mime_index, x'')"), (Field.EMAILID, EMAIL_ID), (Field.THREADID, THREAD_ID),
 )
 _ATTRIBUTES = Field.ENVELOPE | Field.STRUCTURE | Field.INDEX
 

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 
 import apsw
 from zope.interface import implementer
 
-from mailframe.interfaces.store import IAttributeCache, ICopyable, IMailbox, IModSequenced, IMovable, IRecent
+from mailframe.interfaces.store import (
+    IAttributeCache,
+    ICopyable,
+    IMailbox,
+    IModSequenced,
+    IMovable,
+    IObjectIds,
+    IRecent,
+    ISaveDates,
+)
 from mailframe.model.flags import FlagChange
 from mailframe.model.mailbox import Attributes, Changes, Field, FlagsStored, MailboxStatus, New, Rows, UidRanges
-from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage
+from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage, Refusal
+from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.pieces import PIECE, PIECE_BITS
 from mailframe.sqlite.rows import Row, fetch
 from mailframe.stores import keywords
 
-from . import arrivals, departures
+from . import arrivals, copies, departures
 from .columns import SERVES
+from .keywordtable import grow, table
 from .listing import columns, listing
 from .parts import Parts
-from .schema import BY_CHANGE
+from .schema import BY_CHANGE, FORGOTTEN
 from .tree import mailbox_number
 
 _FLAGS = Field.FLAGS | Field.MODSEQ
@@ -32,7 +45,7 @@ _RECENT = "SELECT recent FROM mailbox WHERE id = ? AND recent < uidnext"
 _INLINE = 5_000             # changes read in the reactor's thread
 
 
-@implementer(IMailbox, ICopyable, IMovable, IModSequenced, IAttributeCache, IRecent)
+@implementer(IMailbox, ICopyable, IMovable, IModSequenced, IAttributeCache, IRecent, IObjectIds, ISaveDates)
 class SqliteMailbox:
     """Holds nothing but its number: any number of these may stand for one mailbox."""
 
@@ -58,9 +71,9 @@ class SqliteMailbox:
             return words
 
         def job(con: apsw.Connection) -> tuple[str, ...]:
-            old = arrivals.table(con, self._number)
+            old = table(con, self._number)
             new = keywords.grown(old, add)
-            arrivals.grow(con, self._number, old, new)
+            grow(con, self._number, old, new)
             return new
         return await self._engine.submit(job)
 
@@ -93,7 +106,9 @@ class SqliteMailbox:
 
     async def append(self, messages: Sequence[New]) -> array[int]:
         size = sum(len(message.content) + len(message.head) for message in messages if isinstance(message.content, bytes))
-        uids = await self._change(lambda con: arrivals.append(con, self._parts.content, self._number, messages), size)
+        links = [arrivals.links_of(message) for message in messages]
+        uids = await self._change(lambda con: arrivals.append(
+            con, self._parts.content, self._parts.settings, self._number, messages, links), size)
         return array("I", uids)
 
     async def set_flags(self, uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
@@ -123,23 +138,34 @@ class SqliteMailbox:
         since = (self._number, cursor)
         changed = await self._all(f"SELECT uid, flags, modseq FROM {BY_CHANGE} AND modseq > ? ORDER BY uid", since)
         gone = await self._all("SELECT uid FROM vanished WHERE mailbox = ? AND modseq > ?", since)
+        forgotten = await self._engine.query(FORGOTTEN, (self._number,))
+        if not forgotten or forgotten[0][0] > cursor:
+            return None                 # some expunges since then are no longer in the log
         return Changes(modseq, columns(changed, _FLAGS), array("I", sorted(row[0] for row in gone)))
 
     async def copy(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
         target, saved = mailbox_number(target_id), int(self._parts.clock.seconds())
         old, new = await self._engine.submit(
-            lambda con: arrivals.copy(con, self._account, self._number, uids, target, saved))
-        if old:
-            self._tell(target)
-        return array("I", old), array("I", new)
+            lambda con: copies.copy(con, self._account, self._number, uids, target, saved, self._parts.settings))
+        return await self._copied(old, target, new)
 
     async def move(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
         target, now = mailbox_number(target_id), self._parts.clock.seconds()
         old, new = await self._engine.submit(
-            lambda con: arrivals.move(con, self._account, self._number, uids, target, now))
+            lambda con: copies.move(con, self._account, self._number, uids, target, now))
         if old:
             self._tell(self._number)
+        return await self._copied(old, target, new)
+
+    async def _copied(self, old: Sequence[int], target: int, new: range) -> tuple[array[int], array[int]]:
+        if old:
             self._tell(target)
+        if len(old) > copies.SLICE:
+            with suppress(Refusal, EngineError):        # the copy itself is durable, and what is missing is made anew
+                for start in range(0, len(old), copies.SLICE):
+                    await self._engine.submit(partial(
+                        copies.copy_attributes, source=self._number, old=old[start:start + copies.SLICE], target=target,
+                        first=new[start]))
         return array("I", old), array("I", new)
 
     async def remember(self, uids: Sequence[int], attributes: Sequence[Attributes]) -> None:

@@ -12,18 +12,22 @@ from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 
 from .columns import ColumnsCache
+from .settings import SqliteSettings
 
 
 class Parts:
-    """The engine, the content, the columns kept, and who listens to which account."""
+    """The engine, the content, the settings, the columns kept, and who listens to which account."""
 
     mailbox: Callable[[Parts, int, int], IMailbox]      # of an account and its number
 
-    def __init__(self, engine: Engine, content: SqliteContent, clock: IReactorTime, attributes_version: int | None) -> None:
+    def __init__(
+        self, engine: Engine, content: SqliteContent, clock: IReactorTime, attributes_version: int | None, settings: SqliteSettings,
+    ) -> None:
         self.engine = engine
         self.content = content
         self.clock = clock
         self.attributes_version = attributes_version
+        self.settings = settings
         self.columns = ColumnsCache(engine)
         self.listeners: dict[int, Listeners] = {}
 

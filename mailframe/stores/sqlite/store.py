@@ -23,6 +23,7 @@ from .account import SqliteAccount
 from .mailbox import SqliteMailbox
 from .parts import Parts
 from .schema import MIGRATIONS
+from .settings import SqliteSettings
 from .textmaker import TextMaker
 from .textsearch import SearchableMailbox
 
@@ -37,17 +38,17 @@ class SqliteStore:
 
     def __init__(
         self, engine: Engine, clock: IReactorTime, *, content: SqliteContent | None = None, attributes_version: int | None = None,
-        search_text: bool = False, search_index: bool = False,
+        settings: SqliteSettings | None = None,
     ) -> None:
         self.engine = engine
         self.content = content or SqliteContent(engine, clock)
-        self._parts = Parts(engine, self.content, clock, attributes_version)
-        self._deliver = partial(arrivals.deliver, content=self.content)
-        self._accounts: dict[str, int] = {}
+        settings = settings or SqliteSettings()
+        self._parts = Parts(engine, self.content, clock, attributes_version, settings)
+        self._deliver = partial(arrivals.deliver, content=self.content, settings=settings)
         self._sweeper = Sweeper("mailboxes", self.sweep, clock)
         engine.register("store", MIGRATIONS)
-        self.texts = TextMaker(engine, self.content, clock, words=search_index) if search_text or search_index else None
-        self._parts.mailbox = partial(SearchableMailbox, words=search_index) if self.texts else SqliteMailbox
+        self.texts = TextMaker(engine, self.content, clock, words=settings.search_index) if settings.searches else None
+        self._parts.mailbox = partial(SearchableMailbox, words=settings.search_index) if self.texts else SqliteMailbox
 
     @property
     def parts(self) -> Parts:
@@ -63,15 +64,12 @@ class SqliteStore:
             self.texts.start()
 
     async def open_account(self, name: str, fresh: Sequence[NewMailbox]) -> IAccount:
-        number = self._accounts.get(name)
-        if number is None:
-            found = await self.engine.query("SELECT id FROM account WHERE name = ?", (name,))
-            if found:
-                number = int(found[0][0])
-            else:
-                now = int(self._parts.clock.seconds())
-                number = await self.engine.submit(lambda con: tree.account_id(con, name, fresh, now))
-            self._accounts[name] = number
+        found = await self.engine.query("SELECT id FROM account WHERE name = ?", (name,))
+        if found:
+            number = int(found[0][0])
+        else:
+            now = int(self._parts.clock.seconds())
+            number = await self.engine.submit(lambda con: tree.account_id(con, name, fresh, now))
         account: IAccount = SqliteAccount(self._parts, number)
         return account
 
@@ -92,7 +90,7 @@ class SqliteStore:
         self, targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
     ) -> tuple[Callable[[apsw.Connection], list[Refusal | None]], Callable[[], None]]:
         """See `IJoinedStore`."""
-        delivery = arrivals.Delivery(targets, fresh)
+        delivery = arrivals.Delivery(targets, [arrivals.links_of(message) for _, _, message in targets], fresh)
 
         def after() -> None:
             for account, mailbox in delivery.changed:
@@ -107,8 +105,9 @@ class SqliteStore:
         return lambda con: unit(con)[0], after
 
     async def sweep(self) -> None:
-        """Forget what was expunged, or was in mailboxes deleted, more than ten minutes ago; in slices."""
-        while await self.engine.submit(partial(departures.sweep, now=self._parts.clock.seconds())):
+        """Forget, in slices, what was expunged or in mailboxes deleted more than ten minutes ago, and what is too much in logs."""
+        kept = self._parts.settings.expunged_kept
+        while await self.engine.submit(partial(departures.sweep, now=self._parts.clock.seconds(), expunged_kept=kept)):
             pass
 
 
