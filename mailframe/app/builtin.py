@@ -44,7 +44,7 @@ def sqlite(
 
 
 def maildir(context: BuildContext, path: Path, layout: str = "{account}", index: Path | None = None) -> MaildirStore:
-    """Mailboxes as Maildir++ folders under a path, shared with other programs; one folder for each account."""
+    """Mailboxes as Maildir++ folders that other programs share, one folder for each account."""
     return MaildirStore(path, context.reactor, layout=layout, index=index, attributes_version=VERSION)
 
 
