@@ -8,6 +8,8 @@ import tempfile
 
 import pytest
 
+from mailframe.testing.store_base import StoreBase
+
 _FOLDER = pytest.StashKey[str]()
 
 
@@ -22,6 +24,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if folder is not None:
         os.chdir(config.rootpath)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    StoreBase.long = config.getoption("--long")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

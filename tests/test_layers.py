@@ -17,7 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("mime", "sasl", "interfaces"),
     ("pacing", "sqlite", "dns", "tls", "staging"),
     ("smtp", "pop3", "imap", "stores", "auth", "pipeline", "queue"),
-    ("relay",),
+    ("relay", "transfer"),
     ("testing",),
     ("app",),
 )

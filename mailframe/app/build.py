@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from mailframe.app.builtin import DATABASE
-from mailframe.app.chosen import identity, one, several, titles
+from mailframe.app.chosen import content_store, identity, one, several, titles
 from mailframe.app.config import Config
 from mailframe.app.latecontexts import LateContexts
 from mailframe.app.ownaddress import own_address
@@ -33,14 +33,8 @@ from mailframe.tls.client import ClientContexts
 
 def build(config: Config, reactor: Any) -> Parts:
     """Make all parts and let them know one another. Opens nothing but TLS keys and CA files. Raises ValueError, one sentence."""
-    engine = Engine(config.data / DATABASE, reactor)
-    content = SqliteContent(engine, reactor)
-    context = BuildContext(
-        reactor, config.data, config.hostname, config.domains, config.postmaster, base=config.base, engine=engine, content=content,
-        fresh=FRESH_DEVELOPMENT if config.development else FRESH_ACCOUNT,
-    )
-    store = one("storage", config, config.storage, context)
-    context = replace(context, store=store)
+    context, outside = mailboxes(config, reactor)
+    store, engine, content = context.store, context.engine, context.content
     development, checkers, directory = identity(config, context)
     local = one("delivery", config, config.delivery, context)
     filters = several("filter", "filters", config, config.filters, context)
@@ -54,12 +48,25 @@ def build(config: Config, reactor: Any) -> Parts:
         store, checkers, context.fresh, LoginLimiter(reactor.seconds, config.login))
     others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
     parts = Parts(
-        config, reactor, store, directory, portal, pipeline, spool, runner, tls, development, others,
-        titles(config, store, local, checkers, directory, filters))
+        config, reactor, outside, store, directory, portal, pipeline, spool, runner, tls, development, others,
+        titles(config, store, outside, local, checkers, directory, filters), fresh=context.fresh)
     locks, turns = MaildropLocks(), Turns(reactor)
     for name, listener in config.listeners.items():
         parts.factories[name] = factory_for(name, listener, parts, locks, turns)
     return parts
+
+
+def mailboxes(config: Config, reactor: Any) -> tuple[BuildContext, Any]:
+    """(what plugins are built with: the storage, and the engine that it may share; the content store beside them, to be
+    started before and closed after, or None). Opens nothing. Raises ValueError."""
+    engine = Engine(config.data / DATABASE, reactor)
+    context = BuildContext(
+        reactor, config.data, config.hostname, config.domains, config.postmaster, base=config.base, engine=engine,
+        fresh=FRESH_DEVELOPMENT if config.development else FRESH_ACCOUNT,
+    )
+    outside = content_store(config, context)
+    context = replace(context, content=SqliteContent(engine, reactor, outside))
+    return replace(context, store=one("storage", config, config.storage, context)), outside
 
 
 def _relay(config: Config, reactor: Any) -> RelayAgent:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +13,48 @@ from zope.interface import implementer
 from mailframe.app.plugins import BuildContext
 from mailframe.auth.accounts import AccountsFile
 from mailframe.auth.localnames import LocalNames
+from mailframe.interfaces.content import IContentInIndex
 from mailframe.interfaces.directory import IDirectory
 from mailframe.interfaces.plugin import ILifecycle
 from mailframe.mime.attributes import VERSION
 from mailframe.model.address import Address
 from mailframe.model.route import Account, Remote, Resolution
 from mailframe.pipeline.local import LocalAgent
+from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
+from mailframe.stores.directory import DirectoryContent
 from mailframe.stores.maildir import MaildirStore
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite.settings import SqliteSettings
+from mailframe.stores.sqlite.sharding import MOST, shard_path
+from mailframe.stores.sqlite.shards import ShardedStore
 from mailframe.stores.sqlite.store import SqliteStore
 
 DATABASE = "mailframe.db"
+CONTENT = "content"
 ACCOUNTS = "accounts"
 _ACCOUNTS_HEAD = "# One account a line, NAME@DOMAIN:HASH; aliases as ALIAS@DOMAIN -> NAME@DOMAIN. Kept by: mailframe user\n"
 
 
 def sqlite(
     context: BuildContext, path: Path | None = None, max_octets: int | None = None, max_messages: int | None = None,
-    expunged_kept: int = SqliteSettings().expunged_kept, search_text: bool = True, search_index: bool = False,
-) -> SqliteStore:
-    """Mailboxes in one SQLite file, by default together with the queue in the data folder."""
+    expunged_kept: int = SqliteSettings().expunged_kept, shards: int = 1,
+    search_text: bool = True, search_index: bool = False,
+) -> SqliteStore | ShardedStore:
+    """Mailboxes in SQLite: in one file, by default with the queue's, or dealt out by account over several (shards)."""
+    if not 1 <= shards <= MOST:
+        raise ValueError(f"shards is {shards}; it can be 1 to {MOST}")
     settings = SqliteSettings(max_octets, max_messages, expunged_kept, search_text, search_index)
-    make = partial(SqliteStore, attributes_version=VERSION, settings=settings)
-    if path is None:
-        return make(context.engine, context.reactor, content=context.content)
-    return make(Engine(path, context.reactor), context.reactor)
+    first = path or context.data / DATABASE
+    stores = []
+    for place in range(shards):
+        own = path is not None or place > 0
+        engine = Engine(shard_path(first, place, shards), context.reactor, name=f"mail{place + 1}") if own else context.engine
+        outside = context.content.shared_outside() if own and context.content else None
+        content = SqliteContent(engine, context.reactor, outside, sole=False) if own else context.content
+        stores.append(SqliteStore(
+            engine, context.reactor, content=content, attributes_version=VERSION, settings=settings, shard=(place, shards)))
+    return stores[0] if shards == 1 else ShardedStore(stores)
 
 
 def maildir(context: BuildContext, path: Path, layout: str = "{account}", index: Path | None = None) -> MaildirStore:
@@ -51,6 +65,16 @@ def maildir(context: BuildContext, path: Path, layout: str = "{account}", index:
 def memory() -> MemoryStore:
     """Mailboxes in memory, gone when the server ends; for tests."""
     return MemoryStore()
+
+
+def directory(context: BuildContext, path: Path | None = None) -> DirectoryContent:
+    """Large messages as plain files in a folder, by default content in the data folder."""
+    return DirectoryContent(path or context.data / CONTENT, context.reactor)
+
+
+@implementer(IContentInIndex)
+class InDatabase:
+    """Large messages in the database itself, in pieces beside the index."""
 
 
 def mailbox(context: BuildContext) -> LocalAgent:
@@ -106,6 +130,7 @@ class Everyone:
 
 BUILT_IN: Mapping[str, Mapping[str, Any]] = {
     "storage": {"sqlite": sqlite, "maildir": maildir, "memory": memory},
+    "content": {"directory": directory, "sqlite": InDatabase},
     "delivery": {"mailbox": mailbox},
     "auth": {"file": accounts_file, "strcred": strcred},
     "directory": {"file": accounts_file, "everyone": Everyone},

@@ -12,6 +12,7 @@ from mailframe.app.config import Config
 from mailframe.app.plugins import BuildContext, Plugins, kept_promise
 from mailframe.app.toml import ConfigError, PluginSpec
 from mailframe.auth.development import DevelopmentAuth
+from mailframe.interfaces.content import IContentStore
 from mailframe.interfaces.directory import IDirectory
 
 PLUGINS = Plugins(BUILT_IN)
@@ -22,6 +23,12 @@ def one(kind: str, config: Config, spec: PluginSpec, context: BuildContext) -> A
     if kind in config.parts:
         return kept_promise(kind, f"parts[{kind!r}]", config.parts[kind])
     return PLUGINS.build(kind, spec, context)
+
+
+def content_store(config: Config, context: BuildContext) -> IContentStore | None:
+    """Where large content rests; None: in the database itself."""
+    made = one("content", config, config.content, context)
+    return made if IContentStore.providedBy(made) else None
 
 
 def several(kind: str, name: str, config: Config, specs: Sequence[PluginSpec], context: BuildContext) -> list[Any]:
@@ -46,12 +53,14 @@ def identity(config: Config, context: BuildContext) -> tuple[DevelopmentAuth | N
 
 
 def titles(
-    config: Config, store: object, local: object, checkers: Sequence[object], directory: object, filters: Sequence[object],
+    config: Config, store: object, content: object, local: object, checkers: Sequence[object], directory: object,
+    filters: Sequence[object],
 ) -> dict[int, str]:
     """What the configuration calls each plugin's part; ready-made ones and development's own go by their class."""
     named: list[tuple[str, object, PluginSpec | None]] = [
         (kind, part, spec) for kind, part, spec in (
-            ("directory", directory, config.directory), ("storage", store, config.storage), ("delivery", local, config.delivery))
+            ("directory", directory, config.directory), ("storage", store, config.storage), ("content", content, config.content),
+            ("delivery", local, config.delivery))
         if kind not in config.parts]
     own = not config.development and "portal" not in config.parts
     kinds = (("auth", "auth", checkers, config.auth if own else ()), ("filter", "filters", filters, config.filters))

@@ -1,4 +1,4 @@
-"""The `mailframe` command: accounts, the queue, checking a configuration, listing plugins."""
+"""The `mailframe` command: accounts, the queue, the store, checking a configuration, listing plugins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mailframe import __version__
-from mailframe.app import example, queuectl, reference
+from mailframe.app import example, queuectl, reference, storectl, transferctl
 from mailframe.app.chosen import PLUGINS, accounts_path
 from mailframe.app.config import Config, load
 from mailframe.app.control import ControlError
@@ -52,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_user(_command(commands, "user", "look after the accounts in the accounts file; a running server notices"))
     _add_queue(_command(commands, "queue", "look after the messages that wait to be handed on"))
+    storectl.add(_command(commands, "store", "look after the databases that mail rests in").add_subparsers(
+        required=True, metavar="ACTION"), _command, _place, _config)
+    transferctl.add_import(_command(commands, "import", "bring mail in from elsewhere"), _place, _config)
+    transferctl.add_export(_command(commands, "export", "take mail out, for other programs"), _place, _config)
     check = _command(commands, "check", "check a configuration file without starting anything")
     check.add_argument("config", type=Path, metavar="CONFIG")
     check.set_defaults(run=_check)

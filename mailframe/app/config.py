@@ -71,6 +71,7 @@ class Config:
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     tls: TlsConfig = TlsConfig()
     storage: PluginSpec = PluginSpec("sqlite")           # where mailboxes rest
+    content: PluginSpec = PluginSpec("directory")        # where messages over 256 KiB rest, of mailboxes in SQLite and of the queue
     delivery: PluginSpec = PluginSpec("mailbox")         # what takes mail for our own accounts
     auth: tuple[PluginSpec, ...] = (PluginSpec("file"),)  # who may log in: asked in turn until one says yes
     directory: PluginSpec | None = None    # who exists: answers at RCPT; none: the first of auth that is a directory, too
@@ -105,7 +106,7 @@ class Config:
 
 
 #: What `parts` may hold: one of each, or lists of them in auth and filters. Each takes the place of the setting of its name.
-READY = ("storage", "delivery", "auth", "directory", "filters", "portal")
+READY = ("storage", "content", "delivery", "auth", "directory", "filters", "portal")
 
 #: Set by the build from other places, so not settings of their tables.
 FIXED: Mapping[Key, Sequence[str]] = {

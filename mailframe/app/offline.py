@@ -1,4 +1,4 @@
-"""The queue without a server: opened for one command, in the data folder that nobody else uses meanwhile."""
+"""The queue and the mailboxes without a server: opened for one command, in the data folder that nobody else uses meanwhile."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from mailframe.app.build import mailboxes
 from mailframe.app.builtin import DATABASE
+from mailframe.app.chosen import identity
+from mailframe.app.config import Config
 from mailframe.app.control import ControlError
+from mailframe.app.explain import explained
 from mailframe.app.tap import run_with_reactor
+from mailframe.app.transfercontrol import Mail
+from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.plugin import ILifecycle
 from mailframe.queue.spool import Spool
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
@@ -27,6 +34,35 @@ def with_spool(data: Path, act: Callable[[Spool], Awaitable[Any]]) -> Any:
             await close()
 
     return run_with_reactor(main)
+
+
+def with_mail(config: Config, act: Callable[[Mail], Awaitable[Any]]) -> Any:
+    """What `act` returns, given the configured storage and directory, opened. Raises ControlError when they cannot be."""
+    if not config.data.is_dir():
+        raise ControlError(f"There is no data folder {config.data}; name it with --config or --data.")
+
+    async def main(reactor: Any) -> Any:
+        context, outside = mailboxes(config, reactor)
+        directory = identity(config, context)[2]
+        opened: list[Any] = []
+        try:
+            files = [outside] if outside is not None else []
+            for part in (*files, context.store, *([directory] if ILifecycle.providedBy(directory) else [])):
+                opened.append(part)
+                await _begun(part)
+            return await act(Mail(reactor, config.data, context.store, directory, context.fresh))
+        finally:
+            for part in reversed(opened):
+                await settled(part.close())
+
+    return run_with_reactor(main)
+
+
+async def _begun(part: Any) -> None:
+    try:
+        await settled(part.start())
+    except Exception as error:
+        raise ControlError(explained(error)) from error
 
 
 async def _open_spool(data: Path, reactor: Any) -> tuple[Spool, Any]:

@@ -28,6 +28,7 @@ class Options(usage.Options):
         ["data", "d", None, "Keep everything in this folder (default: mailframe-data)."],
         ["hostname", None, None, "The server's own name (default: this machine's)."],
         ["storage", None, None, "Where mailboxes rest, NAME or NAME:ARGUMENT (default: sqlite)."],
+        ["content", None, None, "Where large messages rest, NAME or NAME:ARGUMENT (default: directory)."],
         ["delivery", None, None, "What takes mail for our own accounts, NAME or NAME:ARGUMENT (default: mailbox)."],
         ["directory", None, None, "Who has an address here, NAME or NAME:ARGUMENT (default: the first --auth that knows)."],
         ["relay", None, None, "Hand mail for others to this host, HOST or HOST:PORT (default: their MX hosts)."],
@@ -102,7 +103,7 @@ def _plain(options: Options) -> dict[str, Any]:
         given["hostname"] = options["hostname"]
     if options["domains"]:
         given["domains"] = tuple(options["domains"])
-    for name in ("storage", "delivery", "directory"):
+    for name in ("storage", "content", "delivery", "directory"):
         if options[name]:
             given[name] = PluginSpec.short(options[name])
     for name in ("auth", "filters"):

@@ -13,15 +13,18 @@ from twisted.internet.defer import TimeoutError as DeadlineMissed
 from twisted.logger import Logger
 
 from mailframe.app.config import Config
-from mailframe.app.control import ControlFactory
+from mailframe.app.control import AnyHandler, ControlFactory
 from mailframe.app.control import listen as listen_control
 from mailframe.app.explain import explained
 from mailframe.app.latecontexts import LateContexts
 from mailframe.app.queuecontrol import handlers
 from mailframe.app.toml import ConfigError
+from mailframe.app.transfercontrol import Mail
+from mailframe.app.transfercontrol import handlers as transfer_handlers
 from mailframe.auth.development import DevelopmentAuth
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.plugin import ILifecycle
+from mailframe.model.mailbox import FRESH_ACCOUNT, NewMailbox
 from mailframe.pipeline.dispatch import Pipeline
 from mailframe.queue.runner import Runner
 from mailframe.queue.spool import Spool
@@ -41,6 +44,7 @@ class Parts:
 
     config: Config
     reactor: Any
+    content: Any                                 # IContentStore for what is large; None: that is in the database
     store: Any                                   # IMailStore
     directory: Any                               # IDirectory
     portal: Portal
@@ -51,6 +55,7 @@ class Parts:
     development: DevelopmentAuth | None
     others: Sequence[object]                     # checkers, filters, agents: started if they are ILifecycle
     titles: Mapping[int, str] = field(default_factory=dict)      # by id(part): what a person calls it
+    fresh: tuple[NewMailbox, ...] = FRESH_ACCOUNT                # what a new account is given
     factories: dict[str, Any] = field(default_factory=dict)
     control: Any = None
     _closed: bool = False
@@ -60,17 +65,24 @@ class Parts:
         try:
             _prepare(self.config.data)
             self.tls.load(self.config.data, self.reactor.seconds())
+            if self.content is not None:
+                await self._begin(self.content)
             await self.spool.start()
+            self.spool.content.require_outside()
             await self._begin(self.store)
             for part in self._others():
                 await self._begin(part)
             if self.development is not None:
                 _ = self.development.password
-            self.control = listen_control(self.reactor, self.config.data, ControlFactory(handlers(self.spool, self.runner.wake)))
+            self.control = listen_control(self.reactor, self.config.data, ControlFactory(self._handlers()))
             self.runner.start()
         except BaseException:
             await self._close()
             raise
+
+    def _handlers(self) -> dict[str, AnyHandler]:
+        mail = Mail(self.reactor, self.config.data, self.store, self.directory, self.fresh)
+        return {**handlers(self.spool, self.runner.wake), **transfer_handlers(mail)}
 
     async def _begin(self, part: Any) -> None:
         try:
@@ -116,7 +128,7 @@ class Parts:
             self.control = None
         for part in reversed(self._others()):
             await self._last(self.title(part), part.close, patience_s)
-        for part in (self.store, self.spool):
+        for part in (self.store, self.spool, *([self.content] if self.content is not None else [])):
             await self._last(self.title(part), part.close, STORE_PATIENCE_S)
 
     def _others(self) -> list[Any]:

@@ -24,6 +24,7 @@ from zope.interface.verify import verifyObject
 
 from mailframe.app.factory import call, parameters_of, settings_of
 from mailframe.app.toml import ConfigError, PluginSpec, did_you_mean, ended
+from mailframe.interfaces.content import IContentInIndex, IContentStore
 from mailframe.interfaces.delivery import IDeliveryAgent
 from mailframe.interfaces.directory import IDirectory
 from mailframe.interfaces.filter import IConnectionFilter, IHelloFilter, IMessageFilter, IRecipientFilter, ISenderFilter
@@ -34,6 +35,7 @@ from mailframe.model.mailbox import FRESH_ACCOUNT, NewMailbox
 #: The kinds of plugin, and what each must provide (one of them, at least).
 PROMISES: Mapping[str, tuple[InterfaceClass, ...]] = {
     "storage": (IMailStore,),
+    "content": (IContentInIndex, IContentStore),
     "delivery": (IDeliveryAgent,),
     "auth": (ICredentialsChecker,),
     "directory": (IDirectory,),

@@ -240,7 +240,7 @@ def check(config: Config) -> Iterator[str]:
         passwords = "" if listener.role == "smtp" else f"; passwords {_PASSWORDS[listener.plaintext_login]}"
         yield f"  {name}: {listener.role} on {listener.endpoint}, {_TLS[listener.tls]}{passwords}"
     auth = ", ".join(spec.plugin for spec in config.auth)
-    yield f"  storage: {config.storage.plugin}; delivery: {config.delivery.plugin}; auth: {auth}"
+    yield f"  storage: {config.storage.plugin}; content: {config.content.plugin}; delivery: {config.delivery.plugin}; auth: {auth}"
     yield "The configuration is good."
 
 

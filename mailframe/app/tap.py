@@ -214,16 +214,39 @@ def makeService(options: Options) -> IService:
 
 
 def run_with_reactor(main: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
-    """For a command of one step: run the reactor until ``main(reactor)`` is done; returns or raises what it did."""
+    """For a command of one step: run the reactor until ``main(reactor)`` is done; returns or raises what it did.
+
+    An interrupt (Ctrl-C) cancels it, waits for what it lets go of, and raises KeyboardInterrupt.
+    """
     from twisted.internet import reactor
 
     outcome: list[Any] = []
 
+    interrupted: list[bool] = []
+
     def begin() -> None:
-        Deferred.fromCoroutine(main(reactor)).addBoth(outcome.append).addBoth(lambda _: reactor.stop())
+        work = Deferred.fromCoroutine(main(reactor))
+        ended: Deferred[None] = Deferred()
+
+        def stopping() -> Deferred[None] | None:
+            if outcome:
+                return None
+            interrupted.append(True)
+            work.cancel()
+            return ended
+
+        def over(_: Any) -> None:
+            ended.callback(None)
+            if not interrupted:
+                reactor.stop()
+
+        reactor.addSystemEventTrigger("before", "shutdown", stopping)
+        work.addBoth(outcome.append).addBoth(over)
 
     reactor.callWhenRunning(begin)
     reactor.run()
+    if interrupted:
+        raise KeyboardInterrupt
     if isinstance(outcome[0], Failure):
         outcome[0].raiseException()
     return outcome[0]

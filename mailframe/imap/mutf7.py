@@ -21,8 +21,9 @@ def _shift(match: re.Match[str]) -> str:
     return "&" + binascii.b2a_base64(octets, newline=False).rstrip(b"=").replace(b"/", b",").decode("ascii") + "-"
 
 
-def decode(octets: bytes) -> str:
-    """The name again. Raises ValueError for 8-bit octets, a shift without end, and what `encode` would write otherwise."""
+def decode(octets: bytes, *, lenient: bool = False) -> str:
+    """The name again. Raises ValueError for 8-bit octets, a shift without end, and, unless `lenient`, what `encode` would
+    write otherwise (other servers' folders: Courier's, say, have a shifted "." for one that parts no levels)."""
     if not octets.isascii():
         raise ValueError("8-bit octets in a modified UTF-7 name")
     if b"&" not in octets:
@@ -38,7 +39,7 @@ def decode(octets: bytes) -> str:
         position = match.end()
     parts.append(octets[position:].decode("ascii"))
     name = "".join(parts)
-    if encode(name) != octets:
+    if not lenient and encode(name) != octets:
         raise ValueError("superfluous shift in a modified UTF-7 name")
     return name
 

@@ -43,6 +43,17 @@ class IContentStore(IReadableContent):
         """Let go of everything. Nothing is called afterwards."""
 
 
+class IVerifiableContent(IContentStore):
+    """A content store that can tell whether what it keeps is still what it was given."""
+
+    async def verify(content_id: str) -> str | None:
+        """None: all is there as it was sealed; else a few words about what is wrong. May read the whole of it."""
+
+
+class IContentInIndex(Interface):
+    """Marks the choice (kind ``content``) to keep large content in the index's own database, in no store beside it."""
+
+
 class IStaged(Interface):
     """Content on its way in. Order: write*, then exactly one of seal or abort."""
 

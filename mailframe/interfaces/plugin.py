@@ -18,7 +18,7 @@ class IMailPlugin(Interface):
     of them, one called context is given all of it.
     """
 
-    kind = Attribute("storage, delivery, auth, directory or filter")
+    kind = Attribute("storage, content, delivery, auth, directory or filter")
     name = Attribute("the word used in the configuration")
     help = Attribute("one line for people")
 

@@ -82,10 +82,9 @@ class LocalDelivery:
         """See `IDelivery`: all mailboxes at once; a failure of one is no failure of another."""
         await self._seal()
         messages = self._messages(head, heads)
-        store = self._agent.store
-        if IDelivers.providedBy(store):
-            outcomes = await self._deliver_all(store, messages)
-        elif len(messages) == 1:
+        if IDelivers.providedBy(self._agent.store):
+            return dict(zip(self._recipients, await self._deliver_all(self._agent.store, messages)))
+        if len(messages) == 1:
             outcomes = [await self._deliver(*messages[0])]
         else:
             outcomes = await gatherResults([Deferred.fromCoroutine(self._deliver(*each)) for each in messages])
@@ -121,12 +120,14 @@ class LocalDelivery:
         return messages
 
     async def _deliver_all(self, store: IDelivers, messages: Sequence[tuple[Recipient, New]]) -> Sequence[Refusal | None]:
-        targets = [(each.account or "", each.folder, message) for each, message in messages]
+        targets = [(recipient.account or "", recipient.folder, message) for recipient, message in messages]
         try:
             outcomes: Sequence[Refusal | None] = await contained(store, store.deliver, targets, self._agent.fresh)
         except Refusal as refusal:
             return [refusal] * len(targets)
-        return outcomes if len(outcomes) == len(targets) else [InternalError(detail="deliver gave too few outcomes")] * len(targets)
+        if len(outcomes) != len(targets):
+            return [InternalError(detail=f"{type(store).__qualname__}.deliver gave too few outcomes")] * len(targets)
+        return outcomes
 
     async def _deliver(self, recipient: Recipient, message: New) -> Refusal | None:
         store = self._agent.store

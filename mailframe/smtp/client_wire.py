@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from OpenSSL.SSL import Error as SslError
-from service_identity import VerificationError
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from mailframe.tls.reasons import why_ended
 
 from .client_replies import PeerFault, ReplyReader
 from .client_settings import ClientSettings
@@ -166,7 +166,7 @@ class SmtpWire(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._gone is None:
-            self._gone = (TlsFailed if self._handshake else PeerGone)(_words(reason))
+            self._gone = (TlsFailed if self._handshake else PeerGone)(why_ended(reason))
             self._handshake = False
         self._wake()
         if not self.closed.called:
@@ -189,13 +189,3 @@ class SmtpWire(Protocol):
 
     def stopProducing(self) -> None:
         self._paused = False
-
-
-def _words(reason: Failure) -> str:
-    """Why a connection ended, for people."""
-    error = reason.value
-    if isinstance(error, VerificationError):
-        return "the certificate is for another name"
-    if isinstance(error, SslError) and error.args and isinstance(error.args[0], list):
-        return "; ".join(str(entry[-1]) for entry in error.args[0]) or "the other side broke TLS off"
-    return " ".join((reason.getErrorMessage() or type(error).__name__).split())[:200]

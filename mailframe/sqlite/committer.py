@@ -114,7 +114,7 @@ class Writer:
             self._undo(connection)
             if isinstance(error, apsw.FullError) and len(group) > 1:    # what is small may fit where the large does not
                 return [outcome for waiting in group for outcome in self._commit(connection, [waiting])]
-            fault = refusal_for(error) if isinstance(error, apsw.Error) else error
+            fault = refusal_for(error, connection.filename) if isinstance(error, apsw.Error) else error
             return [(deferred, fault, True) for _, _, deferred in group]
         self.commits += 1
         self.jobs += len(group)
@@ -149,7 +149,7 @@ class Writer:
             if not connection.in_transaction:       # SQLite gave up the whole of it: full disk, input/output error
                 raise
             connection.execute("ROLLBACK TO job")
-            outcome = (deferred, refusal_for(error) if isinstance(error, apsw.Error) else error, True)
+            outcome = (deferred, refusal_for(error, connection.filename) if isinstance(error, apsw.Error) else error, True)
         connection.execute("RELEASE job")
         return outcome
 

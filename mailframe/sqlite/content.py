@@ -1,4 +1,4 @@
-"""Message content in the same file: octets in pieces, counted by those who refer to them, swept when nobody does."""
+"""Message content: small in the same file, large there or in a store beside it; counted by who refers to it, then swept."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import apsw
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from mailframe.interfaces.content import IReadableContent, IStaged
+from mailframe.interfaces.content import IContentStore, IReadableContent, IStaged
+from mailframe.interfaces.maybe import settled
 from mailframe.model.mailbox import SharedOctets
-from mailframe.model.refusal import NoSuchMessage
+from mailframe.model.refusal import NoSuchMessage, TryAgainLater
 
 from . import pieces
 from .engine import Engine
+from .errors import EngineError
+from .outside import Outside, StagedOutside
 from .pieces import MIGRATIONS, PIECE, PIECE_BITS
 from .rows import fetch
 from .staged import Staged
@@ -28,11 +31,17 @@ _INLINE_PIECES = 4          # 1 MiB read in the reactor's thread takes about a m
 
 @implementer(IReadableContent)
 class SqliteContent:
-    """Content of one engine. Methods that take a connection are for use inside the writer's jobs."""
+    """Content of one engine. Methods that take a connection are for use inside the writer's jobs.
 
-    def __init__(self, engine: Engine, clock: IReactorTime) -> None:
+    With `outside`, a started content store, what is larger than a piece rests there and this is the ledger: which ids there
+    are, and how many refer to each. Whoever gives it closes it, after the engine. With `sole`, what is there and is unknown
+    here for a day is an orphan and removed.
+    """
+
+    def __init__(self, engine: Engine, clock: IReactorTime, outside: IContentStore | None = None, *, sole: bool = True) -> None:
         self.engine = engine
         self.clock = clock
+        self._outside = Outside(engine, clock, outside, sole) if outside is not None else None
         self._sweeper = Sweeper("content", self.sweep, clock)
         engine.register("content", MIGRATIONS)
 
@@ -42,6 +51,19 @@ class SqliteContent:
             return
         self._sweeper.start()
         await self.engine.submit(_give_up_unfinished)
+
+    def require_outside(self) -> None:
+        """Raises EngineError where large content rests in a content store, and none was given."""
+        if self._outside is None and self.engine.read("SELECT 1 FROM content WHERE outside IS NOT NULL LIMIT 1"):
+            raise EngineError(f"large messages of the database {self.engine.path} rest in a content store, which is not named now "
+                              '(content = "directory", or what it was before)')
+
+    def shared_outside(self) -> IContentStore | None:
+        """The content store, for another ledger (with `sole` false): from now on this one leaves alone what it does not know."""
+        if self._outside is None:
+            return None
+        self._outside.sole = False
+        return self._outside.store
 
     def stop(self) -> None:
         """Before the engine is closed. Again: does nothing."""
@@ -71,7 +93,10 @@ class SqliteContent:
 
     async def read(self, content_id: int | str, offset: int, size: int) -> bytes:
         """`size` octets from `offset` on, shorter at the end. Raises NoSuchMessage when the content is gone."""
-        base = _number(content_id) << PIECE_BITS
+        number = _number(content_id)
+        if self._outside is not None and (place := self._outside.place(number)) is not None:
+            return await settled(self._outside.store.read(place, offset, size))
+        base = number << PIECE_BITS
         first = offset // PIECE
         last = min((offset + max(size, 1) - 1) // PIECE, (1 << PIECE_BITS) - 1)
         if first == last:
@@ -86,20 +111,25 @@ class SqliteContent:
             if rows:
                 start = offset - first * PIECE
                 return b"".join([row[0] for row in rows])[start:start + size]
-        if not self.engine.read("SELECT 1 FROM content WHERE id = ? AND size IS NOT NULL", (base >> PIECE_BITS,)):
+        found = self.engine.read("SELECT outside FROM content WHERE id = ? AND size IS NOT NULL", (number,))
+        if not found:
             raise NoSuchMessage(detail=f"content {content_id} is gone")
+        if found[0][0] is not None:
+            raise TryAgainLater(detail=f"content {content_id} rests in a content store, and none is there")
         return b""              # an offset past the end is no error
 
     async def stage(self) -> IStaged:
-        staged: IStaged = Staged(self.engine, self.clock)
+        staged: IStaged = Staged(self.engine, self.clock) if self._outside is None else StagedOutside(self._outside)
         return staged
 
     async def sweep(self) -> int:
         """Remove what nobody has referred to for ten minutes; returns how many contents. In slices of few milliseconds."""
-        removed, more = 0, True
+        removed, more, before = 0, True, self.clock.seconds() - GRACE_S
         while more:
-            count, more = await self.engine.submit(partial(_sweep_slice, before=self.clock.seconds() - GRACE_S))
+            count, more = await self.engine.submit(partial(_sweep_slice, before=before))
             removed += count
+        if self._outside is not None:
+            removed += await self._outside.sweep(before)
         return removed
 
 
@@ -116,7 +146,9 @@ def _give_up_unfinished(con: apsw.Connection) -> None:
 
 def _sweep_slice(con: apsw.Connection, before: float) -> tuple[int, bool]:
     """(contents removed, whether there may be more)."""
-    idle = fetch(con, "SELECT id FROM content WHERE refs = 0 AND since <= ? ORDER BY since LIMIT ?", (before, _SWEEP_CONTENTS))
+    idle = fetch(con, """
+        SELECT id FROM content WHERE refs = 0 AND since <= ? AND outside IS NULL ORDER BY since LIMIT ?""",
+                 (before, _SWEEP_CONTENTS))
     large = 0
     for number, (content,) in enumerate(idle):
         found = fetch(con, "SELECT id FROM piece WHERE id BETWEEN ? AND ? LIMIT ?", (

@@ -112,7 +112,7 @@ class Engine:
         try:
             rows = fetch(self._inline, sql, parameters)
         except apsw.Error as error:
-            raise refusal_for(error) from error
+            raise refusal_for(error, self.path) from error
         self._pace.note((perf_counter() - begun) / (1 + len(rows) // 1_000))
         return rows
 
@@ -129,7 +129,7 @@ class Engine:
         try:
             return await self._reader.ask(sql, tuple(parameters))
         except apsw.Error as error:
-            raise refusal_for(error) from error
+            raise refusal_for(error, self.path) from error
 
     async def close(self) -> None:
         """Finish all jobs, checkpoint, and let go of the file. To be called again, or without a start, does nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import EngineError
@@ -19,33 +20,55 @@ def prepare(path: Path) -> None:
         fresh = not path.exists()
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         if fresh:
-            _sync_folder(path.parent)
+            sync(path.parent)       # without this a power cut may forget that the new file has a name
     except OSError as error:
         raise EngineError(f"cannot write the database {path}: {error.strerror}") from None
 
 
-def lock(path: Path) -> int:
-    """Take the exclusive lock beside `path` until the returned descriptor is closed. Raises EngineError.
+def lock(path: Path, what: str = "the database", file: Path | None = None) -> int:
+    """Take the exclusive lock on `path`, by `file` or one beside it, until the returned descriptor is closed.
+    Raises EngineError with a sentence about `what`.
 
     The lock belongs to the open file, so a crash lets go of it, and two engines of one process exclude each other too.
     """
     descriptor = -1
     try:
-        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(file or path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if descriptor >= 0:
             os.close(descriptor)
         if isinstance(error, BlockingIOError):
-            raise EngineError(f"another process is using the database {path}") from None
-        raise EngineError(f"cannot lock the database {path}: {error.strerror}") from None
+            raise EngineError(f"another process is using {what} {path}") from None
+        raise EngineError(f"cannot lock {what} {path}: {error.strerror}") from None
     return descriptor
 
 
-def _sync_folder(folder: Path) -> None:
-    """Without this a power cut may forget that the new file has a name."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def in_use(path: Path) -> bool:
+    """Whether a server has the lock beside `path`; leaves nothing behind."""
+    try:
+        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def sync(path: Path) -> None:
+    """Durable on return: a file's octets and size, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def owned_like(path: Path, model: Path) -> None:
+    """Give `path` the owner of `model`, where we may: who looks after a server is often root, and the server is not."""
+    with suppress(PermissionError):
+        os.chown(path, model.stat().st_uid, model.stat().st_gid)

@@ -34,8 +34,7 @@ def open_writer(path: Path, components: Mapping[str, Sequence[Migration]]) -> ap
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(_BUSY_MS)
         fetch(connection, _WRITER)       # the driver stops at the first row, until it is asked for more
-        for component, migrations in components.items():
-            _migrate(connection, path, component, migrations)
+        create(connection, components, path)
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         return connection
     except apsw.NotADBError:
@@ -51,6 +50,12 @@ def open_reader(path: Path) -> apsw.Connection:
     fetch(connection, _READER)
     connection.execute("SELECT count(*) FROM components").fetchall()
     return connection
+
+
+def create(connection: apsw.Connection, components: Mapping[str, Sequence[Migration]], path: Path = Path(":memory:")) -> None:
+    """Bring each component's tables to its newest version. Raises EngineError for what a newer program wrote."""
+    for component, migrations in components.items():
+        _migrate(connection, path, component, migrations)
 
 
 def _migrate(connection: apsw.Connection, path: Path, component: str, migrations: Sequence[Migration]) -> None:

@@ -12,11 +12,18 @@ PIECE = 256 * 1024          # octets in a row: more would hold up others' commit
 PIECE_BITS = 16             # piece n of content c is row c << 16 | n: 16 GiB for one content
 
 #: `size` is NULL while the content is not whole: being staged, or being removed. `since` is when the last reference went.
+#: `outside` is the id of octets that rest in a content store beside the database, and then there are no pieces;
+#: `content_orphan` has such ids that were found there, from when on, and that no row knows.
 MIGRATIONS = (
     """
     CREATE TABLE content (id INTEGER PRIMARY KEY AUTOINCREMENT, size INTEGER, refs INTEGER NOT NULL, since REAL NOT NULL);
     CREATE INDEX content_idle ON content (since) WHERE refs = 0;
     CREATE TABLE piece (id INTEGER PRIMARY KEY, octets BLOB NOT NULL);
+    """,
+    """
+    ALTER TABLE content ADD COLUMN outside TEXT;
+    CREATE UNIQUE INDEX content_outside ON content (outside) WHERE outside IS NOT NULL;
+    CREATE TABLE content_orphan (outside TEXT PRIMARY KEY, seen REAL NOT NULL) WITHOUT ROWID;
     """,
 )
 

@@ -9,14 +9,14 @@ from itertools import count
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder, IMailStore
-from mailframe.model.mailbox import INBOX, Listeners, MailboxInfo, MailboxList, NewMailbox
-from mailframe.model.refusal import MailboxExists, NoSuchMailbox, NoSuchMessage, TryAgainLater
+from mailframe.interfaces.store import IAccount, IDelivers, IMailbox, IMailboxFinder, IQuota
+from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, Listeners, MailboxInfo, MailboxList, New, NewMailbox, Quota
+from mailframe.model.refusal import MailboxExists, NoSuchMailbox, NoSuchMessage, OverQuota, Refusal, TryAgainLater
 
 from .memory_mailbox import MemoryMailbox
 
 
-@implementer(IMailStore, IReadableContent)
+@implementer(IDelivers, IReadableContent)
 class MemoryStore:
     """`now` gives seconds since the epoch."""
 
@@ -30,14 +30,33 @@ class MemoryStore:
         """There is nothing to open."""
 
     async def open_account(self, name: str, fresh: Sequence[NewMailbox]) -> IAccount:
-        account = self._accounts.get(name)
-        if account is None:
-            account = self._accounts[name] = MemoryAccount(self, fresh)
-        provided: IAccount = account
-        return provided
+        account: IAccount = self._account(name, fresh)
+        return account
+
+    def _account(self, name: str, fresh: Sequence[NewMailbox]) -> MemoryAccount:
+        if name not in self._accounts:
+            self._accounts[name] = MemoryAccount(self, fresh)
+        return self._accounts[name]
 
     async def close(self) -> None:
         """There is nothing to finish."""
+
+    async def deliver(
+        self, targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
+    ) -> Sequence[Refusal | None]:
+        outcomes: list[Refusal | None] = []
+        for name, folder, message in targets:
+            account = self._account(name, fresh)
+            info = await account.find_mailbox(folder) or await account.find_mailbox(INBOX)
+            try:
+                if info is None:
+                    raise NoSuchMailbox(detail=f"account {name!r} has no INBOX")
+                await account.by_id[info.id].append([message])
+            except Refusal as refusal:
+                outcomes.append(refusal)
+            else:
+                outcomes.append(None)
+        return outcomes
 
     async def stage(self) -> IStaged:
         staged: IStaged = _Staged(self._keep)
@@ -78,7 +97,7 @@ class _Staged:
         self._buffer.clear()
 
 
-@implementer(IAccount, IMailboxFinder)
+@implementer(IAccount, IMailboxFinder, IQuota)
 class MemoryAccount:
     """The mailboxes of one name."""
 
@@ -90,6 +109,8 @@ class MemoryAccount:
         self._subscribed: set[str] = set()
         self._numbers = count(1)
         self._uidvalidity = int(store.now())
+        self._max_octets: int | None = None
+        self._max_messages: int | None = None
         for mailbox in (*fresh, NewMailbox(INBOX)):
             if mailbox.name not in self._infos:
                 self._make(mailbox)
@@ -111,6 +132,7 @@ class MemoryAccount:
         info = self._info(mailbox_id)
         del self._infos[info.name]
         self.by_id.pop(mailbox_id).deleted = True
+        self._need_inbox()
         self.listeners.tell("")
 
     async def rename(self, moves: Sequence[tuple[str, str]]) -> None:
@@ -121,8 +143,7 @@ class MemoryAccount:
                 raise MailboxExists()
             infos[name] = MailboxInfo(info.id, name, info.special_use)
         self._infos = infos
-        if INBOX not in infos:          # a renamed INBOX leaves an empty one behind (RFC 3501 section 6.3.5)
-            self._make(NewMailbox(INBOX))
+        self._need_inbox()              # a renamed INBOX leaves an empty one behind (RFC 3501 section 6.3.5)
         self.listeners.tell("")
 
     async def set_subscribed(self, name: str, subscribed: bool) -> None:
@@ -135,8 +156,29 @@ class MemoryAccount:
         mailbox: IMailbox = self.by_id[mailbox_id]
         return mailbox
 
+    async def quota(self) -> Quota:
+        octets, messages = self._use()
+        return Quota(octets, messages, self._max_octets, self._max_messages)
+
+    async def set_quota(self, max_octets: int | None, max_messages: int | None) -> None:
+        self._max_octets, self._max_messages = max_octets, max_messages
+
     def subscribe(self, listener: Callable[[str], None]) -> Callable[[], None]:
         return self.listeners.add(listener)
+
+    def _need_room(self, sizes: Sequence[int]) -> None:
+        """For messages of these sizes. Raises OverQuota."""
+        octets, messages = self._use()
+        for use, limit in ((octets + sum(sizes), self._max_octets), (messages + len(sizes), self._max_messages)):
+            if sizes and limit is not None and use > limit:
+                raise OverQuota(detail=f"{use} of {limit}")
+
+    def _use(self) -> tuple[int, int]:
+        return sum(box.size for box in self.by_id.values()), sum(map(len, self.by_id.values()))
+
+    def _need_inbox(self) -> None:
+        if INBOX not in self._infos:
+            self._make(NewMailbox(INBOX))
 
     def _info(self, mailbox_id: str) -> MailboxInfo:
         for info in self._infos.values():
@@ -148,7 +190,7 @@ class MemoryAccount:
         self._uidvalidity += 1
         info = MailboxInfo(str(next(self._numbers)), mailbox.name, mailbox.special_use)
         self.by_id[info.id] = MemoryMailbox(info.id, self._uidvalidity, self.by_id, self.store.octets, self.store.now,
-                                            self.listeners.tell)
+                                            self.listeners.tell, self._need_room)
         self._infos[info.name] = info
         if mailbox.subscribed:
             self._subscribed.add(mailbox.name)

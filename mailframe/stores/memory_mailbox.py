@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from zope.interface import implementer
 
-from mailframe.interfaces.store import IAttributeCache, ICopyable, IMailbox, IModSequenced, IMovable, IRecent
+from mailframe.interfaces.store import IAttributeCache, ICopyable, IMailbox, IModSequenced, IMovable, IRecent, ISaveDates
 from mailframe.model.flags import DELETED, SEEN, FlagChange
 from mailframe.model.mailbox import Attributes, Changes, Field, FlagsStored, MailboxStatus, New, Rows, UidRanges
 from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage
@@ -31,13 +31,14 @@ class _Message:
     attributes: Attributes | None
 
 
-@implementer(IMailbox, ICopyable, IMovable, IModSequenced, IAttributeCache, IRecent)
+@implementer(IMailbox, ICopyable, IMovable, IModSequenced, ISaveDates, IAttributeCache, IRecent)
 class MemoryMailbox:
-    """`siblings` are the account's mailboxes by id; `tell` hints at a change of one."""
+    """`siblings` are the account's mailboxes by id; `tell` hints at a change of one; `need_room` refuses messages of some sizes."""
 
     def __init__(
         self, mailbox_id: str, uidvalidity: int, siblings: Mapping[str, MemoryMailbox],
         octets: Callable[[bytes | str], bytes], now: Callable[[], float], tell: Callable[[str], None],
+        need_room: Callable[[Sequence[int]], None],
     ) -> None:
         self.id = mailbox_id
         self.deleted = False
@@ -46,6 +47,8 @@ class MemoryMailbox:
         self._octets = octets
         self._now = now
         self._tell = tell
+        self._need_room = need_room
+        self.size = 0                   # octets of all messages
         self._uids = array("I")
         self._messages: dict[int, _Message] = {}
         self._gone: dict[int, tuple[float, bytes]] = {}
@@ -55,12 +58,15 @@ class MemoryMailbox:
         self._recent = 1
         self._modseq = 1
 
+    def __len__(self) -> int:
+        return len(self._uids)
+
     async def status(self) -> MailboxStatus:
         self._require()
         messages = self._messages.values()
         return MailboxStatus(
             self._uidvalidity, self._uidnext, len(messages), sum(not message.flags & SEEN for message in messages),
-            sum(bool(message.flags & DELETED) for message in messages), sum(len(message.octets) for message in messages),
+            sum(bool(message.flags & DELETED) for message in messages), self.size,
             self._modseq, self._modseq)
 
     async def keywords(self, add: Sequence[str]) -> tuple[str, ...]:
@@ -86,6 +92,7 @@ class MemoryMailbox:
     async def append(self, messages: Sequence[New]) -> array[int]:
         self._require()
         octets = [message.head + self._octets(message.content) for message in messages]
+        self._need_room([len(body) for body in octets])
         saved = int(self._now())
         return self._add([
             _Message(message.flags, 0, message.date, saved, body, "", message.attributes)
@@ -122,6 +129,10 @@ class MemoryMailbox:
         return Changes(self._modseq, self._columns(changed, Field.FLAGS | Field.MODSEQ), vanished)
 
     async def copy(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
+        self._need_room([len(self._messages[uid].octets) for uid in uids if uid in self._messages])
+        return self._copied(uids, target_id)
+
+    def _copied(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
         self._require()
         if target_id not in self._siblings:
             raise NoSuchMailbox()
@@ -135,7 +146,7 @@ class MemoryMailbox:
             for message in originals])
 
     async def move(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
-        existing, new = await self.copy(uids, target_id)
+        existing, new = self._copied(uids, target_id)
         self._remove(existing)
         return existing, new
 
@@ -161,6 +172,7 @@ class MemoryMailbox:
             message.modseq = self._modseq
             message.email_id = message.email_id or f"M{self._uidvalidity}-{uid}"
             self._messages[uid] = message
+            self.size += len(message.octets)
         self._uids += new
         self._tell(self.id)
         return new
@@ -173,6 +185,7 @@ class MemoryMailbox:
         self._gone = {uid: kept for uid, kept in self._gone.items() if kept[0] > now - _GRACE_S}
         for uid in gone:
             self._gone[uid] = now, self._messages.pop(uid).octets
+            self.size -= len(self._gone[uid][1])
             self._vanished.append((self._modseq, uid))
         self._uids = array("I", self._messages)
         self._tell(self.id)

@@ -7,23 +7,38 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from unittest import SkipTest
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from zope.interface.interface import InterfaceClass
 
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox, IMailStore
-from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, MAX_UID, Changes, Field, New, NewMailbox, Rows
+from mailframe.model.mailbox import (
+    FRESH_ACCOUNT,
+    INBOX,
+    MAX_UID,
+    Changes,
+    Field,
+    MailboxInfo,
+    MailboxStatus,
+    New,
+    NewMailbox,
+    Rows,
+)
+from mailframe.model.refusal import Refusal
 
+from .cases import Cases
 from .temporary import TemporaryPlaces
 
 ALL = ((1, MAX_UID),)
 MESSAGE = b"From: ada@example.org\r\nSubject: engine\r\n\r\nIt might act upon other things besides number.\r\n"
 
 
-class StoreBase(TemporaryPlaces):
+class StoreBase(Cases, TemporaryPlaces):
     """The subclass is a trial TestCase."""
 
     timeout = 120
+    #: Whether tests run that take many seconds (a message of 100 MiB, long histories): set it in a subclass.
+    long = False
 
     def make_store(self) -> IMailStore:
         """A new, empty store that was not started. Call `self.mktemp()` for a place."""
@@ -73,6 +88,34 @@ class StoreBase(TemporaryPlaces):
         mailbox = await self.mailbox(account)
         return mailbox, await settled(mailbox.append([New(self.octets(number)) for number in range(count)]))
 
+    async def infos(self, account: IAccount) -> dict[str, MailboxInfo]:
+        """All mailboxes by name."""
+        return {info.name: info for info in (await settled(account.mailboxes())).mailboxes}
+
+    async def names(self, account: IAccount) -> set[str]:
+        return set(await self.infos(account))
+
+    async def append(self, mailbox: IMailbox, *messages: New | bytes) -> list[int]:
+        """The new UIDs; octets alone are a message without flags and date."""
+        new = [New(message) if isinstance(message, bytes) else message for message in messages]
+        return list(await settled(mailbox.append(new)))
+
+    async def status(self, mailbox: IMailbox) -> MailboxStatus:
+        return await settled(mailbox.status())
+
+    async def expunge(self, mailbox: IMailbox, uids: Sequence[int] | None = None, only_deleted: bool = False) -> list[int]:
+        return list(await settled(mailbox.expunge(uids if uids is None else array("I", uids), only_deleted)))
+
+    async def together(self, *asked: Callable[[], Awaitable[Any] | Any]) -> list[Any]:
+        """All at the same time; their answers, in which a Refusal stands for one that was refused."""
+        async def one(ask: Callable[[], Awaitable[Any] | Any]) -> Any:
+            try:
+                return await settled(ask())
+            except Refusal as refusal:
+                return refusal
+        answers: list[Any] = await gatherResults([Deferred.fromCoroutine(one(ask)) for ask in asked], consumeErrors=True)
+        return answers
+
     def octets(self, number: int) -> bytes:
         return MESSAGE + b"%d\r\n" % number
 
@@ -99,6 +142,10 @@ class StoreBase(TemporaryPlaces):
         """`ask()` raises `refusal`, at once or later."""
         with self.assertRaises(refusal):
             await settled(ask())
+
+    def need_long(self) -> None:
+        if not self.long:
+            raise SkipTest("only with `long`")
 
     def need(self, interface: InterfaceClass, thing: object) -> None:
         if not interface.providedBy(thing):

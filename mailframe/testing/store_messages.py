@@ -11,27 +11,14 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IMailbox, IModSequenced
 from mailframe.model.flags import DELETED, FLAGGED, MAX_KEYWORDS, SEEN, FlagChange, keyword_bit
-from mailframe.model.mailbox import MAX_UID, Field, New
+from mailframe.model.mailbox import Field, New
 from mailframe.model.refusal import LimitReached, NoSuchMessage, Refusal
 
 from .store_base import MESSAGE, StoreBase
 
-AWKWARD_MESSAGES = (
-    b"", b"\r\n", b"x", b"no header end", b"A: 1\r\n\r\n\x00\xff\xfe bare\nlf bare\rcr\r\n", b"." * 70_000,
-    bytes(range(256)) * 1200,
-)
-
 
 class MessagesContract(StoreBase):
     """What `IMailbox` promises to everyone."""
-
-    async def test_octets_come_back_as_they_were_given(self) -> None:
-        mailbox = await self.mailbox()
-        uids = await settled(mailbox.append([New(octets) for octets in AWKWARD_MESSAGES]))
-        for uid, octets in zip(uids, AWKWARD_MESSAGES, strict=True):
-            self.assertEqual(octets, await self.whole(mailbox, uid))
-        rows = await self.rows(mailbox, Field.SIZE)
-        self.assertEqual([len(octets) for octets in AWKWARD_MESSAGES], list(rows.sizes))
 
     async def test_head_and_content_are_read_as_one(self) -> None:
         mailbox = await self.mailbox()
@@ -68,12 +55,6 @@ class MessagesContract(StoreBase):
         mailbox = await self.mailbox(await self.account(await self.reopened(store)))
         self.assertGreater((await settled(mailbox.append([New(MESSAGE)])))[0], again[0])
 
-    async def test_appending_nothing_changes_nothing(self) -> None:
-        mailbox, _ = await self.filled(1)
-        before = await settled(mailbox.status())
-        self.assertEqual([], list(await settled(mailbox.append([]))))
-        self.assertEqual(before.uidnext, (await settled(mailbox.status())).uidnext)
-
     async def test_rows_hold_the_columns_that_were_asked_for(self) -> None:
         mailbox = await self.mailbox()
         await settled(mailbox.append([New(MESSAGE, flags=FLAGGED | SEEN, date=-5), New(MESSAGE, date=1_700_000_000)]))
@@ -88,25 +69,6 @@ class MessagesContract(StoreBase):
                        rows.email_ids, rows.thread_ids):
             self.assertEqual(len(rows), len(column))
         self.assertEqual(([b"", b""], [b"", b""], [b"", b""]), (rows.envelopes, rows.structures, rows.indexes))
-
-    async def test_rows_come_in_pages_of_any_ranges(self) -> None:
-        mailbox, uids = await self.filled(40)
-        await settled(mailbox.expunge(array("I", uids[5:9]), False))
-        left = [*uids[:5], *uids[9:]]
-        rng = random.Random(3)
-        for limit in (1, 3, 7, 100):
-            cuts = sorted(rng.sample(range(1, uids[-1] + 5), 6))
-            for ranges in ([(1, MAX_UID)], [(cuts[0], cuts[1]), (cuts[2], cuts[3]), (cuts[4], cuts[5])], [(uids[6], uids[6])], []):
-                expected = [uid for uid in left if any(first <= uid <= last for first, last in ranges)]
-                self.assertEqual(expected, await self._paged(mailbox, ranges, limit))
-
-    async def _paged(self, mailbox: IMailbox, ranges: list[tuple[int, int]], limit: int) -> list[int]:
-        found: list[int] = []
-        while rows := await settled(mailbox.rows(ranges, limit, Field.FLAGS)):
-            self.assertLessEqual(len(rows), limit)
-            found += rows.uids
-            ranges = [(max(first, found[-1] + 1), last) for first, last in ranges if last > found[-1]]
-        return found
 
     async def test_flags_are_kept_set_and_removed(self) -> None:
         mailbox, uids = await self.filled(4)

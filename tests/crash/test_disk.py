@@ -8,33 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.hostile import CONFIG, DOMAIN, PASSWORD, USERS, Target
-from support.servers import PATIENCE_S, MailServer, running, twistd
+from support.disks import message, prepare, start
+from support.hostile import DOMAIN, Target
+from support.servers import PATIENCE_S, running, twistd
 from support.soundness import faults
 from support.wires import Imap, Pop3, Smtp
 
-from mailframe.auth.accountedit import add
-from mailframe.auth.hashing import hash_password
-
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-BODY = b"z" * 76 + b"\r\n"
-
-
-def message(key: str, octets: int) -> bytes:
-    return f"Subject: {key}\r\n\r\n".encode() + BODY * (octets // len(BODY))
-
-
-def prepare(folder: Path) -> None:
-    (folder / "data").mkdir(mode=0o700, exist_ok=True)
-    hashed = hash_password(PASSWORD)
-    for user in USERS:
-        add(folder / "data" / "accounts", f"{user}@{DOMAIN}", hashed)
-    (folder / "mailframe.toml").write_text(CONFIG.format(sink=1))
-
-
-def start(folder: Path) -> Target:
-    server = MailServer(folder, "--config", "mailframe.toml")
-    return Target(server, server)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from mailframe.interfaces.store import IDelivers
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Recipient
-from mailframe.model.mailbox import FRESH_ACCOUNT, Field, New, NewMailbox, Rows
+from mailframe.model.mailbox import FRESH_ACCOUNT, Field, New, Rows
 from mailframe.model.refusal import InternalError, OverQuota, Refusal, UnknownRecipient
 from mailframe.pipeline.local import LocalAgent
 from mailframe.stores.memory import MemoryStore
@@ -92,32 +92,35 @@ def test_one_that_fails_does_not_fail_the_others() -> None:
     assert outcomes[to("c")] is None and len(messages(store, "c")[1]) == 1
 
 
+class AllAtOnce(MemoryStore):
+    """Takes a message for many in one call."""
+
+    answer: object = (None, OverQuota(), None)
+
+    async def deliver(self, targets: Sequence[tuple[str, str, New]], fresh: object) -> object:
+        self.targets = [(account, folder) for account, folder, _ in targets]
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_a_store_that_takes_many_at_once_is_asked_once() -> None:
+    store = implementer(IDelivers)(AllAtOnce)()
+    outcomes = deliver(LocalAgent(store), to("a"), to("b", "Junk"), to("c"))
+    assert store.targets == [("a", "INBOX"), ("b", "Junk"), ("c", "INBOX")]
+    assert (outcomes[to("a")], outcomes[to("c")]) == (None, None)
+    assert isinstance(outcomes[to("b", "Junk")], OverQuota)
+
+
+@pytest.mark.parametrize(("answer", "refusal"), [
+    (ValueError("bug"), InternalError), (OverQuota(), OverQuota), ((None,), InternalError)])
+def test_its_faults_are_temporary_failures_of_all(answer: object, refusal: type[Refusal]) -> None:
+    """I7"""
+    store = implementer(IDelivers)(AllAtOnce)()
+    store.answer = answer
+    assert [type(outcome) for outcome in deliver(LocalAgent(store), to("a"), to("b")).values()] == [refusal, refusal]
+
+
 def test_who_has_no_account_is_not_for_us() -> None:
     with pytest.raises(UnknownRecipient):
         deliver(LocalAgent(MemoryStore()), Recipient(Address("x", "example.net")))
-
-
-@implementer(IDelivers)
-class TakesAll(MemoryStore):
-    """Takes one message for many accounts in one call."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.outcomes: list[Refusal | None] = []
-        self.calls: list[list[tuple[str, str]]] = []
-
-    async def deliver(
-        self, targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
-    ) -> Sequence[Refusal | None]:
-        self.calls.append([(account, folder) for account, folder, _ in targets])
-        return self.outcomes
-
-
-def test_a_store_that_takes_one_message_for_many_is_asked_once() -> None:
-    store, full = TakesAll(), OverQuota()
-    store.outcomes = [None, full]
-    assert deliver(LocalAgent(store), to("ann"), to("bob", "Junk")) == {to("ann"): None, to("bob", "Junk"): full}
-    assert store.calls == [[("ann", "INBOX"), ("bob", "Junk")]]
-    store.outcomes = [None]
-    outcomes = deliver(LocalAgent(store), to("ann"), to("bob", "Junk"))
-    assert all(isinstance(outcome, InternalError) for outcome in outcomes.values()), "I7: nobody is forgotten"

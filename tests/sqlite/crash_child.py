@@ -14,7 +14,9 @@ from twisted.internet.task import react
 
 from mailframe.model.flags import SEEN, FlagChange
 from mailframe.model.mailbox import FRESH_ACCOUNT, New
+from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
+from mailframe.stores.directory import DirectoryContent
 from mailframe.stores.maildir import MaildirStore
 from mailframe.stores.sqlite import SqliteStore
 
@@ -55,11 +57,25 @@ async def work(store: SqliteStore | MaildirStore, number: int) -> None:
             say("expunged", number % 2, uid)
 
 
-async def run(kind: str, path: Path) -> None:
-    store = MaildirStore(path, reactor) if kind == "maildir" else SqliteStore(Engine(path, reactor), reactor)
+async def opened(path: Path, kind: str) -> SqliteStore | MaildirStore:
+    """A started store whose large content rests in the database ("sqlite") or beside it ("directory"); or a Maildir."""
+    if kind == "maildir":
+        maildir = MaildirStore(path, reactor)
+        await maildir.start()
+        return maildir
+    engine = Engine(path, reactor)
+    outside = DirectoryContent(path.with_name("content"), reactor) if kind == "directory" else None
+    if outside is not None:
+        await outside.start()
+    store = SqliteStore(engine, reactor, content=SqliteContent(engine, reactor, outside))
     await store.start()
+    return store
+
+
+async def run(path: Path, kind: str) -> None:
+    store = await opened(path, kind)
     await gatherResults([Deferred.fromCoroutine(work(store, number)) for number in range(WRITERS)])
 
 
 if __name__ == "__main__":
-    react(lambda _, path, kind="sqlite": Deferred.fromCoroutine(run(kind, Path(path))), sys.argv[1:])
+    react(lambda _, path, kind: Deferred.fromCoroutine(run(Path(path), kind)), sys.argv[1:])

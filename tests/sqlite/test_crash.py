@@ -20,7 +20,9 @@ from twisted.trial.unittest import TestCase
 import mailframe
 from mailframe.model.flags import SEEN
 from mailframe.model.mailbox import FRESH_ACCOUNT, MAX_UID, Field
+from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
+from mailframe.stores.directory import DirectoryContent
 from mailframe.stores.sqlite import SqliteStore
 from mailframe.testing.temporary import TemporaryPlaces
 
@@ -53,16 +55,22 @@ class CrashTests(TemporaryPlaces, TestCase):
         self.rounds = 40 if request.config.getoption("--long", default=False) else 3
 
     async def test_what_was_acknowledged_survives_kill_9(self) -> None:
+        await self.lives("sqlite")
+
+    async def test_and_so_it_does_with_large_content_in_files(self) -> None:
+        await self.lives("directory")
+
+    async def lives(self, kind: str) -> None:
         path, said, rng = Path(self.mktemp()) / "mail.db", Said(), random.Random()
         for _ in range(self.rounds):
-            self.live_and_die(path, said, rng.uniform(0.05, 0.5))
-            await self.examine(path, said)
+            self.live_and_die(path, kind, said, rng.uniform(0.05, 0.5))
+            await self.examine(path, kind, said)
         self.assertTrue(said.sums)
 
-    def live_and_die(self, path: Path, said: Said, seconds: float) -> None:
+    def live_and_die(self, path: Path, kind: str, said: Said, seconds: float) -> None:
         """A child works for `seconds` after its first acknowledgement, and is killed."""
         environment = {**os.environ, "PYTHONPATH": str(Path(mailframe.__file__).parents[1])}
-        child = subprocess.Popen([sys.executable, str(Path(__file__).with_name("crash_child.py")), str(path)],
+        child = subprocess.Popen([sys.executable, str(Path(__file__).with_name("crash_child.py")), str(path), kind],
                                  stdout=subprocess.PIPE, env=environment)
         assert child.stdout is not None
         with child, child.stdout:
@@ -77,10 +85,19 @@ class CrashTests(TemporaryPlaces, TestCase):
             if line.endswith("\n"):
                 said.hear(line)
 
-    async def examine(self, path: Path, said: Said) -> None:
-        store = SqliteStore(Engine(path, reactor), reactor)
+    async def examine(self, path: Path, kind: str, said: Said) -> None:
+        engine = Engine(path, reactor)
+        files = DirectoryContent(path.with_name("content"), reactor)
+        store = SqliteStore(engine, reactor, content=SqliteContent(engine, reactor, files if kind == "directory" else None))
+        await files.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(files.close()))
         await store.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(store.close()))
+        await self.examine_store(store, said)
+        await store.close()
+        await files.close()
+
+    async def examine_store(self, store: SqliteStore, said: Said) -> None:
         self.assertEqual([("ok",)], store.engine.read("PRAGMA integrity_check"))
         self.assertEqual([], store.engine.read("""
             SELECT m.id FROM mailbox AS m LEFT JOIN message AS e ON e.mailbox = m.id GROUP BY m.id
@@ -90,7 +107,6 @@ class CrashTests(TemporaryPlaces, TestCase):
             HAVING c.refs <> count(e.uid)"""))
         for number in "01":
             await self.compare(store, number, said)
-        await store.close()
 
     async def compare(self, store: SqliteStore, number: str, said: Said) -> None:
         account = await store.open_account(f"user{number}", FRESH_ACCOUNT)

@@ -29,6 +29,8 @@ reactor: Any = the_reactor
 
 
 class SqliteStoreTests(StoreContract, TestCase):
+    child_factory = "support.crash_factories:sqlite"
+
     def make_store(self) -> IMailStore:
         self.path = Path(self.mktemp()) / "mail.db"
         store: IMailStore = SqliteStore(Engine(self.path, reactor), reactor)

@@ -10,8 +10,11 @@ from typing import Any
 
 import apsw
 from twisted.internet.task import Clock
+from zope.interface import implementer
 
+from mailframe.interfaces.content import IContentStore
 from mailframe.sqlite.content import SqliteContent
+from mailframe.stores.directory.place import Place
 from mailframe.stores.sqlite.store import SqliteStore
 from support.coroutines import result_of
 from support.inline_engine import InlineEngine
@@ -28,7 +31,9 @@ _NEVER = {
     "a content is shorter or longer than its size": """
         SELECT id, size, (SELECT sum(length(octets)) FROM piece
             WHERE piece.id BETWEEN content.id << 16 AND (content.id + 1 << 16) - 1) AS real
-        FROM content WHERE size > 0 AND real IS NOT size""",
+        FROM content WHERE size > 0 AND outside IS NULL AND real IS NOT size""",
+    "content that rests outside has pieces as well": """
+        SELECT content.id FROM content JOIN piece ON piece.id >> 16 = content.id WHERE outside IS NOT NULL""",
     "a message's size is not that of head and content": """
         SELECT mailbox, uid FROM message JOIN content ON content.id = message.content LEFT JOIN head USING (mailbox, uid)
         WHERE message.size != content.size + coalesce(length(octets), 0)""",
@@ -58,6 +63,27 @@ _ORPHANS = {
 }
 
 
+@implementer(IContentStore)
+class Files:
+    """A content folder as the ledger sees it when it sweeps, without threads."""
+
+    def __init__(self, folder: Path) -> None:
+        place = Place(folder)
+        self.remove, self.ids, self.verify, self.path = place.remove, place.ids, place.verify, place.path
+
+    def start(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def stage(self) -> Any:
+        raise OSError("nothing is written here")
+
+    def read(self, content_id: str, offset: int, size: int) -> bytes:
+        raise OSError("nothing is read here")
+
+
 def faults(data: Path, scratch: Path) -> list[str]:
     """What is wrong with the database in `data`, which is only copied. No server may be running on it."""
     if scratch.exists():
@@ -66,21 +92,28 @@ def faults(data: Path, scratch: Path) -> list[str]:
     for name in ("mailframe.db", "mailframe.db-wal"):
         if (data / name).exists():
             shutil.copyfile(data / name, scratch / name)
+    if (data / "content").exists():
+        shutil.copytree(data / "content", scratch / "content")
     connection = apsw.Connection(str(scratch / "mailframe.db"))
     try:
-        return [*_faults(connection)]
+        return [*_faults(connection, Files(scratch / "content"))]
     finally:
         connection.close()
 
 
-def _faults(connection: apsw.Connection) -> Iterator[str]:
+def _faults(connection: apsw.Connection, files: Files) -> Iterator[str]:
     answer = connection.execute("PRAGMA integrity_check").fetchall()
     if answer != [("ok",)]:
         yield f"integrity_check: {answer}"
     yield from _broken(connection, _NEVER)
-    _sweep(connection)
+    yield from _spoilt(connection, files)
+    _sweep(connection, files)
     yield from _broken(connection, _NEVER)
     yield from _broken(connection, _ORPHANS)
+    yield from _spoilt(connection, files)
+    known = {row[0] for row in connection.execute("SELECT outside FROM content WHERE outside IS NOT NULL").fetchall()}
+    if strangers := set(files.ids("", 1_000_000)) - known:
+        yield f"a file of no content: {sorted(strangers)[:5]}"
 
 
 def _broken(connection: apsw.Connection, rules: dict[str, str]) -> Iterator[str]:
@@ -89,18 +122,28 @@ def _broken(connection: apsw.Connection, rules: dict[str, str]) -> Iterator[str]
             yield f"{sentence}: {rows[:5]}"
 
 
-def _sweep(connection: apsw.Connection) -> None:
-    """What a server would do in its next hours."""
+def _spoilt(connection: apsw.Connection, files: Files) -> Iterator[str]:
+    """Content in files that are not there, or not whole."""
+    rows = connection.execute("SELECT id, outside, size FROM content WHERE outside IS NOT NULL AND size IS NOT NULL").fetchall()
+    for number, outside, size in rows:
+        path = files.path(outside)
+        fault = files.verify(outside) or (None if path and path.stat().st_size == size else "another size")
+        if fault:
+            yield f"content {number}: {fault}"
+
+
+def _sweep(connection: apsw.Connection, files: Files) -> None:
+    """What a server would do in its next days."""
     engine: Any = InlineEngine()
     clock = Clock()
     clock.advance(time.time() + 7_200)
-    content = SqliteContent(engine, clock)
+    content = SqliteContent(engine, clock, files)
     store = SqliteStore(engine, clock, content=content)
     engine.connection.close()
     engine.connection = connection
     result_of(store.start())
     for _ in range(3):
         result_of(store.sweep())
-        clock.rightNow += 7_200
+        clock.rightNow += 90_000
         result_of(content.sweep())
     result_of(store.close())

@@ -34,7 +34,7 @@ from .keywordtable import grow, table
 from .listing import columns, listing
 from .parts import Parts
 from .schema import BY_CHANGE, FORGOTTEN
-from .tree import mailbox_number
+from .tree import mailbox_number, require
 
 _FLAGS = Field.FLAGS | Field.MODSEQ
 _READ = f"""
@@ -71,6 +71,7 @@ class SqliteMailbox:
             return words
 
         def job(con: apsw.Connection) -> tuple[str, ...]:
+            require(con, self._account, self._number)
             old = table(con, self._number)
             new = keywords.grown(old, add)
             grow(con, self._number, old, new)
@@ -105,6 +106,8 @@ class SqliteMailbox:
         return part
 
     async def append(self, messages: Sequence[New]) -> array[int]:
+        if self._parts.adopt is not None:
+            messages = await self._parts.adopt(messages)
         size = sum(len(message.content) + len(message.head) for message in messages if isinstance(message.content, bytes))
         links = [arrivals.links_of(message) for message in messages]
         uids = await self._change(lambda con: arrivals.append(

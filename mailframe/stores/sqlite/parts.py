@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
 from mailframe.interfaces.store import IMailbox
-from mailframe.model.mailbox import Listeners
+from mailframe.model.mailbox import Listeners, New
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 
@@ -30,6 +30,7 @@ class Parts:
         self.settings = settings
         self.columns = ColumnsCache(engine)
         self.listeners: dict[int, Listeners] = {}
+        self.adopt: Callable[[Sequence[New]], Awaitable[Sequence[New]]] | None = None
 
     def tell(self, account: int, mailbox_id: str) -> None:
         """After the commit: `mailbox_id` of the account numbered `account` has changed; "" for the list."""

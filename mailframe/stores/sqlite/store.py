@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import apsw
@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IJoinedStore
+from mailframe.interfaces.store import IAccount, IDelivers, IJoinedStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, New, NewMailbox
 from mailframe.model.refusal import Refusal
 from mailframe.sqlite.bundle import Bundled
@@ -18,7 +18,7 @@ from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.sqlite.sweeper import Sweeper
 
-from . import arrivals, departures, tree
+from . import arrivals, departures, sharding, tree
 from .account import SqliteAccount
 from .mailbox import SqliteMailbox
 from .parts import Parts
@@ -28,17 +28,17 @@ from .textmaker import TextMaker
 from .textsearch import SearchableMailbox
 
 
-@implementer(IJoinedStore, IReadableContent)
+@implementer(IJoinedStore, IDelivers, IReadableContent)
 class SqliteStore:
     """`engine` may be shared with others, who register before `start`; `close` closes it, so they stop before.
 
     `attributes_version` is that of the renderer in use: kept ENVELOPEs and the like of another one are not given out.
-    `search_text` keeps decoded text for SEARCH, made in the background; `search_index` also an index of its letters.
+    `shard` is (place, number) where it is one of several files.
     """
 
     def __init__(
         self, engine: Engine, clock: IReactorTime, *, content: SqliteContent | None = None, attributes_version: int | None = None,
-        settings: SqliteSettings | None = None,
+        settings: SqliteSettings | None = None, shard: tuple[int, int] = (0, 1),
     ) -> None:
         self.engine = engine
         self.content = content or SqliteContent(engine, clock)
@@ -46,9 +46,12 @@ class SqliteStore:
         self._parts = Parts(engine, self.content, clock, attributes_version, settings)
         self._deliver = partial(arrivals.deliver, content=self.content, settings=settings)
         self._sweeper = Sweeper("mailboxes", self.sweep, clock)
+        self._shard = shard
         engine.register("store", MIGRATIONS)
         self.texts = TextMaker(engine, self.content, clock, words=settings.search_index) if settings.searches else None
         self._parts.mailbox = partial(SearchableMailbox, words=settings.search_index) if self.texts else SqliteMailbox
+        if shard[1] > 1:
+            engine.register(sharding.COMPONENT, sharding.MIGRATIONS)
 
     @property
     def parts(self) -> Parts:
@@ -58,6 +61,8 @@ class SqliteStore:
     async def start(self) -> None:
         """Raises EngineError with a sentence for people."""
         await self.engine.start()
+        await self.engine.submit(lambda con: sharding.settle(con, self.engine.path, *self._shard))
+        self.content.require_outside()
         await self.content.start()
         self._sweeper.start()
         if self.texts:
@@ -85,6 +90,28 @@ class SqliteStore:
 
     async def read(self, content_id: str, offset: int, size: int) -> bytes:
         return await self.content.read(content_id, offset, size)
+
+    @property
+    def adopt(self) -> Callable[[Sequence[New]], Awaitable[Sequence[New]]] | None:
+        """What brings content that was staged in another file into this one, before messages that have it are added."""
+        return self._parts.adopt
+
+    @adopt.setter
+    def adopt(self, adopt: Callable[[Sequence[New]], Awaitable[Sequence[New]]]) -> None:
+        self._parts.adopt = adopt
+
+    async def deliver(
+        self, targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
+    ) -> Sequence[Refusal | None]:
+        """See `IDelivers`."""
+        if self.adopt is not None:
+            messages = await self.adopt([message for _, _, message in targets])
+            targets = [(account, folder, message) for (account, folder, _), message in zip(targets, messages, strict=True)]
+        unit, after = self.append_unit(targets, fresh)
+        kept = {id(message.content): len(message.content) for _, _, message in targets if isinstance(message.content, bytes)}
+        outcomes = await self.engine.submit(unit, sum(kept.values()))
+        after()
+        return outcomes
 
     def append_unit(
         self, targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
