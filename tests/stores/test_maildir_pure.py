@@ -52,9 +52,9 @@ def test_a_layout_that_cannot_be_used_is_one_sentence(layout: str, says: str) ->
         names.check_layout(layout)
 
 
-def test_names_that_no_directory_can_have_are_refused() -> None:
-    for ask in (lambda: names.folder_of("x" * 256), lambda: names.folder_of("a\0b"),
-                lambda: names.account_folder("{account}", "x" * 300)):
+def test_names_that_no_directory_can_have_are_refused_or_kept_in_it() -> None:
+    assert not names.is_short(names.folder_of("x" * 256)) and names.is_short(names.folder_of("x" * 254))
+    for ask in (lambda: names.folder_of("a\0b"), lambda: names.account_folder("{account}", "x" * 300)):
         with pytest.raises(Forbidden):
             ask()
 

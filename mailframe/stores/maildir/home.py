@@ -74,7 +74,7 @@ class Home:
     def _make_all(self, fresh: Sequence[NewMailbox]) -> None:
         for box in fresh:
             if box.name != INBOX and not (self.path / names.folder_of(box.name)).exists():
-                tree.make(self.path, names.folder_of(box.name))
+                tree.make(self.path, names.folder_of(box.name), box.name)
 
     # The list
 
@@ -96,7 +96,9 @@ class Home:
         known = [(row[0], os.fsdecode(row[3]) if row[3] is not None else "" if row[1] == INBOX else None, row[4] or -1)
                  for row in rows]
         difference = tree.compare(known, there)
-        changes = listing.changes_of(rows, difference, there)
+        wanted = [folder for _, folder in difference.renamed] + difference.arrived
+        labels = await self._at_home(lambda: {folder: tree.label(self.path, folder) for folder in wanted}) if wanted else {}
+        changes = listing.changes_of(rows, difference, there, labels)
         if changes.gone or changes.renamed or changes.placed:
             await self._apply(number, changes, {**self._account.special_use, **uses})
         await self._write_account(number)
@@ -137,7 +139,7 @@ class Home:
             await self._look_locked()
             if await self.index.find_mailbox(mailbox.name) is not None:
                 raise MailboxExists()
-            await self._at_home(tree.make, self.path, folder)
+            await self._at_home(tree.make, self.path, folder, mailbox.name)
             await self._sync_list(self.number, {mailbox.name: mailbox.special_use} if mailbox.special_use else {})
             info = await self.index.find_mailbox(mailbox.name)
             if mailbox.subscribed:
@@ -160,9 +162,7 @@ class Home:
         """As `IAccount.rename`: once the folders have their names, they are known again by what is in them."""
         async with held(self.lock):
             await self._look_locked()
-            targets = [(_relative(await self.folder(number), self.path), names.folder_of(name)) for number, name in moves]
-            if any(not new for _, new in targets):
-                raise MailboxExists()
+            targets = [(_relative(await self.folder(number), self.path), names.folder_of(name), name) for number, name in moves]
             await self._at_home(tree.rename, self.path, targets)
             await self._sync_list(self.number, {})
 

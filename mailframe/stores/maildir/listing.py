@@ -13,7 +13,7 @@ from mailframe.model.mailbox import INBOX, NewMailbox
 from mailframe.sqlite.rows import Row, fetch
 from mailframe.stores.sqlite import tree as rows_of
 
-from . import names, schema, tree
+from . import schema, tree
 
 _log = Logger()
 
@@ -27,7 +27,9 @@ class ListChanges:
     placed: Sequence[tuple[int | None, str, str, int]]
 
 
-def changes_of(rows: Sequence[Row], difference: tree.Difference, there: Mapping[str, int]) -> ListChanges:
+def changes_of(
+    rows: Sequence[Row], difference: tree.Difference, there: Mapping[str, int], labels: Mapping[str, str],
+) -> ListChanges:
     """A folder whose name would be that of another mailbox is left alone: two spellings of one name, or a folder called INBOX."""
     going = set(difference.gone) | {mailbox for mailbox, _ in difference.renamed}
     taken = {row[1] for row in rows if row[0] not in going}
@@ -35,8 +37,8 @@ def changes_of(rows: Sequence[Row], difference: tree.Difference, there: Mapping[
     gone, renamed = list(difference.gone), []
     placed: list[tuple[int | None, str, str, int]] = []
     for mailbox, folder in difference.renamed:
-        name = names.mailbox_of(folder)
-        if name in taken or name == INBOX:
+        name = labels[folder]
+        if name in taken or (folder and name == INBOX):
             gone.append(mailbox)
         else:
             taken.add(name)
@@ -44,7 +46,7 @@ def changes_of(rows: Sequence[Row], difference: tree.Difference, there: Mapping[
             placed.append((mailbox, name, folder, there[folder]))
     placed += [(mailbox, "", folder, there[folder]) for mailbox, folder in difference.replaced]
     for folder in difference.arrived:
-        name = names.mailbox_of(folder) if folder else INBOX
+        name = labels[folder]
         if folder and (name in taken or name == INBOX or not name):
             _log.debug("folder {folder} is passed over: there is a mailbox {name} already", folder=folder, name=name)
             continue

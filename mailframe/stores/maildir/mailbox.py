@@ -20,6 +20,7 @@ from . import removing, schema, storing, transferring
 from .folder import Folder
 from .home import Home
 from .look import path_of
+from .transferring import Pairs
 
 _log = Logger()
 T = TypeVar("T")
@@ -85,12 +86,15 @@ class MaildirMailbox:
         return await self._index.changes(cursor)
 
     async def copy(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
-        target = await self._home.folder(mailbox_number(target_id))
-        return await self._guarded(transferring.copy, self._folder, uids, target)
+        return await self._transfer(transferring.copy, uids, target_id)
 
     async def move(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
-        target = await self._home.folder(mailbox_number(target_id))
-        return await self._guarded(transferring.move, self._folder, uids, target)
+        return await self._transfer(transferring.move, uids, target_id)
+
+    async def _transfer(self, act: Callable[..., Awaitable[Pairs]], uids: Sequence[int], target_id: str) -> Pairs:
+        async def once() -> Pairs:
+            return await act(self._folder, uids, await self._home.folder(mailbox_number(target_id)))
+        return await self._guarded(once)
 
     async def remember(self, uids: Sequence[int], attributes: Sequence[Attributes]) -> None:
         await self._index.remember(uids, attributes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from itertools import count
 
 from mailframe.imap import mutf7
@@ -15,6 +16,7 @@ MAX_OCTETS = 255            # of one name, on every file system in use
 NOTHING = "\\00"            # a level of no characters: two separators in a row mean no folder to anybody
 RAW = b"R=1"                # a field of ours: the file holds the message's own octets, not one with LF line ends
 
+_LONG = ".\\long-"         # no escape of ours looks like it
 _ESCAPED = re.compile(r"\\([0-9a-f]{2})")
 _ACCOUNT = re.compile(r"[/\\\x00-\x1f\x7f]|^\.")
 _NUMBER = re.compile(rb"\d{1,15}")
@@ -96,9 +98,14 @@ def folder_of(mailbox: str) -> str:
     if mailbox == INBOX:
         return ""
     folder = "".join("." + level_of(level) for level in mailbox.split(SEPARATOR))
-    if len(folder) > MAX_OCTETS or "\0" in mailbox:
-        raise Forbidden("Mailbox name is too long" if "\0" not in mailbox else "No NUL in a mailbox name")
-    return folder
+    if "\0" in mailbox:
+        raise Forbidden("No NUL in a mailbox name")
+    return folder if len(folder) <= MAX_OCTETS else _LONG + sha256(mailbox.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_short(folder: str) -> bool:
+    """Whether the folder's name tells the mailbox's; where that would be too long, a file in the folder does."""
+    return not folder.startswith(_LONG)
 
 
 def level_of(level: str) -> str:

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from mailframe.model.mailbox import INBOX
 from mailframe.model.refusal import MailboxExists, NoSuchMailbox
 
-from .disk import OWN, log, make_maildir, sync_folder
+from . import names, words
+from .disk import OWN, log, make_maildir, read_file, replace_file, sync_folder
 
 #: Folder's name ("" for INBOX) to the inode of its cur.
 Found = dict[str, int]
 
 _MARK = "maildirfolder"     # the file that says: not an account, but a folder of one
+_NAME = "mailframe-name"    # the mailbox's name, where it is too long for a folder's
 _NUMBERS = count(1)
 _OLD_S = 36 * 3600.0        # of a file in tmp: whoever wrote it is gone (the Maildir convention)
 
@@ -54,7 +57,7 @@ def compare(known: Sequence[tuple[int, str | None, int]], there: Mapping[str, in
     by_inode = {inode: folder for folder, inode in left.items()}
     for mailbox, folder, inode in list(pending):
         other = by_inode.pop(inode, None)
-        if other:                       # nothing becomes INBOX by being renamed
+        if other is not None:
             del left[other]
             difference.renamed.append((mailbox, other))
             pending.remove((mailbox, folder, inode))
@@ -81,13 +84,15 @@ def prepare(root: Path) -> None:
         _clean(folder / "tmp")
 
 
-def make(root: Path, folder: str) -> None:
+def make(root: Path, folder: str, name: str) -> None:
     """A whole folder appears in one step. Raises MailboxExists."""
     if (root / folder).exists():
         raise MailboxExists()
     build = _own(root, "new")
     make_maildir(build)
     (build / _MARK).touch(0o600)
+    if not names.is_short(folder):
+        replace_file(build / _NAME, name.encode())
     sync_folder(build)
     os.rename(build, root / folder)
     sync_folder(root)
@@ -107,28 +112,67 @@ def remove(root: Path, folder: str) -> None:
     shutil.rmtree(away, ignore_errors=True)
 
 
-def rename(root: Path, moves: Sequence[tuple[str, str]]) -> None:
-    """(folder, its new name), all or none; names may change places. INBOX leaves an empty one behind."""
-    leaving = {old for old, _ in moves if old}
-    if any(new not in leaving and (root / new).exists() for _, new in moves):
+def rename(root: Path, moves: Sequence[tuple[str, str, str]]) -> None:
+    """(folder, its new one, the mailbox's new name), all or none; names may change places, also with INBOX.
+
+    INBOX leaves an empty one behind, unless another becomes it. Raises MailboxExists, NoSuchMailbox.
+    """
+    leaving = {old for old, _, _ in moves}
+    targets = {new for _, new, _ in moves}
+    if len(targets) < len(moves) or any(new not in leaving and (root / new).exists() for new in targets):
         raise MailboxExists()
-    swapped = any(new in leaving for _, new in moves)
+    crossing = not leaving.isdisjoint(targets)
+    at = {old: root / "tmp" / f"{OWN}moving{old}" if crossing else root / old for old in leaving}
     done: list[tuple[Path, Path]] = []
     try:
-        for old, _ in moves:
-            if swapped and old:
-                _step(root / old, root / "tmp" / f"{OWN}moving{old}", done)
-        for old, new in sorted(moves, key=lambda move: not move[0]):       # INBOX last: it does not go back
+        for old in leaving if crossing else ():
+            if old:
+                _step(root / old, at[old], done)
+        # INBOX first, so that there is room for what becomes it, which goes last: these two do not go back
+        for old, new, name in sorted(moves, key=lambda move: (move[0] != "", move[1] == "")):
             if not old:
-                make(root, new)
+                make(root, new, name)
                 _empty_inbox(root, root / new)
+            elif not new:
+                _become_inbox(root, at[old])
             else:
-                _step(root / "tmp" / f"{OWN}moving{old}" if swapped else root / old, root / new, done)
+                _step(at[old], root / new, done)
+                _label(root / new, name)
     except BaseException:
         for before, after in reversed(done):
-            os.rename(after, before)
+            if after.exists():
+                os.rename(after, before)
         raise
     sync_folder(root)
+
+
+def _label(path: Path, name: str) -> None:
+    """What the folder of a name that is too long for one is called."""
+    if names.is_short(path.name):
+        (path / _NAME).unlink(missing_ok=True)
+    else:
+        replace_file(path / _NAME, name.encode())
+
+
+def label(root: Path, folder: str) -> str:
+    """The mailbox of a folder."""
+    if not names.is_short(folder) and (octets := read_file(root / folder / _NAME)):
+        return octets.decode("utf-8", "replace")
+    return names.mailbox_of(folder) if folder else INBOX
+
+
+def _become_inbox(root: Path, path: Path) -> None:
+    for name in ("cur", "new"):
+        os.rename(path / name, root / name)
+    _take_words(path, root)
+    sync_folder(root)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _take_words(source: Path, target: Path) -> None:
+    """Letters in file names mean the same in the other folder."""
+    if octets := read_file(source / words.FILE):
+        replace_file(target / words.FILE, octets)
 
 
 def _step(before: Path, after: Path, done: list[tuple[Path, Path]]) -> None:
@@ -145,6 +189,7 @@ def _empty_inbox(root: Path, target: Path) -> None:
     for name in ("cur", "new"):
         os.rename(root / name, target / name)       # over an empty directory, if there is one
         (root / name).mkdir(mode=0o700)
+    _take_words(root, target)
     make_maildir(target)
     sync_folder(target)
 
