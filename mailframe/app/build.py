@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,8 @@ from mailframe.auth.development import FRESH_DEVELOPMENT
 from mailframe.auth.limiter import LoginLimiter
 from mailframe.auth.realm import portal as make_portal
 from mailframe.dns.resolver import Resolver
+from mailframe.interfaces.store import IJoinedStore, IMailStore
+from mailframe.mime.attributes import VERSION
 from mailframe.model.mailbox import FRESH_ACCOUNT
 from mailframe.pacing.turns import Turns
 from mailframe.pipeline.dispatch import Pipeline
@@ -28,6 +31,7 @@ from mailframe.queue.spool import Spool
 from mailframe.relay.agent import RelayAgent
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
+from mailframe.stores.beside.store import store_beside
 from mailframe.tls.client import ClientContexts
 
 
@@ -35,6 +39,8 @@ def build(config: Config, reactor: Any) -> Parts:
     """Make all parts and let them know one another. Opens nothing but TLS keys and CA files. Raises ValueError, one sentence."""
     context, outside = mailboxes(config, reactor)
     store, engine, content = context.store, context.engine, context.content
+    reached = _with_index(config, store, engine, reactor)
+    context = replace(context, store=reached)
     development, checkers, directory = identity(config, context)
     local = one("delivery", config, config.delivery, context)
     filters = several("filter", "filters", config, config.filters, context)
@@ -45,7 +51,7 @@ def build(config: Config, reactor: Any) -> Parts:
     runner = Runner(spool, relay, local, pipeline, config.queue, reactor, hostname=config.hostname)
     tls = LateContexts(config.tls.pairs(), reactor)
     portal = config.parts.get("portal") or make_portal(
-        store, checkers, context.fresh, LoginLimiter(reactor.seconds, config.login))
+        reached, checkers, context.fresh, LoginLimiter(reactor.seconds, config.login))
     others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
     parts = Parts(
         config, reactor, outside, store, directory, portal, pipeline, spool, runner, tls, development, others,
@@ -67,6 +73,16 @@ def mailboxes(config: Config, reactor: Any) -> tuple[BuildContext, Any]:
     outside = content_store(config, context)
     context = replace(context, content=SqliteContent(engine, reactor, outside))
     return replace(context, store=one("storage", config, config.storage, context)), outside
+
+
+def _with_index(config: Config, store: IMailStore, engine: Engine, reactor: Any) -> IMailStore:
+    """`store` as sessions and deliveries reach it: with an index beside it, unless it rests on an engine with its own."""
+    if not config.index_beside or IJoinedStore.providedBy(store):
+        return store
+    spec = config.storage
+    own = hashlib.sha256(repr((sorted(spec.settings.items()), spec.argument)).encode()).hexdigest()[:16]
+    name = type(store).__name__ if "storage" in config.parts else f"{spec.plugin} {own}"
+    return store_beside(store, engine, reactor, name=name, attributes_version=VERSION)
 
 
 def _relay(config: Config, reactor: Any) -> RelayAgent:

@@ -72,6 +72,7 @@ class Config:
     tls: TlsConfig = TlsConfig()
     storage: PluginSpec = PluginSpec("sqlite")           # where mailboxes rest
     content: PluginSpec = PluginSpec("directory")        # where messages over 256 KiB rest, of mailboxes in SQLite and of the queue
+    index_beside: bool = True              # what a storage plugin lacks (mod-sequences, ENVELOPEs) is kept in mailframe.db
     delivery: PluginSpec = PluginSpec("mailbox")         # what takes mail for our own accounts
     auth: tuple[PluginSpec, ...] = (PluginSpec("file"),)  # who may log in: asked in turn until one says yes
     directory: PluginSpec | None = None    # who exists: answers at RCPT; none: the first of auth that is a directory, too

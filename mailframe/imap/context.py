@@ -180,6 +180,11 @@ class SessionContext:
     def _name(self) -> str:
         return self._user.name if self._user else "nobody"
 
+    @property
+    def _plugin(self) -> str:
+        """By what name the log knows whose mailboxes these are (I7)."""
+        return type(self._user.parts[-1]).__qualname__ if self._user else "login"
+
     def provides(self, interface: type[Interface]) -> bool:
         return self._user is not None and any(interface.providedBy(part) for part in self._user.parts)
 

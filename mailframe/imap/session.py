@@ -131,10 +131,12 @@ class Session(SessionContext):
         except (Gone, TimedOut):
             raise
         except CancelledError:
-            _log.error("IMAP {command} of {account} took too long", command=command.name.decode(), account=self._name)
+            _log.error("IMAP {command} of {account} took too long in {plugin}", command=command.name.decode(), account=self._name,
+                       plugin=self._plugin)
             return _no(TryAgainLater())
         except Exception:
-            _log.failure("IMAP {command} failed for {account}", command=command.name.decode(), account=self._name)
+            _log.failure("IMAP {command} failed for {account} in {plugin}", command=command.name.decode(), account=self._name,
+                         plugin=self._plugin)
             return _no(InternalError())
 
     async def _answer(self, command: Command[Any], cursor: Cursor) -> bytes:

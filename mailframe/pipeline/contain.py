@@ -11,8 +11,7 @@ from twisted.logger import Logger
 
 from mailframe.interfaces.maybe import waits
 from mailframe.model.refusal import InternalError, Refusal
-
-from .deadline import within
+from mailframe.pacing.deadline import within
 
 T = TypeVar("T")
 log = Logger()

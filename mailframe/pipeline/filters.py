@@ -22,8 +22,7 @@ from mailframe.interfaces.filter import (
 from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.refusal import InternalError, Refusal
 from mailframe.model.verdict import Discard, Judgement, Pass, Quarantine, Refuse, Rewritten, Tag, Verdict, combine
-
-from .deadline import within
+from mailframe.pacing.deadline import within
 
 log = Logger()
 NOTHING = Judgement()

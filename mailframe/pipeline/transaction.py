@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from mailframe.interfaces.delivery import IDelivery, IJoinedDelivery
 from mailframe.model.envelope import Envelope, Recipient
-from mailframe.model.refusal import MailLoop, Refusal, TooManyRecipients, TryAgainLater
+from mailframe.model.refusal import MailLoop, OverQuota, Refusal, TooManyRecipients, TryAgainLater
 from mailframe.model.verdict import Judgement
 from mailframe.staging.intake import Intake
 
@@ -231,6 +231,8 @@ class PipelineDelivery:
         can answer for those who were refused, so that it is told, though others have the message.
         """
         failed = {one: refusal for one, refusal in outcomes.items() if refusal is not None}
+        if not (self._done or self._queue) and self._all_full(outcomes):
+            return
         waits = self._pipeline.queue is not None and any(refusal.temporary for refusal in failed.values())
         accepted = waits or bool(self._done) or bool(self._queue) or len(failed) < len(outcomes)
         left = [one for one, refusal in failed.items() if refusal.temporary or accepted]
@@ -254,6 +256,10 @@ class PipelineDelivery:
         if lost is not None:
             self._note(outcomes)
             raise lost if lost.temporary else TryAgainLater(detail=str(lost))
+
+    def _all_full(self, outcomes: Outcomes) -> bool:
+        """Every mailbox is over its quota: a matter of days, and the sender's to know now (452 4.2.2) rather than our queue's."""
+        return bool(outcomes) and all(isinstance(each, OverQuota) for each in outcomes.values())
 
     def _note(self, outcomes: Outcomes) -> None:
         """Remember who has it if some have not (their sender will come again), forget it when it is whole."""

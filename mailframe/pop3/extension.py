@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from mailframe.sasl.exchange import Mechanism
 
@@ -40,6 +40,9 @@ class Conversation(Protocol):
 
     def capabilities(self) -> list[bytes]:
         """CAPA's lines at this moment."""
+
+    async def answered(self, answer: Any) -> Any:
+        """What the store's `answer` comes to be. Raises TimeoutError when that takes longer than `command_timeout_s`."""
 
     async def write(self, octets: bytes) -> None:
         """Send part of a long answer; returns when more may come (backpressure)."""

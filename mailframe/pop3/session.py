@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
@@ -10,9 +11,10 @@ from twisted.internet.defer import TimeoutError as DeadlineMissed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.maybe import settled, waits
 from mailframe.model.client import Client
 from mailframe.model.refusal import InternalError, LoginFailed, Refusal, TryAgainLater
+from mailframe.pacing.deadline import within
 from mailframe.pacing.turns import BUDGET_S
 from mailframe.sasl.exchange import Mechanism
 
@@ -111,7 +113,8 @@ class Session:
         except Refusal as refusal:
             answer, why = refused(refusal), str(refusal)
         except Exception:
-            self._log.failure("pop3: {verb} of {account} failed", verb=command.verb.decode("ascii"), account=self._account)
+            self._log.failure("pop3: {verb} of {account} failed in {plugin}", verb=command.verb.decode("ascii"),
+                              account=self._account, plugin=type(self._drop.mailbox).__qualname__ if self._drop else "login")
             answer, why = refused(InternalError()), "internal error"
         if self._part_sent:
             # Half an answer is out: whatever we said now would be read as part of it.
@@ -134,6 +137,11 @@ class Session:
     def maildrop(self) -> Maildrop:
         assert self._drop is not None, "a command of the TRANSACTION state"
         return self._drop
+
+    async def answered(self, answer: Any) -> Any:
+        if not waits(answer):
+            return answer
+        return await within(self._settings.command_timeout_s, self._clock, answer)
 
     @property
     def secure(self) -> bool:
@@ -236,7 +244,7 @@ class Session:
             await self._connection.drained()     # who asked for messages and QUIT in one go has them before they are removed
             self._updating = True
             try:
-                await settled(drop.mailbox.expunge(uids, False))     # P1: durable on return
+                await self.answered(drop.mailbox.expunge(uids, False))   # P1: durable on return
             finally:
                 self._updating = False
                 if self._connection.lost:

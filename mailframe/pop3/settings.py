@@ -16,6 +16,7 @@ class Pop3Settings:
     plaintext_login: PlaintextLogin = "tls"   # where USER/PASS, AUTH PLAIN and LOGIN may be used
     idle_timeout_s: float = 600.0             # RFC 1939 section 3: at least 10 minutes; also for a client that does not read
     login_timeout_s: float = 60.0             # for the checker and for opening the maildrop, then a temporary failure
+    command_timeout_s: float = 120.0          # a store that has not answered by then costs the command, not the session (I7)
     close_timeout_s: float = 60.0             # for a client to take our last 64 KiB before the connection is cut: 1 KiB/s
     max_line_octets: int = 512                # RFC 2449 section 4 asks for 255; long addresses in UTF-8 want more
     max_auth_line_octets: int = 12_288        # RFC 4954 section 4.5 for SMTP; RFC 5034 leaves it open
@@ -40,6 +41,6 @@ class Pop3Settings:
 
 
 _POSITIVE = (
-    "idle_timeout_s", "login_timeout_s", "close_timeout_s", "max_line_octets", "max_auth_line_octets", "max_errors",
-    "max_auth_failures", "max_connections", "max_connections_per_ip",
+    "idle_timeout_s", "login_timeout_s", "command_timeout_s", "close_timeout_s", "max_line_octets", "max_auth_line_octets",
+    "max_errors", "max_auth_failures", "max_connections", "max_connections_per_ip",
 )

@@ -16,7 +16,7 @@ from mailframe.interfaces.spool import ISpool
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.handed import Handed
 from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
-from mailframe.pipeline.deadline import within
+from mailframe.pacing.deadline import within
 
 from .item import DELIVERED, RELAYED, Change, Message, Problem, Waiting, sender_text
 from .schedule import RetrySettings, expires, next_try

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -191,9 +192,10 @@ class PlainMailbox:
 
     async def rows(self, ranges: UidRanges, limit: int, fields: Field) -> Rows:
         """See IMailbox."""
-        every = plain.mailbox(self._account.plain, self.id)["messages"]
-        uids = [uid for uid in every if any(first <= uid <= last for first, last in ranges)]
-        return plain.rows(self._account.plain, self.id, uids[:limit], fields)
+        every, uids = sorted(plain.mailbox(self._account.plain, self.id)["messages"]), list[int]()
+        for first, last in ranges:
+            uids += every[bisect_left(every, first):bisect_right(every, last)][:limit - len(uids)]
+        return plain.rows(self._account.plain, self.id, uids, fields)
 
     async def read(self, uid: int, offset: int, size: int) -> bytes:
         """See IMailbox."""

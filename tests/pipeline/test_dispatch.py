@@ -176,6 +176,17 @@ def test_a_mailbox_that_cannot_take_it_now_gets_it_later_and_the_sender_is_done(
     assert local.kept[0][2] == local.kept[1][2]
 
 
+def test_when_every_mailbox_is_full_the_sender_is_told_at_once() -> None:
+    """A quota is a matter of days: our queue would hold the message only to bounce it."""
+    local = KeepingAgent()
+    for name in ("bob", "eve"):
+        local.refuse[f"{name}@example.org"] = OverQuota()
+    world = PipelineWorld(local=local)
+    outcomes = world.send(BOB, EVE)
+    assert [outcome and outcome.smtp for outcome in outcomes.values()] == [(452, "4.2.2")] * 2
+    assert world.queued() == []
+
+
 def test_a_mailbox_that_never_takes_it_is_reported_when_others_took_it() -> None:
     local = KeepingAgent()
     local.refuse["eve@example.org"] = UnknownRecipient()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from mailframe.interfaces.maybe import settled, waits
 from mailframe.model.refusal import NoSuchMessage
 
 from ..data import DotStuffer, TopCutter, stuff
@@ -27,8 +24,7 @@ async def retr(conversation: Conversation, argument: bytes) -> bytes:
         return NO_SUCH_MESSAGE
     size = drop.sizes[index]
     try:
-        answer: Any = drop.mailbox.read(drop.uids[index], 0, _SLICE)
-        octets = await answer if waits(answer) else answer
+        octets: bytes = await conversation.answered(drop.mailbox.read(drop.uids[index], 0, _SLICE))
     except NoSuchMessage:
         return GONE
     first = b"+OK %d octets\r\n" % size
@@ -44,7 +40,7 @@ async def _rest(conversation: Conversation, uid: int, octets: bytes) -> bytes:
     while octets:
         await conversation.write(stuffer.feed(octets))
         offset += len(octets)
-        octets = await settled(read(uid, offset, _SLICE))
+        octets = await conversation.answered(read(uid, offset, _SLICE))
     return stuffer.end()
 
 
@@ -59,7 +55,7 @@ async def top(conversation: Conversation, argument: bytes) -> bytes:
         return NO_SUCH_MESSAGE
     uid, size = drop.uids[index], drop.sizes[index]
     try:
-        octets = await settled(drop.mailbox.read(uid, 0, _FIRST_OF_TOP))
+        octets = await conversation.answered(drop.mailbox.read(uid, 0, _FIRST_OF_TOP))
     except NoSuchMessage:
         return GONE
     cutter = TopCutter(int(lines))
@@ -74,7 +70,7 @@ async def _rest_of_top(conversation: Conversation, uid: int, offset: int, wanted
     read, stuffer = conversation.maildrop.mailbox.read, DotStuffer()
     while True:
         await conversation.write(stuffer.feed(wanted))
-        octets = b"" if cutter.done else await settled(read(uid, offset, _SLICE))
+        octets = b"" if cutter.done else await conversation.answered(read(uid, offset, _SLICE))
         if not octets:
             return stuffer.end()
         offset += len(octets)

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from mailframe.pipeline.deadline import within
+from mailframe.pacing.deadline import within
 
 
 def started(clock: Clock, answer: Any) -> tuple[Deferred[Any], list[Any]]:
