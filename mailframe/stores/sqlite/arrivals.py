@@ -59,6 +59,16 @@ def append(
     return uids
 
 
+def register(con: apsw.Connection, mailbox: int, messages: Sequence[New], saved: int) -> range:
+    """Rows for messages whose octets rest elsewhere, `New.size` of them, and which refer to no content. Raises NoSuchMailbox."""
+    counted = count(con, mailbox, counts_of(messages, [message.size for message in messages]))
+    uids = range(counted.uidnext - len(messages), counted.uidnext)
+    con.executemany(_ARRIVE, [
+        _row(counted, uid, saved, message, message.attributes.links if message.attributes else Links(), (0, None, message.size))
+        for uid, message in zip(uids, messages)])
+    return uids
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message's (account, folder, message) targets; `changed` is told the (account, mailbox) of those that got it."""
