@@ -164,7 +164,10 @@ class Shelf:
                 raise TryAgainLater(detail=f"no content {octets!r}")
             return int(octets), None, self._content.reference(self._con, int(octets))
         if isinstance(octets, SharedOctets):
-            return self._content.keep(self._con, octets), None, len(octets)
+            if id(octets) not in self._kept:
+                octets.kept = None          # noted by a try that was undone: by now that id may be somebody else's mail
+            self._kept[id(octets)] = content = self._content.keep(self._con, octets)
+            return content, None, len(octets)
         times = self._times[id(octets)]
         if times == 1 and len(octets) <= PIECE:
             return None, octets, len(octets)

@@ -11,9 +11,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers
+from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, New, NewMailbox
-from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
+from mailframe.model.refusal import InternalError, NoSuchMessage, Refusal, TryAgainLater
 from mailframe.sqlite.errors import EngineError
 
 from .sharding import shard_of
@@ -25,7 +25,7 @@ _PART = 1024 * 1024         # octets of large content copied at once from one fi
 Target = tuple[str, str, New]
 
 
-@implementer(IDelivers, IReadableContent)
+@implementer(IIndexedStore, IDelivers, IReadableContent)
 class ShardedStore:
     """`stores` are the `SqliteStore` of each file, in their order, each with its `shard` set.
 
@@ -102,7 +102,7 @@ class ShardedStore:
         return [refusal] * len(targets)
 
     async def _adopted(self, store: SqliteStore, messages: Sequence[New]) -> Sequence[New]:
-        """The messages with staged content copied into the file of `store`, each content once. Raises NoSuchMessage."""
+        """The messages with staged content copied into the file of `store`, each content once. Raises TryAgainLater."""
         known: dict[str, str] = {}
         return [await self._brought(store, message, known) for message in messages]
 
@@ -123,6 +123,9 @@ class ShardedStore:
                 await staged.write(part)
                 offset += len(part)
             return await staged.seal()
+        except NoSuchMessage as gone:           # the sender still has it, and is not to be told that it is refused for good
+            staged.abort()
+            raise TryAgainLater(detail=str(gone)) from gone
         except BaseException:
             staged.abort()
             raise
