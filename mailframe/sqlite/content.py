@@ -9,7 +9,6 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IContentStore, IReadableContent, IStaged
-from mailframe.interfaces.maybe import settled
 from mailframe.model.mailbox import SharedOctets
 from mailframe.model.refusal import NoSuchMessage, TryAgainLater
 
@@ -95,7 +94,7 @@ class SqliteContent:
         """`size` octets from `offset` on, shorter at the end. Raises NoSuchMessage when the content is gone."""
         number = _number(content_id)
         if self._outside is not None and (place := self._outside.place(number)) is not None:
-            return await settled(self._outside.store.read(place, offset, size))
+            return await self._outside.read(number, place, offset, size)
         base = number << PIECE_BITS
         first = offset // PIECE
         last = min((offset + max(size, 1) - 1) // PIECE, (1 << PIECE_BITS) - 1)

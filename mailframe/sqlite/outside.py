@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from mailframe.interfaces.content import IContentStore, IStaged
 from mailframe.interfaces.maybe import settled
-from mailframe.model.refusal import TryAgainLater
+from mailframe.model.refusal import NoSuchMessage, Refusal, TryAgainLater
 
 from .engine import Engine
 from .pieces import PIECE, insert
@@ -23,6 +23,7 @@ log = Logger()
 ORPHAN_S = 86_400.0         # what no row knows for so long was sealed by somebody who crashed before the row
 _SLICE = 200                # contents removed, or ids compared, at a time
 _PLACES = 1_000             # looked-up ids that are remembered
+_WORTH_A_LOOK = 65_536      # who asks for so much of the beginning will want the rest as well
 _STRAY = 1_000              # more orphans than this, and than known contents, are not ours to remove
 
 
@@ -38,20 +39,50 @@ class Outside:
         self.clock = clock
         self.store = store
         self.sole = sole                            # no other ledger keeps content there
-        self._places: dict[int, str | None] = {}
+        self._places: dict[int, tuple[str, int] | None] = {}
         self._compared = ""                         # ids there up to this one have been looked at in this round
 
-    def place(self, number: int) -> str | None:
-        """The id there of content `number`; None: it is in pieces, or gone. Neither changes while there is such a content."""
+    def place(self, number: int) -> tuple[str, int] | None:
+        """(the id there, the octets) of content `number`; None: it is in pieces, or gone. Neither changes while there is such
+        a content."""
         if number in self._places:
             return self._places[number]
-        found = self.engine.read("SELECT outside FROM content WHERE id = ? AND size IS NOT NULL", (number,))
+        found = self._row(number)
         if not found:
             return None
         if len(self._places) >= _PLACES:
             self._places.clear()
-        self._places[number] = found[0][0]
+        self._places[number] = found[0] if found[0][0] is not None else None
         return self._places[number]
+
+    async def read(self, number: int, place: tuple[str, int], offset: int, size: int) -> bytes:
+        """As `SqliteContent.read`, of a content that is there. What the store has lost of it, or cannot read, is said in the
+        log and refused for now: it must never look like a message that is shorter, or was expunged."""
+        name, there = place
+        try:
+            octets = await settled(self.store.read(name, offset, size))
+            if offset < PIECE and _WORTH_A_LOOK <= size < there - offset:
+                # Before anything of a large message is announced: that its end has not been cut off.
+                end = await settled(self.store.read(name, there - 1, 1))
+            else:
+                end = b"."
+        except NoSuchMessage:
+            if not self._row(number):       # swept just now
+                raise
+            raise self._lost(name, "it is gone") from None
+        except Refusal as refusal:
+            raise self._lost(name, refusal.detail) from None
+        if not end or len(octets) < min(size, there - offset):
+            raise self._lost(name, f"less than its {there} octets are left")
+        return octets
+
+    def _row(self, number: int) -> list[Row]:
+        return self.engine.read("SELECT outside, size FROM content WHERE id = ? AND size IS NOT NULL", (number,))
+
+    def _lost(self, name: str, why: str) -> TryAgainLater:
+        log.error("content {name}, which {path} refers to, cannot be read: {why}. `mailframe store check` says what is damaged, "
+                  "and what can be done", name=name, path=self.engine.path, why=why)
+        return TryAgainLater(detail=f"content {name}: {why}")
 
     async def sealed(self, place: str, size: int) -> str:
         """The content's id, durable on return, for octets that are sealed there."""
@@ -61,7 +92,7 @@ class Outside:
         except BaseException:
             await self._remove([place])
             raise
-        self._places[number] = place
+        self._places[number] = place, size
         return str(number)
 
     async def sweep(self, before: float) -> int:

@@ -15,6 +15,7 @@ class InlineEngine:
     """Has the methods of `mailframe.sqlite.engine.Engine`; `broken` makes every job fail with it."""
 
     def __init__(self, path: str = ":memory:") -> None:
+        self.path = path
         self.connection = apsw.Connection(path)
         self.broken: Exception | None = None
         self.jobs = 0
