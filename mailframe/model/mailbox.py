@@ -136,7 +136,7 @@ class Attributes:
 class SharedOctets(bytes):
     """A message's octets that several parts of one job keep: the first of them notes in `kept` where, for the others."""
 
-    kept: int | None = None
+    kept: tuple[object, int] | None = None      # (by which ledger, as which content)
 
 
 @dataclass(frozen=True, slots=True)

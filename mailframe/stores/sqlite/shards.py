@@ -76,7 +76,20 @@ class ShardedStore:
         return self.stores[shard_of(account, len(self.stores))]
 
     async def _deliver(self, store: SqliteStore, targets: list[Target], fresh: Sequence[NewMailbox]) -> Sequence[Refusal | None]:
-        """What is wrong with one file is no trouble of the others."""
+        """What is wrong with one file is no trouble of the others, and a message whose content is gone none of other messages."""
+        outcomes: list[Refusal | None] = [None] * len(targets)
+        known: dict[str, str] = {}
+        ready: dict[int, Target] = {}
+        for number, (account, folder, message) in enumerate(targets):
+            try:
+                ready[number] = account, folder, await self._brought(store, message, known)
+            except Refusal as error:
+                outcomes[number] = error
+        for number, outcome in zip(ready, await self._handed(store, list(ready.values()), fresh), strict=True):
+            outcomes[number] = outcome
+        return outcomes
+
+    async def _handed(self, store: SqliteStore, targets: list[Target], fresh: Sequence[NewMailbox]) -> Sequence[Refusal | None]:
         try:
             return await store.deliver(targets, fresh)
         except Refusal as error:
@@ -91,12 +104,16 @@ class ShardedStore:
     async def _adopted(self, store: SqliteStore, messages: Sequence[New]) -> Sequence[New]:
         """The messages with staged content copied into the file of `store`, each content once. Raises NoSuchMessage."""
         known: dict[str, str] = {}
-        for message in messages:
-            if isinstance(message.content, str) and message.content not in known:
-                known[message.content] = await self._copied(store, message.content)
-        if not known:
-            return messages
-        return [replace(each, content=known[each.content]) if isinstance(each.content, str) else each for each in messages]
+        return [await self._brought(store, message, known) for message in messages]
+
+    async def _brought(self, store: SqliteStore, message: New, known: dict[str, str]) -> New:
+        """`message` for `store`; `known` is what has been copied there of one unit's content."""
+        content = message.content
+        if not isinstance(content, str) or store is self.stores[0]:
+            return message
+        if content not in known:
+            known[content] = await self._copied(store, content)
+        return replace(message, content=known[content])
 
     async def _copied(self, store: SqliteStore, content_id: str) -> str:
         staged = await store.stage()

@@ -99,9 +99,6 @@ class SqliteStore:
         self, targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
     ) -> Sequence[Refusal | None]:
         """See `IDelivers`."""
-        if self.adopt is not None:
-            messages = await self.adopt([message for _, _, message in targets])
-            targets = [(account, folder, message) for (account, folder, _), message in zip(targets, messages, strict=True)]
         unit, after = self.append_unit(targets, fresh)
         kept = {id(message.content): len(message.content) for _, _, message in targets if isinstance(message.content, bytes)}
         outcomes = await self.engine.submit(unit, sum(kept.values()))
