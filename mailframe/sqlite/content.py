@@ -33,14 +33,14 @@ class SqliteContent:
     """Content of one engine. Methods that take a connection are for use inside the writer's jobs.
 
     With `outside`, a started content store, what is larger than a piece rests there and this is the ledger: which ids there
-    are, and how many refer to each. Whoever gives it closes it, after the engine. With `sole`, what is there and is unknown
-    here for a day is an orphan and removed.
+    are, and how many refer to each. Whoever gives it closes it, after the engine. What is there and for a day is
+    unknown here, and in each ledger that was made `beside` this one, is an orphan and removed.
     """
 
-    def __init__(self, engine: Engine, clock: IReactorTime, outside: IContentStore | None = None, *, sole: bool = True) -> None:
+    def __init__(self, engine: Engine, clock: IReactorTime, outside: IContentStore | None = None) -> None:
         self.engine = engine
         self.clock = clock
-        self._outside = Outside(engine, clock, outside, sole) if outside is not None else None
+        self._outside = Outside(engine, clock, outside) if outside is not None else None
         self._sweeper = Sweeper("content", self.sweep, clock)
         engine.register("content", MIGRATIONS)
 
@@ -49,6 +49,8 @@ class SqliteContent:
         if self._sweeper.running:
             return
         self._sweeper.start()
+        if self._outside is not None:
+            await self._outside.start()
         await self.engine.submit(_give_up_unfinished)
 
     def require_outside(self) -> None:
@@ -57,12 +59,12 @@ class SqliteContent:
             raise EngineError(f"large messages of the database {self.engine.path} rest in a content store, which is not named now "
                               '(content = "directory", or what it was before)')
 
-    def shared_outside(self) -> IContentStore | None:
-        """The content store, for another ledger (with `sole` false): from now on this one leaves alone what it does not know."""
-        if self._outside is None:
-            return None
-        self._outside.sole = False
-        return self._outside.store
+    def beside(self, engine: Engine) -> SqliteContent:
+        """Before the start: content of another engine, which keeps what is large in the same content store, if there is one."""
+        other = SqliteContent(engine, self.clock)
+        if self._outside is not None:
+            other._outside = self._outside.beside(engine)
+        return other
 
     def stop(self) -> None:
         """Before the engine is closed. Again: does nothing."""

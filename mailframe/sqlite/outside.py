@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from functools import partial
 
@@ -20,6 +22,8 @@ from .rows import Row, fetch
 
 log = Logger()
 
+#: Beside the component "content", where others keep content in the same store: the databases that ever did.
+LEDGERS = ("CREATE TABLE content_ledger (path TEXT PRIMARY KEY) WITHOUT ROWID",)
 ORPHAN_S = 86_400.0         # what no row knows for so long was sealed by somebody who crashed before the row
 _SLICE = 200                # contents removed, or ids compared, at a time
 _PLACES = 1_000             # looked-up ids that are remembered
@@ -34,13 +38,27 @@ class Outside:
     it), removed there, then the row goes; a dead row that a crash left is found by the next sweep.
     """
 
-    def __init__(self, engine: Engine, clock: IReactorTime, store: IContentStore, sole: bool) -> None:
+    def __init__(self, engine: Engine, clock: IReactorTime, store: IContentStore, *, first: bool = True) -> None:
         self.engine = engine
         self.clock = clock
         self.store = store
-        self.sole = sole                            # no other ledger keeps content there
+        self.others: list[Engine] = []              # of further ledgers that keep content there
+        self._first = first                         # for orphans; what one of the others knows is none
         self._places: dict[int, tuple[str, int] | None] = {}
         self._compared = ""                         # ids there up to this one have been looked at in this round
+        if first:
+            engine.register("content_ledger", LEDGERS)
+
+    def beside(self, engine: Engine) -> Outside:
+        """A further ledger."""
+        self.others.append(engine)
+        return Outside(engine, self.clock, self.store, first=False)
+
+    async def start(self) -> None:
+        """Remember for good who else keeps content there."""
+        if self.others:
+            paths = [(self._path(each),) for each in self.others]
+            await self.engine.submit(lambda con: _remember(con, paths))
 
     def place(self, number: int) -> tuple[str, int] | None:
         """(the id there, the octets) of content `number`; None: it is in pieces, or gone. Neither changes while there is such
@@ -104,20 +122,42 @@ class Outside:
             await settled(self.store.remove([place for _, place in dead]))
             await self.engine.submit(partial(_forget, numbers=[(number,) for number, _ in dead]))
             removed += len(dead)
-        if self.sole:
+        if self._first:
             await self._compare()
         return removed
 
     async def _compare(self) -> None:
-        """The next ids there against the rows: what has none is noted, and removed when that has been so for a day."""
+        """The next ids there against the rows: what has none is noted, and removed when that has been so for a day.
+
+        Not while a database that has kept content there is none of ours now: a setting may have been changed for a while."""
+        rows = await self.engine.query("SELECT path FROM content_ledger")
+        if not {path for path, in rows} <= {self._path(each) for each in self.others}:
+            return
         places = list(await settled(self.store.ids(self._compared, _SLICE)))
         self._compared = places[-1] if len(places) == _SLICE else ""
-        now = self.clock.seconds()
-        orphans = await self.engine.submit(partial(_orphans, places=places, now=now))
+        now, elsewhere = self.clock.seconds(), await self._elsewhere(places)
+        unknown = [place for place in places if place not in elsewhere]
+        orphans = await self.engine.submit(partial(_orphans, places=unknown, now=now))
+        if late := await self._elsewhere(orphans):
+            await self.engine.submit(partial(_found, places=late))
+            orphans = [place for place in orphans if place not in late]
         if orphans and await self._ours():
             log.warn("removing {count} contents that were sealed before a crash and belong to no message", count=len(orphans))
             await settled(self.store.remove(orphans))
             await self.engine.submit(partial(_found, places=orphans))
+
+    async def _elsewhere(self, places: Sequence[str]) -> Sequence[str]:
+        """Those of `places` that the other ledgers know."""
+        known: list[str] = []
+        for engine in self.others if places else ():
+            rows = await engine.query(
+                "SELECT outside FROM content WHERE outside IN (SELECT value FROM json_each(?))", (json.dumps(places),), bulk=True)
+            known += [place for place, in rows]
+        return known
+
+    def _path(self, engine: Engine) -> str:
+        """As it is remembered: all of it may be moved together."""
+        return os.path.relpath(engine.path, self.engine.path.parent)
 
     async def _ours(self) -> bool:
         """Whether so many orphans can come of crashes; a database lost, or a wrong folder named, must not cost the rest."""
@@ -189,6 +229,10 @@ class StagedOutside:
 def _insert(con: apsw.Connection, row: Row) -> int:
     con.execute("INSERT INTO content (size, refs, since, outside) VALUES (?, 0, ?, ?)", row)
     return con.last_insert_rowid()
+
+
+def _remember(con: apsw.Connection, paths: Sequence[tuple[str]]) -> None:
+    con.executemany("INSERT OR IGNORE INTO content_ledger VALUES (?)", paths)
 
 
 def _condemn(con: apsw.Connection, before: float) -> list[Row]:

@@ -26,10 +26,10 @@ class ShardsOverFiles(ShardedStore):
 
     def __init__(self, folder: Path, reactor: Any) -> None:
         self._files = DirectoryContent(folder / "content", reactor)
-        stores = []
+        stores: list[SqliteStore] = []
         for place, path in enumerate(shard_paths(folder / "mail.db", 3)):
             engine = Engine(path, reactor)
-            content = SqliteContent(engine, reactor, self._files, sole=False)      # type: ignore[arg-type]
+            content = stores[0].content.beside(engine) if stores else SqliteContent(engine, reactor, self._files)
             stores.append(SqliteStore(engine, reactor, content=content, shard=(place, 3)))
         super().__init__(stores)
 
