@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import apsw
@@ -41,7 +42,9 @@ class SqliteContent:
         self.engine = engine
         self.clock = clock
         self._outside = Outside(engine, clock, outside) if outside is not None else None
-        self._sweeper = Sweeper("content", self.sweep, clock)
+        self._sweeper = Sweeper("mailboxes and content", self.sweep, clock)
+        #: Awaited before a sweep: those who name content without a reference for as long as it stays.
+        self.forgetting: list[Callable[[], Awaitable[object]]] = []
         engine.register("content", MIGRATIONS)
 
     async def start(self) -> None:
@@ -128,6 +131,8 @@ class SqliteContent:
     async def sweep(self) -> int:
         """Remove what nobody has referred to for ten minutes; returns how many contents. In slices of few milliseconds."""
         removed, more, before = 0, True, self.clock.seconds() - GRACE_S
+        for forget in self.forgetting:
+            await forget()
         while more:
             count, more = await self.engine.submit(partial(_sweep_slice, before=before))
             removed += count
