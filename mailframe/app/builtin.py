@@ -20,7 +20,6 @@ from mailframe.mime.attributes import VERSION
 from mailframe.model.address import Address
 from mailframe.model.route import Account, Remote, Resolution
 from mailframe.pipeline.local import LocalAgent
-from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.directory import DirectoryContent
 from mailframe.stores.memory import MemoryStore
