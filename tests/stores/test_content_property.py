@@ -91,7 +91,8 @@ class World:
     async def round(self) -> None:
         """Some steps at once, then perhaps some time."""
         acts: list[Callable[[], Awaitable[None]]] = [
-            self.stage, self.stage, self.write, self.write, self.write, self.append, self.append, self.deliver, self.copy, self.move, self.expunge, self.expunge, self.sweep,
+            self.stage, self.stage, self.write, self.write, self.write, self.append, self.append, self.deliver,
+            self.copy, self.move, self.expunge, self.expunge, self.sweep,
             self.begin, self.read, self.read, self.read,
         ]
         self.busy = []
