@@ -52,6 +52,11 @@ class SqliteStore:
         if shard[1] > 1:
             engine.register(sharding.COMPONENT, sharding.MIGRATIONS)
 
+    @property
+    def parts(self) -> Parts:
+        """What its accounts and mailboxes share, for a store that keeps its index in these tables."""
+        return self._parts
+
     async def start(self) -> None:
         """Raises EngineError with a sentence for people."""
         await self.engine.start()
