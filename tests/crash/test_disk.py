@@ -159,7 +159,7 @@ def content_folder(folder: Path) -> Iterator[Path]:
         pass
 
 
-def test_a_content_folder_that_turns_read_only_takes_small_mail_and_large_again_by_itself(folder: Path, content_folder: Path) -> None:
+def test_a_content_folder_that_turns_read_only_takes_small_mail_and_then_large_again(folder: Path, content_folder: Path) -> None:
     """A file system cannot be remounted under a database that is open; the files of content have nobody who holds them."""
     taken: list[str] = []
     server = start(folder)

@@ -1,4 +1,4 @@
-"""`mailframe store backup`, `import` and `export` killed at moments drawn by lot, or their server: begun again, all is there once."""
+"""`mailframe store backup`, `import` and `export` killed at moments drawn by lot, or their server: begun again, all is there."""
 
 from __future__ import annotations
 
