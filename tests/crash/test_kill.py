@@ -60,6 +60,7 @@ KINDS = {
     "in_pieces": Kind('content = "sqlite"'),
     "searched_and_swept": Kind(tables=SQLITE + "search_text = true\nsearch_index = true\n", hasty=True),
     "shards": Kind(tables=SQLITE + "shards = 3\n", hasty=True, joined=False),
+    "maildir": Kind(tables='[storage]\nplugin = "maildir"\npath = "mail"\n', joined=False),
     "beside": Kind(tables='[storage]\nplugin = "mailframe_json_store:JsonStore:mail"\n', joined=False,
                    env={"PYTHONPATH": os.pathsep.join(map(str, (ROOT / "examples" / "json_store", ROOT, ROOT / "tests")))}),
 }
