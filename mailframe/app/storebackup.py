@@ -34,6 +34,7 @@ def backup(config: Config, target: Path, say: Say, *, replace: bool = False) -> 
     """Make `target`, a folder that is complete when it has its name. Raises EngineError; then nothing is left behind, but for
     a copy that is whole and has what is wrong in the original: better than none, it never replaces an older backup."""
     store, target = files_of(config), target.absolute()
+    _apart(target, store)
     _allowed(target, replace)
     with _unfinished(target) as folder:
         _content(store, folder)         # what the snapshot refers to is there before it; what came meanwhile is taken after it
@@ -50,6 +51,14 @@ def backup(config: Config, target: Path, say: Say, *, replace: bool = False) -> 
     if findings:
         raise EngineError(f"{target} is complete, but {findings}")
     say(f"{target}: complete.")
+
+
+def _apart(target: Path, store: StoreFiles) -> None:
+    """What a backup restored into the data folder calls itself must not let it be replaced, nor may a copy copy itself."""
+    real = target.resolve()
+    for place in (store.data, *([store.content] if store.content else [])):
+        if real.is_relative_to(place.resolve()) or place.resolve().is_relative_to(real):
+            raise EngineError(f"{target} would not be apart from {place}, which is backed up; name a folder elsewhere")
 
 
 def _allowed(target: Path, replace: bool) -> None:
