@@ -129,8 +129,8 @@ def _print(action: str, report: Mapping[str, Any], dry_run: bool) -> None:
     """Raises ControlError when not everything is at the other side."""
     where = f"{_plural(report['folders'], 'folder')} of {report['account']}"
     if dry_run:
-        print(f"{_plural(report['listed'], 'message')} in {_plural(report['folders'], 'folder')}, of which {report['already']} "
-              f"were imported before. Nothing was changed.")
+        before = f", of which {report['already']} were imported before" if action == "import" else ""
+        print(f"{_plural(report['listed'], 'message')} in {_plural(report['folders'], 'folder')}{before}. Nothing was changed.")
     else:
         past, preposition = ("Imported", "into") if action == "import" else ("Exported", "from")
         print(f"{past} {_plural(report['copied'], 'message')} ({octets(report['octets'])}) {preposition} {where}; "
