@@ -19,7 +19,7 @@ from mailframe.app.builtin import ACCOUNTS
 from mailframe.app.chosen import accounts_path
 from mailframe.app.config import Config
 from mailframe.app.storecheck import Say, examine
-from mailframe.app.storefiles import StoreFiles, files_of
+from mailframe.app.storefiles import StoreFiles, files_of, mail_is_in
 from mailframe.app.toml import ConfigError
 from mailframe.sqlite import files
 from mailframe.sqlite.errors import EngineError
@@ -51,6 +51,11 @@ def backup(config: Config, target: Path, say: Say, *, replace: bool = False) -> 
     if findings:
         raise EngineError(f"{target} is complete, but {findings}")
     say(f"{target}: complete.")
+    if config.storage.plugin != "sqlite" or not mail_is_in(store.mail):
+        say("Mailboxes are not in it: they are kept by another plugin than sqlite. Back them up by its own means.")
+    if config.content.plugin not in ("sqlite", "directory"):
+        say(f"Large messages are not in it: they are kept by the content plugin {config.content.plugin!r}. "
+            "Back them up by its own means.")
 
 
 def _apart(target: Path, store: StoreFiles) -> None:

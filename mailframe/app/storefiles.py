@@ -68,6 +68,15 @@ def files_of(config: Config) -> StoreFiles:
     return StoreFiles(config.data, tuple(every), mail, number, content)
 
 
+def mail_is_in(database: Path) -> bool:
+    """Whether it has mailboxes, rather than the queue alone beside another plugin's storage."""
+    with held(database) as con:
+        try:
+            return "store" in versions(con)
+        except apsw.Error:              # ruined: whatever follows says so
+            return True
+
+
 def _refers_outside(database: Path) -> bool:
     if not database.exists():
         return False

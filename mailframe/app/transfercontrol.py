@@ -109,7 +109,7 @@ def source_for(reactor: Any, request: Mapping[str, Any]) -> Source:
 
 
 def _ended_early(error: Exception, report: Report) -> str:
-    sentence = str(error)
+    sentence = str(error).rstrip(".")
     return f"{sentence[:1].upper()}{sentence[1:]}.{f' {_KEPT}' if report.copied else ''}"
 
 

@@ -140,7 +140,8 @@ def _print(action: str, report: Mapping[str, Any], dry_run: bool) -> None:
     for problem in report["problems"]:
         print(f"{problem}.", file=sys.stderr)
     if report["troubles"]:
-        raise ControlError(f"{_plural(report['troubles'], 'message')} of {report['listed']} did not arrive as they are; see above")
+        they = "it is" if report["troubles"] == 1 else "they are"
+        raise ControlError(f"{_plural(report['troubles'], 'message')} of {report['listed']} did not arrive as {they}; see above")
     if report["problems"]:
         raise ControlError("Not all that was asked for was found; see above")
 
