@@ -10,7 +10,7 @@ import apsw
 
 from mailframe.app.config import Config
 from mailframe.app.storecheck import Say, examine
-from mailframe.app.storefiles import checks, files_of, octets_of, present
+from mailframe.app.storefiles import checks, files_of, mail_is_in, octets_of, present
 from mailframe.sqlite import files
 from mailframe.sqlite.checking import mended
 from mailframe.sqlite.contentcheck import bring_inside
@@ -36,6 +36,8 @@ def reshard(config: Config, number: int, say: Say) -> None:
             if files.in_use(path):
                 raise EngineError(f"a server runs on {path}; stop it first")
             stack.callback(os.close, files.lock(path))
+        if not mail_is_in(first := old[0]):
+            raise EngineError(f"there are no mailboxes in {first}; only the sqlite storage is dealt out")
         messages = sum(_messages(path) for path in old)
         for path in old:
             if findings := examine(path, store.content):

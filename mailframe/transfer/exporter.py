@@ -97,7 +97,7 @@ class Exporter:
         self.report.folders += 1
         self.report.listed += status.messages
         if self._selection.dry_run:
-            self._tell(Progress("found", info.name, 0, status.messages))
+            self._tell(Progress("counted", info.name, status.messages, status.messages))
             return
         keywords = tuple(await settled(mailbox.keywords(())))
         await self._tree.enter(info.name, status.uidvalidity, keywords, self.report)
