@@ -20,9 +20,9 @@ from mailframe.mime.attributes import VERSION
 from mailframe.model.address import Address
 from mailframe.model.route import Account, Remote, Resolution
 from mailframe.pipeline.local import LocalAgent
-from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.directory import DirectoryContent
+from mailframe.stores.maildir import MaildirStore
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite.settings import SqliteSettings
 from mailframe.stores.sqlite.sharding import MOST, shard_path
@@ -49,11 +49,15 @@ def sqlite(
     for place in range(shards):
         own = path is not None or place > 0
         engine = Engine(shard_path(first, place, shards), context.reactor, name=f"mail{place + 1}") if own else context.engine
-        outside = context.content.shared_outside() if own and context.content else None
-        content = SqliteContent(engine, context.reactor, outside, sole=False) if own else context.content
+        content = context.content.beside(engine) if own and context.content else context.content
         stores.append(SqliteStore(
             engine, context.reactor, content=content, attributes_version=VERSION, settings=settings, shard=(place, shards)))
     return stores[0] if shards == 1 else ShardedStore(stores)
+
+
+def maildir(context: BuildContext, path: Path, layout: str = "{account}", index: Path | None = None) -> MaildirStore:
+    """Mailboxes as Maildir++ folders that other programs share, one folder for each account."""
+    return MaildirStore(path, context.reactor, layout=layout, index=index, attributes_version=VERSION)
 
 
 def memory() -> MemoryStore:
@@ -123,7 +127,7 @@ class Everyone:
 
 
 BUILT_IN: Mapping[str, Mapping[str, Any]] = {
-    "storage": {"sqlite": sqlite, "memory": memory},
+    "storage": {"sqlite": sqlite, "maildir": maildir, "memory": memory},
     "content": {"directory": directory, "sqlite": InDatabase},
     "delivery": {"mailbox": mailbox},
     "auth": {"file": accounts_file, "strcred": strcred},

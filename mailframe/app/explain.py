@@ -9,4 +9,4 @@ def explained(error: BaseException | None) -> str:
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{where}."
     text = str(error) or type(error).__name__
-    return text if text.endswith((".", "!", "?", ")")) else text + "."
+    return text if text.endswith((".", "!", "?")) else text + "."

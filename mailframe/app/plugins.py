@@ -148,8 +148,8 @@ class Plugins:
         if attribute.isidentifier() and spec.plugin.isidentifier() and find_spec(spec.plugin) is not None:
             path = f"{spec.plugin}:{attribute}"     # a module without a package in front
             return Found(kind, path, path, lambda: _imported(path)), rest
-        raise ConfigError(f"There is no {kind} plugin {spec.plugin!r}{did_you_mean(spec.plugin, self.names(kind))} "
-                          "(A plugin that is not installed can be named as package.module:Factory.)")
+        raise ConfigError(f"There is no {kind} plugin {spec.plugin!r}{did_you_mean(spec.plugin, self.names(kind))}. "
+                          "A plugin that is not installed can be named as package.module:Factory.")
 
 
 def kept_promise(kind: str, who: str, made: Any) -> Any:

@@ -10,7 +10,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
-_WORDS = {"listing": "Looking through", "copying": "Copying", "verifying": "Comparing", "found": "Found"}
+_WORDS = {"listing": "Looking through", "copying": "Copying", "verifying": "Comparing"}
+_ENDS = ("found", "counted")        # of a dry run: each folder's line stays
 _LINE_EVERY_S = 10.0
 
 
@@ -36,12 +37,17 @@ class Lines:
         self._stream = stream
         self._about: tuple[str, str] | None = None
         self._last = 0.0
+        self._said = ""
 
     def show(self, news: Mapping[str, Any]) -> None:
         about, now = (news["phase"], news["folder"]), time.monotonic()
-        if about != self._about or now - self._last >= _LINE_EVERY_S or news["done"] == news["total"]:
-            self._about, self._last = about, now
-            print(words(news), file=self._stream, flush=True)
+        begun = about != self._about and news["total"] > 0      # of an unknown number the first few say nothing
+        if begun or now - self._last >= _LINE_EVERY_S or news["done"] == news["total"]:
+            self._last = now
+            if (line := words(news)) != self._said:
+                self._said = line
+                print(line, file=self._stream, flush=True)
+        self._about = about
 
     def end(self) -> None:
         """Nothing is left open."""
@@ -62,7 +68,7 @@ class Bar:
         self._stream.write("\r\x1b[K" + line[:shutil.get_terminal_size().columns - 1])
         self._stream.flush()
         self._open = True
-        if news["phase"] == "found":
+        if news["phase"] in _ENDS:
             self.end()
 
     def end(self) -> None:
@@ -86,7 +92,7 @@ class RichBar:
     def show(self, news: Mapping[str, Any]) -> None:
         about = (news["phase"], news["folder"])
         if about != self._about:
-            if self._task is not None and news["phase"] != "found":
+            if self._task is not None and news["phase"] not in _ENDS:
                 self._bars.remove_task(self._task)
             self._about = about
             self._task = self._bars.add_task(_title(news), total=news["total"] or None)
@@ -98,14 +104,20 @@ class RichBar:
 
 def words(news: Mapping[str, Any]) -> str:
     """``Copying INBOX: 120 of 300``."""
+    if news["phase"] == "counted":
+        return f"{_printable(news['folder'])}: {news['total']} messages"
     if news["phase"] == "found":
-        return f"{news['folder']}: {news['total']} messages, of which {news['done']} are here already"
+        return f"{_printable(news['folder'])}: {news['total']} messages, of which {news['done']} are here already"
     return f"{_title(news)}: {news['done']}" + (f" of {news['total']}" if news["total"] else "")
 
 
 def _title(news: Mapping[str, Any]) -> str:
-    folder = "".join(character if character.isprintable() else "?" for character in news["folder"])
-    return f"{_WORDS.get(news['phase'], news['phase'])} {folder}"
+    return f"{_WORDS.get(news['phase'], news['phase'])} {_printable(news['folder'])}"
+
+
+def _printable(folder: str) -> str:
+    """No name moves a terminal's cursor."""
+    return "".join(character if character.isprintable() else "?" for character in folder)
 
 
 def octets(number: int) -> str:

@@ -175,7 +175,8 @@ class MailService(Service):
     @staticmethod
     def explain(error: BaseException | None) -> str:
         """A sentence for a person."""
-        return explained(error)
+        sentence = explained(error)
+        return sentence[:1].upper() + sentence[1:]
 
 
 def _accept(port: Any, now: bool) -> None:

@@ -19,7 +19,7 @@ from mailframe.app.builtin import ACCOUNTS
 from mailframe.app.chosen import accounts_path
 from mailframe.app.config import Config
 from mailframe.app.storecheck import Say, examine
-from mailframe.app.storefiles import StoreFiles, files_of
+from mailframe.app.storefiles import StoreFiles, files_of, mail_is_in
 from mailframe.app.toml import ConfigError
 from mailframe.sqlite import files
 from mailframe.sqlite.errors import EngineError
@@ -35,6 +35,7 @@ def backup(config: Config, target: Path, say: Say, *, replace: bool = False) -> 
     """Make `target`, a folder that is complete when it has its name. Raises EngineError; then nothing is left behind, but for
     a copy that is whole and has what is wrong in the original: better than none, it never replaces an older backup."""
     store, target = files_of(config), target.absolute()
+    _apart(target, store)
     _allowed(target, replace)
     with _unfinished(target) as folder:
         _content(store, folder)         # what the snapshot refers to is there before it; what came meanwhile is taken after it
@@ -51,6 +52,19 @@ def backup(config: Config, target: Path, say: Say, *, replace: bool = False) -> 
     if findings:
         raise EngineError(f"{target} is complete, but {findings}")
     say(f"{target}: complete.")
+    if config.storage.plugin != "sqlite" or not mail_is_in(store.mail):
+        say("Mailboxes are not in it: they are kept by another plugin than sqlite. Back them up by its own means.")
+    if config.content.plugin not in ("sqlite", "directory"):
+        say(f"Large messages are not in it: they are kept by the content plugin {config.content.plugin!r}. "
+            "Back them up by its own means.")
+
+
+def _apart(target: Path, store: StoreFiles) -> None:
+    """What a backup restored into the data folder calls itself must not let it be replaced, nor may a copy copy itself."""
+    real = target.resolve()
+    for place in (store.data, *([store.content] if store.content else [])):
+        if real.is_relative_to(place.resolve()) or place.resolve().is_relative_to(real):
+            raise EngineError(f"{target} would not be apart from {place}, which is backed up; name a folder elsewhere")
 
 
 def _allowed(target: Path, replace: bool) -> None:
@@ -171,7 +185,7 @@ def _findings(folder: Path, store: StoreFiles) -> str:
     for path in store.databases:
         copied = store.place(folder, path)
         content = folder / "content" if store.content else None
-        findings += examine(copied, content, running=True)      # what was being taken in at that moment is no fault
+        findings += examine(copied, content)
         for suffix in ("-wal", "-shm"):
             copied.with_name(copied.name + suffix).unlink(missing_ok=True)
     number = f"{len(findings)} {'thing is' if len(findings) == 1 else 'things are'}"

@@ -62,7 +62,38 @@ def files_of(config: Config) -> StoreFiles:
         with _readable(mail) as con:
             number = sharding.kept(con).number
     every = dict.fromkeys([*([main] if main.exists() else []), *sharding.shard_paths(mail, number)])
-    return StoreFiles(config.data, tuple(every), mail, number, content_folder(config))
+    content = content_folder(config)
+    if (config.content.plugin == "sqlite" or (content and not content.is_dir())) and any(map(_refers_outside, every)):
+        _misnamed(config, content)
+    return StoreFiles(config.data, tuple(every), mail, number, content)
+
+
+def mail_is_in(database: Path) -> bool:
+    """Whether it has mailboxes, rather than the queue alone beside another plugin's storage."""
+    with held(database) as con:
+        try:
+            return "store" in versions(con)
+        except apsw.Error:              # ruined: whatever follows says so
+            return True
+
+
+def _refers_outside(database: Path) -> bool:
+    if not database.exists():
+        return False
+    with held(database) as con:
+        try:
+            return bool(fetch(con, "SELECT 1 FROM content WHERE outside IS NOT NULL AND refs > 0 LIMIT 1"))
+        except apsw.Error:              # older, or ruined: its check finds out
+            return False
+
+
+def _misnamed(config: Config, content: Path | None) -> None:
+    """Raises EngineError, lest a backup leaves large messages out, or a repair takes all of them for lost."""
+    if content is None:
+        raise EngineError('large messages rest in a content store, which is not named now (content = "directory", or what it was '
+                          "before)")
+    raise EngineError(f"large messages rest in files, and there is no folder {content}; name the right one with content in the "
+                      "configuration, or where it is lost, make it, empty")
 
 
 def content_folder(config: Config) -> Path | None:

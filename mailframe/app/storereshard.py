@@ -10,7 +10,7 @@ import apsw
 
 from mailframe.app.config import Config
 from mailframe.app.storecheck import Say, examine
-from mailframe.app.storefiles import checks, files_of, octets_of, present
+from mailframe.app.storefiles import checks, files_of, mail_is_in, octets_of, present
 from mailframe.sqlite import files
 from mailframe.sqlite.checking import mended
 from mailframe.sqlite.contentcheck import bring_inside
@@ -36,9 +36,11 @@ def reshard(config: Config, number: int, say: Say) -> None:
             if files.in_use(path):
                 raise EngineError(f"a server runs on {path}; stop it first")
             stack.callback(os.close, files.lock(path))
+        if not mail_is_in(first := old[0]):
+            raise EngineError(f"there are no mailboxes in {first}; only the sqlite storage is dealt out")
         messages = sum(_messages(path) for path in old)
         for path in old:
-            if findings := examine(path, store.content, running=True):     # what a crash left half staged is not taken along
+            if findings := examine(path, store.content):
                 raise EngineError(f"{path.name}: {findings[0].words}; do mailframe store check --repair first")
         _deal(old, number, messages, store.content, say)
         _put_in_place(old, number)
@@ -65,7 +67,7 @@ def _deal(old: list[Path], number: int, messages: int, content: Path | None, say
                 mended(con, checks(con, fresh))         # content is counted by who refers to it in this file
         finally:
             con.close()
-        if findings := examine(fresh, content, running=False):
+        if findings := examine(fresh, content):
             raise EngineError(f"{fresh.name}: {findings[0].words}; the old files stay as they are")
         files.owned_like(fresh, first)
         files.sync(fresh)

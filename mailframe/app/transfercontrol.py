@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,9 @@ from mailframe.model.mailbox import NewMailbox
 from mailframe.model.refusal import Refusal
 from mailframe.model.route import Account
 from mailframe.sqlite.errors import EngineError
+from mailframe.sqlite.files import in_use
 from mailframe.transfer.exporter import Exporter, Tree
+from mailframe.transfer.foldernames import alone
 from mailframe.transfer.imap_source import ImapSource, Server
 from mailframe.transfer.importer import Importer, Selection
 from mailframe.transfer.journal import Journal, path_for
@@ -61,16 +64,19 @@ async def run_import(mail: Mail, request: Mapping[str, Any], tell: Tell) -> dict
     source = source_for(mail.reactor, request)
     name, account = await mail.account(request["account"])
     selection = Selection(tuple(request["folders"]), tuple(request["skip"]), request["into"], request["dry_run"])
-    journal = Journal(path_for(mail.data, request["kind"], source.title, name, selection.into), mail.reactor)
+    path = path_for(mail.data, request["kind"], source.title, name, selection.into)
+    journal = Journal(path, mail.reactor)
+    importer = Importer(mail.store, account, source, journal, mail.reactor, selection, _paced(mail.reactor, tell))
+    if in_use(path):
+        raise ControlError("The same import is running already")
     try:
         await journal.start()
         try:
-            importer = Importer(mail.store, account, source, journal, mail.reactor, selection, _paced(mail.reactor, tell))
             return _told(await importer.run(), name)
         finally:
             await journal.close()
     except (TransferError, Refusal, EngineError) as error:
-        raise ControlError(f"{error}. {_KEPT}") from error
+        raise ControlError(_ended_early(error, importer.report)) from error
 
 
 async def run_export(mail: Mail, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
@@ -79,10 +85,14 @@ async def run_export(mail: Mail, request: Mapping[str, Any], tell: Tell) -> dict
     make = MaildirTree if request["kind"] == "maildir" else MboxTree
     tree: Tree = make(Path(request["path"]), name, mail.reactor)
     selection = Selection(tuple(request["folders"]), tuple(request["skip"]), "", request["dry_run"])
+    exporter = Exporter(account, tree, mail.reactor, selection, _paced(mail.reactor, tell))
     try:
-        return _told(await Exporter(account, tree, mail.reactor, selection, _paced(mail.reactor, tell)).run(), name)
+        with alone(Path(request["path"])) if not selection.dry_run else nullcontext():
+            return _told(await exporter.run(), name)
+    except OSError as error:
+        raise ControlError(f"{error.filename or request['path']}: {error.strerror}") from error
     except (TransferError, Refusal) as error:
-        raise ControlError(f"{error}. {_KEPT}") from error
+        raise ControlError(_ended_early(error, exporter.report)) from error
 
 
 def source_for(reactor: Any, request: Mapping[str, Any]) -> Source:
@@ -96,6 +106,11 @@ def source_for(reactor: Any, request: Mapping[str, Any]) -> Source:
         server = Server(request["host"], request["user"], request["password"], request["port"], request["tls"], ca_file)
         return ImapSource(server, reactor)
     raise ControlError(f"mail cannot be imported from {request['kind']!r}")
+
+
+def _ended_early(error: Exception, report: Report) -> str:
+    sentence = str(error).rstrip(".")
+    return f"{sentence[:1].upper()}{sentence[1:]}.{f' {_KEPT}' if report.copied else ''}"
 
 
 def _told(report: Report, account: str) -> dict[str, Any]:

@@ -129,8 +129,8 @@ def _print(action: str, report: Mapping[str, Any], dry_run: bool) -> None:
     """Raises ControlError when not everything is at the other side."""
     where = f"{_plural(report['folders'], 'folder')} of {report['account']}"
     if dry_run:
-        print(f"{_plural(report['listed'], 'message')} in {_plural(report['folders'], 'folder')}, of which {report['already']} "
-              f"were imported before. Nothing was changed.")
+        before = f", of which {report['already']} were imported before" if action == "import" else ""
+        print(f"{_plural(report['listed'], 'message')} in {_plural(report['folders'], 'folder')}{before}. Nothing was changed.")
     else:
         past, preposition = ("Imported", "into") if action == "import" else ("Exported", "from")
         print(f"{past} {_plural(report['copied'], 'message')} ({octets(report['octets'])}) {preposition} {where}; "
@@ -140,7 +140,8 @@ def _print(action: str, report: Mapping[str, Any], dry_run: bool) -> None:
     for problem in report["problems"]:
         print(f"{problem}.", file=sys.stderr)
     if report["troubles"]:
-        raise ControlError(f"{_plural(report['troubles'], 'message')} of {report['listed']} did not arrive as they are; see above")
+        they = "it is" if report["troubles"] == 1 else "they are"
+        raise ControlError(f"{_plural(report['troubles'], 'message')} of {report['listed']} did not arrive as {they}; see above")
     if report["problems"]:
         raise ControlError("Not all that was asked for was found; see above")
 

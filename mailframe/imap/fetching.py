@@ -5,20 +5,21 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from itertools import compress
+from typing import NamedTuple
 
 from twisted.logger import Logger
 
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAttributeCache
 from mailframe.model.flags import SEEN, FlagChange
-from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows
-from mailframe.model.refusal import NoSuchMessage
+from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows, uid_ranges
+from mailframe.model.refusal import NoSuchMessage, TryAgainLater
 from mailframe.pacing.breath import Breath
 
 from . import writer
 from .connection import Gone
 from .fetchplan import Plan, Spans, pages
-from .items.item import Scene, Span, joined, pieces
+from .items.item import Made, Ready, Scene, Span, joined, pieces
 from .items.message import SLICE, Message
 from .registry import Context
 from .selecting import know_keywords
@@ -30,6 +31,13 @@ _log = Logger()
 
 class Unfulfilled(Gone):
     """A literal was announced and its octets could not be read to the end: only closing the connection is honest."""
+
+
+class Begun(NamedTuple):
+    """A section too large to be read before it is announced, and its first octets, which have been read."""
+
+    span: Span
+    octets: bytes
 
 
 class Fetching:
@@ -99,7 +107,7 @@ class Fetching:
     async def _complete(self, rows: Rows, numbers: list[bytes]) -> tuple[Rows, list[bytes]]:
         """Make what the store does not keep (b"") from the octets."""
         there = bytearray(b"\1" * len(rows))
-        for place in sorted(_lacking(rows, self._plan.made)):
+        for place in sorted(_lacking(rows, self._plan.made & ~Field.PREVIEW)):
             message = Message(self._mailbox, rows.uids[place], self._breath)
             try:
                 made = await message.make_attributes()
@@ -107,13 +115,36 @@ class Fetching:
                 there[place] = 0
                 continue
             self._made.append((message.uid, made))
-            for column, value in ((rows.envelopes, made.envelope), (rows.structures, made.structure), (rows.indexes, made.index)):
+            for column, value in ((rows.envelopes, made.envelope), (rows.structures, made.structure), (rows.indexes, made.index),
+                                  (rows.previews, made.preview)):
                 if column:
                     column[place] = value
+        if Field.PREVIEW in self._plan.made:
+            await self._preview(rows, there)
         if all(there):
             return rows, numbers
         self.missing += there.count(0)
         return select(rows, there), list(compress(numbers, there))
+
+    async def _preview(self, rows: Rows, there: bytearray) -> None:
+        """Of large messages only the beginning of a part is read; a store that keeps their index makes that quick."""
+        places = [place for place, value in enumerate(rows.previews) if not value and there[place]]
+        if not places:
+            return
+        known: Rows = await settled(self._mailbox.rows(
+            uid_ranges([rows.uids[place] for place in places]), len(places), Field.INDEX))
+        indexes = dict(zip(known.uids, known.indexes))
+        for place in places:
+            uid = rows.uids[place]
+            message = Message(self._mailbox, uid, self._breath, index=indexes.get(uid, b""))
+            try:
+                rows.previews[place] = await message.preview()
+            except NoSuchMessage:
+                there[place] = 0
+                continue
+            if message.attributes is not None:
+                self._made.append((uid, message.attributes))
+            await message.breathe()
 
     # -- octets
 
@@ -153,7 +184,8 @@ class Fetching:
 
     async def _message(self, head: bytes, message: Message) -> None:
         """One message with its sections. What is small is read before anything is announced, so that a message which
-        goes away meanwhile costs an item, not the connection; what is large the store has promised to keep readable."""
+        goes away meanwhile costs an item, not the connection; what is large the store has promised to keep readable, and
+        shows by its beginning that it can."""
         try:
             found = await self._find(message)
         except NoSuchMessage:
@@ -165,9 +197,14 @@ class Fetching:
             label = section.label if section is self._plan.sections[0] else b" " + section.label
             if where is None:
                 out.write(label + b" NIL")
-            elif isinstance(where, Span):
-                out.write(b"%b {%d}\r\n" % (label, where.size))
+            elif isinstance(where, Begun):
+                out.write(b"%b {%d}\r\n" % (label, where.span.size))
                 await self._stream(message, where)
+            elif isinstance(where, Made):
+                out.write(b"%b ~{%d}\r\n" % (label, where.size))
+                await self._make(message, where)
+            elif isinstance(where, Ready):
+                out.write(label + b" " + where.octets)
             else:
                 out.write(b"%b {%d}\r\n%b" % (label, len(where), where))
         out.write(b")\r\n")
@@ -176,27 +213,58 @@ class Fetching:
         if self._breath.due:
             await self._breath.take()
 
-    async def _find(self, message: Message) -> list[Span | bytes | None]:
-        found: list[Span | bytes | None] = []
+    async def _find(self, message: Message) -> list[Begun | bytes | Ready | Made | None]:
+        found: list[Begun | bytes | Ready | Made | None] = []
         room = READ_AHEAD
         for section in self._plan.sections:
             where = await section.find(message)
             if isinstance(where, Span) and where.size <= min(room, SLICE):
                 where = await message.read(where.offset, where.size)
+            if isinstance(where, Span):
+                begun = await self._begin(message, where, min(room, SLICE))
+                room -= len(begun.octets)
+                found.append(begun)
+                continue
             if isinstance(where, bytes):
                 room -= len(where)
                 where = where.replace(b"\0", NUL_SHOWN)
+            elif isinstance(where, Ready):
+                room -= len(where.octets)
             found.append(where)
         return found
 
-    async def _stream(self, message: Message, span: Span) -> None:
+    async def _begin(self, message: Message, span: Span, size: int) -> Begun:
+        octets = await message.read(span.offset, size) if size > 0 else b""
+        if len(octets) < size:
+            raise TryAgainLater(detail=f"message {message.uid} ends before the size that was told")
+        return Begun(span, octets.replace(b"\0", NUL_SHOWN))
+
+    async def _stream(self, message: Message, begun: Begun) -> None:
         """A large literal in slices, each when the client has taken the last (I3)."""
-        offset, left = span.offset, span.size
+        out, (span, octets) = self._context.out, begun
+        out.write(octets)
+        offset, left = span.offset + len(octets), span.size - len(octets)
         while left:
-            octets = await self._read(message, offset, min(left, SLICE))
-            self._context.out.write(octets)
-            offset, left = offset + len(octets), left - len(octets)
             await self._context.drained()
+            octets = await self._read(message, offset, min(left, SLICE))
+            out.write(octets)
+            offset, left = offset + len(octets), left - len(octets)
+        await self._context.drained()
+
+    async def _make(self, message: Message, made: Made) -> None:
+        """As `_stream`, of octets that are made on the way."""
+        left = made.size
+        try:
+            async for octets in made.pieces:
+                self._context.out.write(octets)
+                left -= len(octets)
+                await self._context.drained()
+        except Gone:
+            raise
+        except Exception:
+            _log.failure("message {uid} could not be decoded to its end", uid=message.uid)
+        if left:
+            raise Unfulfilled
 
     async def _read(self, message: Message, offset: int, size: int) -> bytes:
         """Octets of a literal that was announced. Whatever the store's fault (I7), no tagged answer can be given within it."""

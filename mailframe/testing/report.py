@@ -105,11 +105,18 @@ def _needing(registry: Registry, interface: InterfaceClass) -> tuple[str, ...]:
 
 
 def made(name: str, arguments: list[str], reactor: Any) -> IMailStore:
-    """What ``package.module:Factory`` makes."""
+    """What ``package.module:Factory`` makes. Raises SystemExit with a sentence where that is no store."""
     module, _, attribute = name.partition(":")
-    factory = getattr(import_module(module), attribute)
-    named = {"reactor": reactor} if "reactor" in signature(factory).parameters else {}
+    try:
+        factory = getattr(import_module(module), attribute)
+        accepted = signature(factory)
+        named = {"reactor": reactor} if "reactor" in accepted.parameters else {}
+        accepted.bind(*arguments, **named)
+    except (ImportError, AttributeError, TypeError) as error:
+        raise SystemExit(f"{name} cannot be used: {error}.") from None
     store: IMailStore = factory(*arguments, **named)
+    if not IMailStore.providedBy(store):
+        raise SystemExit(f"{name} made a {type(store).__name__}, which does not say that it provides IMailStore.")
     return store
 
 

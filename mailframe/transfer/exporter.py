@@ -97,7 +97,7 @@ class Exporter:
         self.report.folders += 1
         self.report.listed += status.messages
         if self._selection.dry_run:
-            self._tell(Progress("found", info.name, 0, status.messages))
+            self._tell(Progress("counted", info.name, status.messages, status.messages))
             return
         keywords = tuple(await settled(mailbox.keywords(())))
         await self._tree.enter(info.name, status.uidvalidity, keywords, self.report)
@@ -136,6 +136,7 @@ class Exporter:
             offset = 0
             while octets:
                 await self._tree.write(octets)
+                await self._breath.take()
                 offset += len(octets)
                 octets = await settled(mailbox.read(message.uid, offset, SLICE_OCTETS)) if offset < message.size else b""
         except NoSuchMessage:

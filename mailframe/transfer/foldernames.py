@@ -1,11 +1,14 @@
-"""Folder names as file names: Maildir++ (".Lists.2026") and trees of mbox files ("Lists.sbd/2026"), there and back. Pure."""
+"""Folder names as file names: Maildir++ (".Lists.2026") and trees of mbox files ("Lists.sbd/2026"), there and back;
+and what an export notes of them."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -75,31 +78,52 @@ def mbox_file(name: str) -> str:
 
 def read_kept(root: Path) -> Mapping[str, KeptFolder]:
     """What an export of ours noted at `root`, by path within it; nothing where none did, or somebody else's file lies there."""
-    return _kept(root)[1]
+    return _kept(root)[2]
 
 
-def _kept(root: Path) -> tuple[str | None, dict[str, KeptFolder]]:
-    """(whose mail it is, its folders)."""
+def _kept(root: Path) -> tuple[str | None, str, dict[str, KeptFolder]]:
+    """(whose mail it is, in what form, its folders)."""
     try:
         found = json.loads((root / KEPT).read_text("utf-8"))
-        return str(found["account"]), {place: KeptFolder(**folder) for place, folder in found["folders"].items()}
+        folders = {place: KeptFolder(**folder) for place, folder in found["folders"].items()}
+        return str(found["account"]), str(found["form"]), folders
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
-        return None, {}
+        return None, "", {}
 
 
-def claim(root: Path, account: str, folders: Mapping[str, KeptFolder]) -> dict[str, KeptFolder]:
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Makes the directory and holds it: two exports at once into it would both add what is missing. Raises TransferError."""
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TransferError(f"Another export into {root} is running") from None
+        except OSError:
+            pass                    # a file system without locks
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def claim(root: Path, account: str, form: str, folders: Mapping[str, KeptFolder]) -> dict[str, KeptFolder]:
     """Note these folders of `account` at `root` beside what is noted there, all or nothing, durably; returns all.
 
-    Raises TransferError where the directory holds another account's mail, or anything that is not ours.
+    Raises TransferError where the directory holds another account's mail, mail in another form ("maildir", "mbox"), or anything
+    that is not ours.
     """
-    owner, known = _kept(root)
+    owner, there, known = _kept(root)
     if owner is None and any(entry.name != KEPT + ".new" for entry in os.scandir(root)):
         raise TransferError(f"{root} has something in it that is no export of ours; name another directory")
     if owner not in (None, account):
         raise TransferError(f"{root} is an export of {owner}; name another directory")
+    if owner is not None and there != form:
+        raise TransferError(f"{root} is an export to {there}; name another directory")
     known.update(folders)
     noted = {place: asdict(folder) for place, folder in sorted(known.items())}
-    text = json.dumps({"account": account, "folders": noted}, ensure_ascii=False, indent=1)
+    text = json.dumps({"account": account, "form": form, "folders": noted}, ensure_ascii=False, indent=1)
     write_whole(root / KEPT, text.encode() + b"\n")
     return known
 

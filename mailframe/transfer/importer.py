@@ -86,6 +86,8 @@ class Importer:
             await self._journal.note(number, page, self._source.numbered)
             listed += len(page)
             self._tell(Progress("listing", folder.name, listed, 0))
+        if listed:
+            self._tell(Progress("listing", folder.name, listed, listed))
         listed, already = await self._journal.counts(number)
         self.report.folders += 1
         self.report.listed += listed

@@ -151,7 +151,7 @@ def directory(name: str) -> str:
 
 def _begin(root: Path, account: str, folders: Sequence[KeptFolder]) -> None:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept = claim(root, account, {directory(folder.name): folder for folder in folders})
+    kept = claim(root, account, "maildir", {directory(folder.name): folder for folder in folders})
     _make(root)
     lines = ["V\t2", "", *sorted(folder.name.replace(SEPARATOR, "\t") for folder in kept.values()
                                  if folder.subscribed and folder.name.isprintable())]

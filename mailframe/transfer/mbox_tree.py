@@ -148,7 +148,7 @@ def place(name: str) -> str:
 
 def _begin(root: Path, account: str, folders: Sequence[KeptFolder]) -> dict[str, _State]:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    claim(root, account, {place(folder.name): folder for folder in folders})
+    claim(root, account, "mbox", {place(folder.name): folder for folder in folders})
     with suppress(FileNotFoundError):
         return {name: _State(**state) for name, state in json.loads((root / STATE).read_text("utf-8")).items()}
     return {}

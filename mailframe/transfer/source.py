@@ -88,7 +88,7 @@ class Source(Protocol):
 class Progress:
     """How far it is: `done` of `total` messages in this phase (total 0: nobody knows)."""
 
-    phase: str                      # "listing", "copying", "verifying"
+    phase: str                      # "listing", "copying", "verifying"; of a dry run "found", "counted"
     folder: str
     done: int
     total: int

@@ -33,6 +33,16 @@ def test_lines_for_what_is_no_terminal() -> None:
         "Work: 4 messages, of which 2 are here already"]
 
 
+def test_no_line_comes_twice_and_a_listing_ends_with_its_number() -> None:
+    stream = io.StringIO()
+    shown = Lines(stream)
+    shown.show(news(10))
+    for one in (news(500, 0, "listing"), news(800, 0, "listing"), news(800, 800, "listing"), news(10), news(10)):
+        shown.show(one)
+    assert stream.getvalue().splitlines() == [
+        "Copying INBOX: 10 of 10", "Looking through INBOX: 800 of 800", "Copying INBOX: 10 of 10"]
+
+
 def test_a_bar_on_a_terminal() -> None:
     stream = Terminal()
     bar = Bar(stream)

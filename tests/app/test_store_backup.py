@@ -146,6 +146,28 @@ def test_an_existing_folder_is_replaced_only_if_it_is_a_backup_and_that_is_asked
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "data", "mine"]
 
 
+def test_mail_that_another_plugin_keeps_is_said_to_be_left_out(tmp_path: Path) -> None:
+    """Whoever reads "complete" relies on it."""
+    with running(MailServer(tmp_path, "--data", "data", "--storage", "memory", *ANY_PORTS)):
+        code, said, _ = run("backup", "--data", "data", "copy", cwd=tmp_path)
+        assert code == 0 and "Mailboxes are not in it" in said
+    code, _, wrong = run("reshard", "--data", "data", "2", cwd=tmp_path)
+    assert code == 1 and "only the sqlite storage is dealt out" in wrong
+    fill(tmp_path / "other")
+    assert "not in it" not in run("backup", "--data", "other", "second", cwd=tmp_path)[1]
+
+
+def test_what_is_backed_up_is_never_replaced_by_its_backup(tmp_path: Path) -> None:
+    """A restored backup still says that it is one; and a copy within what is copied would have no end."""
+    fill(tmp_path / "data")
+    assert run("backup", "--data", tmp_path / "data", tmp_path / "backup")[0] == 0
+    (tmp_path / "backup").rename(tmp_path / "restored")
+    for target in ("restored", "restored/content/it", "restored/it", "."):
+        code, _, errors = run("backup", "--data", tmp_path / "restored", tmp_path / target, "--replace")
+        assert code == 1 and "name a folder elsewhere" in errors, target
+    assert run("check", "--data", tmp_path / "restored")[0] == 0
+
+
 def test_what_is_wrong_is_said_and_never_replaces_an_older_backup(tmp_path: Path) -> None:
     path = fill(tmp_path / "data")
     assert run("backup", "-d", "data", "copy", cwd=tmp_path)[0] == 0

@@ -79,6 +79,21 @@ def test_a_lost_file_is_named_and_its_message_stays(data: Path) -> None:
     assert [len(octets) for octets in large(data, data / "mailframe.db")] == [len(LARGE), len(LARGE)]
 
 
+def test_a_folder_that_is_not_there_is_misnamed_before_it_is_lost(data: Path, tmp_path: Path) -> None:
+    """A repair would write all large messages off, a backup would leave them out and be called complete."""
+    files, config = data / "content", tmp_path / "mailframe.toml"
+    text = f'hostname = "mail.example.org"\ndata = "{data}"\ndomains = ["example.org"]\n'
+    actions = (["check"], ["check", "--repair"], ["backup", tmp_path / "copy"], ["reshard", "2"])
+    for content, said in (("sqlite", "which is not named now"), (f"directory:{tmp_path / 'other'}", "there is no folder")):
+        config.write_text(f'content = "{content}"\n{text}')
+        for action in actions:
+            code, _, wrong = run(*action, "--config", config)
+            assert code == 1 and said in wrong, action
+    assert not (tmp_path / "copy").exists()
+    config.write_text(f'content = "directory:{files}"\n{text}')
+    assert run("check", "--config", config)[0] == 0
+
+
 def test_dealt_out_each_file_has_one_owner(data: Path) -> None:
     """Else one database's sweeper would take away what the other still needs."""
     assert shard_of(ADA, 2) != shard_of(BOB, 2)

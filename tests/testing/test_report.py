@@ -52,3 +52,8 @@ def test_it_is_printed_as_a_table(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mailframe.testing.report"], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1 and done.stderr.startswith("usage: ")
+    for factory, said in (("nowhere:Store", "No module named 'nowhere'"), ("mailframe.stores.memory:None_", "has no attribute"),
+                          ("mailframe.stores.sqlite:SqliteStore", "missing a required argument"), ("os:getcwd", "IMailStore")):
+        done = subprocess.run([sys.executable, "-m", "mailframe.testing.report", factory], capture_output=True, text=True,
+                              check=False, timeout=60, env={"PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path)})
+        assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr, done.stderr

@@ -16,7 +16,7 @@ from twisted.internet import reactor
 
 from mailframe.stores.memory import MemoryStore
 from mailframe.transfer.exporter import Exporter, Tree
-from mailframe.transfer.foldernames import KEPT, level_of_mbox, maildir_folder, maildir_level, mbox_level
+from mailframe.transfer.foldernames import KEPT, alone, level_of_mbox, maildir_folder, maildir_level, mbox_level
 from mailframe.transfer.importer import Selection
 from mailframe.transfer.maildir_source import MaildirSource
 from mailframe.transfer.maildir_tree import MaildirTree, directory
@@ -133,6 +133,21 @@ class MaildirExportTests(ExportCase):
         account = await store.open_account("bob", FRESH)
         with self.assertRaisesRegex(TransferError, "is an export of alice"):
             await Exporter(account, MaildirTree(self.folder / "maildir", "bob", reactor), reactor).run()
+
+    async def test_an_export_in_another_form_is_left_alone(self) -> None:
+        """Of a Maildir and mbox files in one directory an import would take either."""
+        store = await self.filled()
+        await self.exported(store, "maildir")
+        account = await store.open_account("alice", FRESH)
+        with self.assertRaisesRegex(TransferError, "is an export to maildir; name another directory"):
+            await Exporter(account, MboxTree(self.folder / "maildir", "alice", reactor), reactor).run()
+
+    async def test_two_at_once_into_one_directory_do_not_mix(self) -> None:
+        with (alone(self.folder / "it"), self.assertRaisesRegex(TransferError, "Another export into .* is running"),
+              alone(self.folder / "it")):
+            pass
+        with alone(self.folder / "it"):
+            pass
 
     async def test_a_choice_and_a_dry_run(self) -> None:
         store = await self.filled()
