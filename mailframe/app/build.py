@@ -18,7 +18,7 @@ from mailframe.auth.development import FRESH_DEVELOPMENT
 from mailframe.auth.limiter import LoginLimiter
 from mailframe.auth.realm import portal as make_portal
 from mailframe.dns.resolver import Resolver
-from mailframe.interfaces.store import IJoinedStore, IMailStore
+from mailframe.interfaces.store import IIndexedStore, IMailStore
 from mailframe.mime.attributes import VERSION
 from mailframe.model.mailbox import FRESH_ACCOUNT
 from mailframe.pacing.turns import Turns
@@ -76,8 +76,8 @@ def mailboxes(config: Config, reactor: Any) -> tuple[BuildContext, Any]:
 
 
 def _with_index(config: Config, store: IMailStore, engine: Engine, reactor: Any) -> IMailStore:
-    """`store` as sessions and deliveries reach it: with an index beside it, unless it rests on an engine with its own."""
-    if not config.index_beside or IJoinedStore.providedBy(store):
+    """`store` as sessions and deliveries reach it: with an index beside it, unless it says that its mailboxes need none."""
+    if not config.index_beside or IIndexedStore.providedBy(store):
         return store
     spec = config.storage
     own = hashlib.sha256(repr((sorted(spec.settings.items()), spec.argument)).encode()).hexdigest()[:16]

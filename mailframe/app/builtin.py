@@ -23,6 +23,7 @@ from mailframe.pipeline.local import LocalAgent
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.directory import DirectoryContent
+from mailframe.stores.maildir import MaildirStore
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite.settings import SqliteSettings
 from mailframe.stores.sqlite.sharding import MOST, shard_path
@@ -54,6 +55,11 @@ def sqlite(
         stores.append(SqliteStore(
             engine, context.reactor, content=content, attributes_version=VERSION, settings=settings, shard=(place, shards)))
     return stores[0] if shards == 1 else ShardedStore(stores)
+
+
+def maildir(context: BuildContext, path: Path, layout: str = "{account}", index: Path | None = None) -> MaildirStore:
+    """Mailboxes as Maildir++ folders that other programs share, one folder for each account."""
+    return MaildirStore(path, context.reactor, layout=layout, index=index, attributes_version=VERSION)
 
 
 def memory() -> MemoryStore:
@@ -123,7 +129,7 @@ class Everyone:
 
 
 BUILT_IN: Mapping[str, Mapping[str, Any]] = {
-    "storage": {"sqlite": sqlite, "memory": memory},
+    "storage": {"sqlite": sqlite, "maildir": maildir, "memory": memory},
     "content": {"directory": directory, "sqlite": InDatabase},
     "delivery": {"mailbox": mailbox},
     "auth": {"file": accounts_file, "strcred": strcred},

@@ -24,6 +24,7 @@ from mailframe.app.toml import ConfigError
 from mailframe.sqlite import files
 from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.held import copy, held
+from mailframe.stores.directory.place import Place
 from mailframe.stores.sqlite.backup import leap
 
 NOTE = "backup.json"        # written last: a folder with it is a whole backup
@@ -82,7 +83,7 @@ def _unfinished(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = target.with_name(f".{target.name}.unfinished")
     folder.mkdir(mode=0o700, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    lock = _own(folder)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for left in folder.iterdir():
@@ -96,6 +97,18 @@ def _unfinished(target: Path) -> Iterator[Path]:
         raise
     finally:
         os.close(lock)
+
+
+def _own(folder: Path) -> int:
+    """A descriptor. What somebody else has put there, say in /tmp, would show him all mail, or lead to what we then remove."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise EngineError(f"cannot use the folder {folder}: {error.strerror}") from None
+    if os.fstat(descriptor).st_uid != os.geteuid():
+        os.close(descriptor)
+        raise EngineError(f"the folder {folder} is somebody else's; name another place for the backup")
+    return descriptor
 
 
 def _snapshot(store: StoreFiles, folder: Path) -> list[tuple[Path, Path]]:
@@ -123,13 +136,14 @@ def _content(store: StoreFiles, folder: Path) -> None:
     """Content in files, which are never changed once they have their name: those not taken yet, as links where that goes."""
     if store.content is None:
         return
+    ours = Place(store.content)
     for place, folders, names in os.walk(store.content):
         if "staging" in folders:
             folders.remove("staging")       # not whole yet
         target = folder / "content" / Path(place).relative_to(store.content)
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in names:
-            if not (target / name).exists():
+            if ours.path(name) and not (target / name).exists():        # not the lock, which a copy must not share
                 with suppress(FileNotFoundError):       # swept meanwhile: nothing refers to it
                     _linked(Path(place) / name, target / name)
 

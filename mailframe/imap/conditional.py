@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IModSequenced
@@ -10,6 +11,7 @@ from mailframe.model.mailbox import MailboxStatus, UidRanges
 
 from .cursor import BadSyntax, Cursor
 from .registry import Completion, Context
+from .returning import partial_range
 from .view import View
 
 CONDSTORE = b"CONDSTORE"
@@ -48,24 +50,37 @@ async def expunge_completion(context: Context, name: bytes) -> Completion | None
     return Completion(name + b" completed", b"HIGHESTMODSEQ %d" % status.highest_modseq)
 
 
-def changed_since(args: Cursor) -> tuple[int, bool]:
-    """``"(CHANGEDSINCE" SP mod-sequence-value [SP "VANISHED"] ")"``, in either order (RFC 7162 section 7)."""
-    found: dict[bytes, int] = {}
+@dataclass(frozen=True, slots=True)
+class FetchModifiers:
+    """What narrows a FETCH: messages changed since, which are gone as well, and a window into those (RFC 9394 section 3.3)."""
+
+    changed_since: int | None = None
+    vanished: bool = False
+    partial: tuple[int, int] | None = None
+
+
+def fetch_modifiers(args: Cursor) -> FetchModifiers:
+    """``"(" fetch-modifier *(SP fetch-modifier) ")"`` in any order (RFC 4466, RFC 7162 section 7, RFC 9394 section 4)."""
+    found: dict[bytes, Any] = {}
 
     def part() -> None:
         word = args.keyword()
         if word == b"CHANGEDSINCE":
             args.space()
             found[word] = args.number64()
+        elif word == b"PARTIAL":
+            found[word] = partial_range(args)
         elif word == b"VANISHED":
-            found[word] = 1
+            found[word] = True
         else:
             raise BadSyntax("Unknown modifier")
 
     args.list_of(part)
-    if b"CHANGEDSINCE" not in found:
+    if b"VANISHED" in found and b"CHANGEDSINCE" not in found:
         raise BadSyntax("VANISHED goes with CHANGEDSINCE")
-    return found[b"CHANGEDSINCE"], b"VANISHED" in found
+    if b"PARTIAL" in found and not args.by_uid:
+        raise BadSyntax("PARTIAL is for UID FETCH")
+    return FetchModifiers(found.get(b"CHANGEDSINCE"), b"VANISHED" in found, found.get(b"PARTIAL"))
 
 
 def modifier(args: Cursor, word: bytes) -> int:

@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from mailframe.pacing.turns import Turns
 
+from .deflate import BadDeflate, Deflate
 from .framer import Framer
 from .settings import ImapSettings
 from .writer import Writer
@@ -65,6 +66,7 @@ class Connection(Protocol):
         self._busy_since = 0.0              # the session has waited for nothing of the client's since then
         self._timer: IDelayedCall | None = None
         self._closing = False
+        self._deflate: Deflate | None = None            # once the client asked for it
 
     # -- Twisted calls these
 
@@ -80,7 +82,11 @@ class Connection(Protocol):
             return
         if self.logged_in:
             self._quiet_since = self._clock.seconds()
-        self.framer.feed(data)
+        if self._deflate is None:
+            self.framer.feed(data)
+        else:
+            self._deflate.take(data)
+            self._inflate(self._deflate)
         self._fresh = True
         if self._waiter is not None:
             self._turns.take(self.poke)
@@ -143,11 +149,12 @@ class Connection(Protocol):
         if not self._fresh:             # else octets came meanwhile, which the caller has not seen
             if self._finished:
                 raise Gone
-            if self._paused:
-                self._paused = False
-                self.transport.resumeProducing()
-            self._waiter = Deferred()
-            await self._waiter
+            if self._deflate is None or not self._inflate(self._deflate):
+                if self._paused:
+                    self._paused = False
+                    self.transport.resumeProducing()
+                self._waiter = Deferred()
+                await self._waiter
         self._fresh = False
         self.working()
 
@@ -179,6 +186,15 @@ class Connection(Protocol):
         if not self._finished:          # else no handshake will come, and `more` says so
             self.transport.startTLS(context)
 
+    @property
+    def compressed(self) -> bool:
+        return self._deflate is not None
+
+    def compress(self) -> None:
+        """From now on both sides (RFC 4978); what is written is sent as it is. The client has waited for our answer."""
+        self.out.flush()
+        self._deflate = Deflate()
+
     def close(self) -> None:
         """Send what is written, then close; a client that does not take it is cut off after a while."""
         if self._closing:
@@ -200,7 +216,17 @@ class Connection(Protocol):
 
     def _send(self, octets: bytes) -> None:
         if not (self.lost or self._closing):
-            self.transport.write(octets)
+            self.transport.write(octets if self._deflate is None else self._deflate.pack(octets))
+
+    def _inflate(self, deflate: Deflate) -> bool:
+        """Unpack what came, as much as may be read ahead; whether there was anything."""
+        before = self.framer.buffered
+        try:
+            while deflate.waiting and self.framer.buffered <= self._settings.max_pipelined_octets:
+                self.framer.feed(deflate.next())
+        except BadDeflate:
+            self.abort()
+        return self.framer.buffered > before
 
     def _watch(self) -> None:
         """Look whether the client was silent or deaf for too long; looks again when it next could be."""

@@ -23,7 +23,7 @@ from mailframe.sasl.exchange import Mechanism
 from . import login, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
-from .registry import Bad, Literal, Registry, Selected, State
+from .registry import REV2, Bad, Literal, Registry, Selected, State
 from .settings import ImapSettings
 from .view import Telling, View
 
@@ -71,6 +71,7 @@ class SessionContext:
         self._ending = False                    # BYE was said
         self._stopping = False                  # the server goes down
         self._starts_tls = False
+        self._compresses = False
         self._hinted = False                    # something changed since `news` was last awaited
         self._listening = False                 # `news` is being awaited
         self._slice = 0.0                       # when this session's turn began
@@ -89,7 +90,11 @@ class SessionContext:
 
     @property
     def utf8(self) -> bool:
-        return b"UTF8=ACCEPT" in self.enabled
+        return b"UTF8=ACCEPT" in self.enabled or self.rev2
+
+    @property
+    def rev2(self) -> bool:
+        return REV2 in self.enabled
 
     @property
     def tls_available(self) -> bool:
@@ -115,6 +120,13 @@ class SessionContext:
 
     def start_tls(self) -> None:
         self._starts_tls = True
+
+    @property
+    def compressed(self) -> bool:
+        return self.connection.compressed
+
+    def compress(self) -> None:
+        self._compresses = True
 
     async def line(self) -> bytes:
         while (line := self.connection.framer.line(_MAX_LINE)) is None:
@@ -204,6 +216,15 @@ class SessionContext:
         self.connection.alive()
         self.connection.framer.limits = Limits(self.settings.max_line_octets, self.settings.max_command_octets)
 
+    def log_out(self) -> None:
+        self.unselect()
+        self.ended()
+        self._hinted = False
+        self.enabled.clear()
+        self.extra.clear()
+        self.connection.logged_in = False
+        self.connection.framer.limits = limits_of_strangers(self.settings)
+
     async def find(self, name: str) -> MailboxInfo:
         info = await found(self.account, name)
         if info is None:
@@ -234,7 +255,8 @@ class SessionContext:
         mailbox = await self.open(info)
         if self._unsubscribe is None:
             self._unsubscribe = self.account.subscribe(self._hint)
-        self._selected, status = await selecting.opened(mailbox, info, read_only, self.breathe)
+        self._selected, status = await selecting.opened(
+            mailbox, info, read_only, self.breathe, claims=not (read_only or self.rev2))
         self._selected.view.watch_modseq = b"CONDSTORE" in self.enabled
         self._selected.dirty = True         # what came between the listing and now
         return status
@@ -263,7 +285,7 @@ class SessionContext:
         selected = self.selected
         if poll:
             try:
-                await selecting.catch_up(selected, self.breathe)
+                await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
             except NoSuchMailbox:
                 self.unselect()
                 self.bye("The selected mailbox is gone")
@@ -280,5 +302,11 @@ class SessionContext:
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        if self._user is not None:
-            self._user.logout()
+        user, self._user = self._user, None
+        if user is not None:
+            user.logout()
+
+
+def limits_of_strangers(settings: ImapSettings) -> Limits:
+    """Before the login nobody gets much memory from us."""
+    return Limits(settings.max_line_before_login_octets, settings.max_command_before_login_octets)

@@ -11,14 +11,14 @@ from twisted.logger import Logger
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAttributeCache
 from mailframe.model.flags import SEEN, FlagChange
-from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows
+from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows, uid_ranges
 from mailframe.model.refusal import NoSuchMessage
 from mailframe.pacing.breath import Breath
 
 from . import writer
 from .connection import Gone
 from .fetchplan import Plan, Spans, pages
-from .items.item import Scene, Span, joined, pieces
+from .items.item import Made, Ready, Scene, Span, joined, pieces
 from .items.message import SLICE, Message
 from .registry import Context
 from .selecting import know_keywords
@@ -99,7 +99,7 @@ class Fetching:
     async def _complete(self, rows: Rows, numbers: list[bytes]) -> tuple[Rows, list[bytes]]:
         """Make what the store does not keep (b"") from the octets."""
         there = bytearray(b"\1" * len(rows))
-        for place in sorted(_lacking(rows, self._plan.made)):
+        for place in sorted(_lacking(rows, self._plan.made & ~Field.PREVIEW)):
             message = Message(self._mailbox, rows.uids[place], self._breath)
             try:
                 made = await message.make_attributes()
@@ -107,13 +107,36 @@ class Fetching:
                 there[place] = 0
                 continue
             self._made.append((message.uid, made))
-            for column, value in ((rows.envelopes, made.envelope), (rows.structures, made.structure), (rows.indexes, made.index)):
+            for column, value in ((rows.envelopes, made.envelope), (rows.structures, made.structure), (rows.indexes, made.index),
+                                  (rows.previews, made.preview)):
                 if column:
                     column[place] = value
+        if Field.PREVIEW in self._plan.made:
+            await self._preview(rows, there)
         if all(there):
             return rows, numbers
         self.missing += there.count(0)
         return select(rows, there), list(compress(numbers, there))
+
+    async def _preview(self, rows: Rows, there: bytearray) -> None:
+        """Of large messages only the beginning of a part is read; a store that keeps their index makes that quick."""
+        places = [place for place, value in enumerate(rows.previews) if not value and there[place]]
+        if not places:
+            return
+        known: Rows = await settled(self._mailbox.rows(
+            uid_ranges([rows.uids[place] for place in places]), len(places), Field.INDEX))
+        indexes = dict(zip(known.uids, known.indexes))
+        for place in places:
+            uid = rows.uids[place]
+            message = Message(self._mailbox, uid, self._breath, index=indexes.get(uid, b""))
+            try:
+                rows.previews[place] = await message.preview()
+            except NoSuchMessage:
+                there[place] = 0
+                continue
+            if message.attributes is not None:
+                self._made.append((uid, message.attributes))
+            await message.breathe()
 
     # -- octets
 
@@ -168,6 +191,11 @@ class Fetching:
             elif isinstance(where, Span):
                 out.write(b"%b {%d}\r\n" % (label, where.size))
                 await self._stream(message, where)
+            elif isinstance(where, Made):
+                out.write(b"%b ~{%d}\r\n" % (label, where.size))
+                await self._make(message, where)
+            elif isinstance(where, Ready):
+                out.write(label + b" " + where.octets)
             else:
                 out.write(b"%b {%d}\r\n%b" % (label, len(where), where))
         out.write(b")\r\n")
@@ -176,8 +204,8 @@ class Fetching:
         if self._breath.due:
             await self._breath.take()
 
-    async def _find(self, message: Message) -> list[Span | bytes | None]:
-        found: list[Span | bytes | None] = []
+    async def _find(self, message: Message) -> list[Span | bytes | Ready | Made | None]:
+        found: list[Span | bytes | Ready | Made | None] = []
         room = READ_AHEAD
         for section in self._plan.sections:
             where = await section.find(message)
@@ -186,6 +214,8 @@ class Fetching:
             if isinstance(where, bytes):
                 room -= len(where)
                 where = where.replace(b"\0", NUL_SHOWN)
+            elif isinstance(where, Ready):
+                room -= len(where.octets)
             found.append(where)
         return found
 
@@ -197,6 +227,21 @@ class Fetching:
             self._context.out.write(octets)
             offset, left = offset + len(octets), left - len(octets)
             await self._context.drained()
+
+    async def _make(self, message: Message, made: Made) -> None:
+        """As `_stream`, of octets that are made on the way."""
+        left = made.size
+        try:
+            async for octets in made.pieces:
+                self._context.out.write(octets)
+                left -= len(octets)
+                await self._context.drained()
+        except Gone:
+            raise
+        except Exception:
+            _log.failure("message {uid} could not be decoded to its end", uid=message.uid)
+        if left:
+            raise Unfulfilled
 
     async def _read(self, message: Message, offset: int, size: int) -> bytes:
         """Octets of a literal that was announced. Whatever the store's fault (I7), no tagged answer can be given within it."""

@@ -14,7 +14,7 @@ COLUMN_PAGE = 1_000         # with narrow columns from the store: dates, sizes
 WIDE_PAGE = 500             # with ENVELOPE, BODYSTRUCTURE or BODY: some 1 KiB each, of a hostile sender's 200 KiB
 OCTETS_PAGE = 64            # with octets: one durable \Seen for so many, and no more than so many unread by a slow client
 IN_VIEW = Field.FLAGS | Field.MODSEQ
-MADE = Field.ENVELOPE | Field.STRUCTURE | Field.INDEX
+MADE = Field.ENVELOPE | Field.STRUCTURE | Field.INDEX | Field.PREVIEW
 
 Spans = list[tuple[int, int]]
 
@@ -32,9 +32,13 @@ class Plan:
     asks_modseq: bool = False
     changed_since: int | None = None    # only messages with a greater mod-sequence (RFC 7162 section 3.1.4.1)
     vanished: bool = False              # and which are gone (section 3.2.6)
+    partial: tuple[int, int] | None = None      # a window into them (RFC 9394 section 3.3)
 
     @classmethod
-    def of(cls, items: Iterable[Column | Section], changed_since: int | None = None, vanished: bool = False) -> Plan:
+    def of(
+        cls, items: Iterable[Column | Section], changed_since: int | None = None, vanished: bool = False,
+        partial: tuple[int, int] | None = None,
+    ) -> Plan:
         """Of items in the order asked for; a label that comes twice is told once."""
         columns: dict[bytes, Column] = {}
         sections: dict[bytes, Section] = {}
@@ -49,7 +53,7 @@ class Plan:
         seen = any(section.sets_seen for section in sections.values())
         return cls(
             tuple(columns.values()), tuple(sections.values()), fields, made, seen, b"FLAGS" in columns, b"MODSEQ" in columns,
-            changed_since, vanished)
+            changed_since, vanished, partial)
 
     @property
     def page(self) -> int:

@@ -14,6 +14,7 @@ from mailframe.model.query import (
     And,
     Everything,
     HasFlags,
+    HasId,
     HasKeyword,
     InBody,
     InHeader,
@@ -22,6 +23,7 @@ from mailframe.model.query import (
     Or,
     Query,
     Received,
+    Saved,
     Sent,
     Size,
     Uids,
@@ -40,6 +42,10 @@ def needed(query: Query) -> Field:
                 fields |= Field.SIZE
             case Received():
                 fields |= Field.DATE
+            case Saved():
+                fields |= Field.SAVED
+            case HasId(_, thread):
+                fields |= Field.THREADID if thread else Field.EMAILID
             case InBody() | InText():
                 fields |= Field.INDEX
             case _:
@@ -143,6 +149,10 @@ class Columns:
                 return bytes([low <= size <= high for size in rows.sizes])
             case Received(first, until):
                 return bytes([first <= date < until for date in rows.dates])
+            case Saved(first, until):
+                return bytes([first <= date < until for date in rows.saved])
+            case HasId(wanted, thread):
+                return bytes([each == wanted for each in (rows.thread_ids if thread else rows.email_ids)])
             case _:
                 return None
 

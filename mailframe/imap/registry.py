@@ -15,11 +15,14 @@ from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.sasl.exchange import Mechanism
 
 from .cursor import Cursor
+from .returning import ReturnOption
 from .settings import ImapSettings
 from .view import View
 from .writer import Writer
 
 R = TypeVar("R")
+
+REV2 = b"IMAP4rev2"         # in `Context.enabled`
 
 
 class State(enum.Flag):
@@ -96,6 +99,7 @@ class Extension:
     items: tuple[Named, ...] = ()           # FETCH data items
     search_keys: tuple[Named, ...] = ()
     status_items: tuple[Named, ...] = ()
+    search_returns: tuple[ReturnOption, ...] = ()
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
     announced: State = State.ANY
     when: Callable[[Context], bool] | None = None
@@ -111,15 +115,26 @@ class Registry:
         self.items: dict[bytes, Named] = {}
         self.search_keys: dict[bytes, Named] = {}
         self.status_items: dict[bytes, Named] = {}
+        self.search_returns: dict[bytes, ReturnOption] = {}
+        self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
         for extension in self.extensions:
             self.commands.update((command.name, command) for command in extension.commands)
             self.items.update((item.name, item) for item in extension.items)
             self.search_keys.update((key.name, key) for key in extension.search_keys)
             self.status_items.update((item.name, item) for item in extension.status_items)
+            self.search_returns.update((option.name, option) for option in extension.search_returns)
+            if extension.needs:
+                entries = (*extension.items, *extension.search_keys, *extension.status_items)
+                self._needs.update((id(entry), extension.needs) for entry in entries)
 
     def with_extensions(self, *more: Extension) -> Registry:
         """A registry with these as well."""
         return Registry((*self.extensions, *more))
+
+    def usable(self, table: Mapping[bytes, Named], context: Context) -> dict[bytes, Named]:
+        """What of `items`, `search_keys` or `status_items` the session's store can answer; the rest is unknown to it."""
+        lacking = {key for key, needs in self._needs.items() if not all(map(context.provides, needs))}
+        return {name: entry for name, entry in table.items() if id(entry) not in lacking}
 
     def capabilities(self, context: Context) -> list[bytes]:
         """What is announced to this session now (RFC 3501 section 6.1.1)."""
@@ -197,7 +212,11 @@ class Context(Protocol):
 
     @property
     def utf8(self) -> bool:
-        """Whether names and strings are UTF-8 (ENABLE UTF8=ACCEPT)."""
+        """Whether names and strings are UTF-8 (ENABLE UTF8=ACCEPT or IMAP4rev2)."""
+
+    @property
+    def rev2(self) -> bool:
+        """Whether the client speaks IMAP4rev2 (RFC 9051)."""
 
     @property
     def clock(self) -> Any:
@@ -241,10 +260,20 @@ class Context(Protocol):
     async def log_in(self, user: str, password: str) -> None:
         """Raises LoginFailed (after a delay), TryAgainLater... and closes the connection after too many."""
 
+    def log_out(self) -> None:
+        """Back to before the login; the selected mailbox is left, and nothing is enabled any more."""
+
     def capability_line(self) -> bytes:
         """``CAPABILITY IMAP4rev1 ...``, as it is now."""
 
     def start_tls(self) -> None:
+        """Once the running command's answer has been sent."""
+
+    @property
+    def compressed(self) -> bool:
+        """Whether COMPRESS is on."""
+
+    def compress(self) -> None:
         """Once the running command's answer has been sent."""
 
     def bye(self, words: str) -> None:

@@ -132,19 +132,19 @@ def _unkeyword(reader: KeyReader) -> Query:
     return Not(_keyword(reader))
 
 
-def _day(reader: KeyReader) -> int:
+def day_of(reader: KeyReader) -> int:
     reader.cursor.space()
     day: datetime.date = reader.cursor.date()
     return day.toordinal()
 
 
 def _sent_on(reader: KeyReader) -> Query:
-    day = _day(reader)
+    day = day_of(reader)
     return Sent(day, day + 1)
 
 
 def _received_on(reader: KeyReader) -> Query:
-    day = _day(reader)
+    day = day_of(reader)
     return Received(midnight(day), midnight(day + 1))
 
 
@@ -205,11 +205,11 @@ _KEYS: dict[bytes, Key] = {
     b"SUBJECT": _in_header(b"subject"), b"TO": _in_header(b"to"), b"HEADER": _header,
     b"BODY": _text(InBody), b"TEXT": _text(InText),
     b"ON": _received_on,
-    b"SINCE": lambda reader: Received(first=midnight(_day(reader))),
-    b"BEFORE": lambda reader: Received(until=midnight(_day(reader))),
+    b"SINCE": lambda reader: Received(first=midnight(day_of(reader))),
+    b"BEFORE": lambda reader: Received(until=midnight(day_of(reader))),
     b"SENTON": _sent_on,
-    b"SENTSINCE": lambda reader: Sent(first=_day(reader)),
-    b"SENTBEFORE": lambda reader: Sent(until=_day(reader)),
+    b"SENTSINCE": lambda reader: Sent(first=day_of(reader)),
+    b"SENTBEFORE": lambda reader: Sent(until=day_of(reader)),
     b"LARGER": _larger, b"SMALLER": _smaller,
     b"UID": _uid, b"NOT": _not, b"OR": _or,
 }

@@ -43,12 +43,15 @@ async def listed(mailbox: IMailbox, fields: Field, breathe: Breathe) -> Rows:
         await breathe()
 
 
-async def opened(mailbox: IMailbox, info: MailboxInfo, read_only: bool, breathe: Breathe) -> tuple[Selected, MailboxStatus]:
-    """Raises NoSuchMailbox. The status is taken first: what comes after its cursor is told as news, so nothing is missed."""
+async def opened(
+    mailbox: IMailbox, info: MailboxInfo, read_only: bool, breathe: Breathe, *, claims: bool,
+) -> tuple[Selected, MailboxStatus]:
+    """Raises NoSuchMailbox. The status is taken first: what comes after its cursor is told as news, so nothing is missed.
+    `claims`: whether messages are \\Recent in this session."""
     status: MailboxStatus = await settled(mailbox.status())
     fields = Field.FLAGS | Field.MODSEQ if status.highest_modseq else Field.FLAGS
     rows = await listed(mailbox, fields, breathe)
-    recent = await _claim(mailbox, read_only)
+    recent = await _claim(mailbox) if claims else NONE_RECENT
     keywords: tuple[str, ...] = await settled(mailbox.keywords(()))
     view = View(rows, recent)
     selected = Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext)
@@ -56,9 +59,10 @@ async def opened(mailbox: IMailbox, info: MailboxInfo, read_only: bool, breathe:
     return selected, status
 
 
-async def _claim(mailbox: IMailbox, read_only: bool) -> int:
-    """EXAMINE takes \\Recent from nobody (RFC 3501 section 6.3.2); a store that cannot write just now still lets people read."""
-    if read_only or not IRecent.providedBy(mailbox):
+async def _claim(mailbox: IMailbox) -> int:
+    """Not for EXAMINE, which takes \\Recent from nobody (RFC 3501 section 6.3.2), nor in IMAP4rev2, which has none.
+    A store that cannot write just now still lets people read."""
+    if not IRecent.providedBy(mailbox):
         return NONE_RECENT
     recent: IRecent = mailbox
     try:
@@ -70,7 +74,7 @@ async def _claim(mailbox: IMailbox, read_only: bool) -> int:
         return NONE_RECENT
 
 
-async def catch_up(selected: Selected, breathe: Breathe) -> None:
+async def catch_up(selected: Selected, breathe: Breathe, *, claims: bool) -> None:
     """Ask the store what happened; the view then has news to tell. Raises NoSuchMailbox when the mailbox was deleted."""
     selected.dirty = False              # first: a hint that comes while we ask is a hint to ask again
     mailbox, view = selected.mailbox, selected.view
@@ -88,8 +92,8 @@ async def catch_up(selected: Selected, breathe: Breathe) -> None:
         selected.cursor = status.cursor
     if rows.modseqs:
         selected.seen_modseq = max(selected.seen_modseq, max(rows.modseqs))
-    if len(view) != known:
-        view.claim(await _claim(mailbox, selected.read_only))
+    if claims and len(view) != known:
+        view.claim(await _claim(mailbox))
 
 
 async def _apply(view: View, rows: Rows, vanished: Sequence[int], breathe: Breathe) -> None:

@@ -13,9 +13,9 @@ from mailframe.pacing.turns import BUDGET_S
 
 from . import conditional, writer
 from .connection import Connection, Gone, TimedOut
-from .context import SessionContext, Shared
+from .context import SessionContext, Shared, limits_of_strangers
 from .cursor import BadSyntax, Cursor
-from .framer import Continue, Event, Framer, Limits, Rejected, Stream, Whole
+from .framer import Continue, Event, Framer, Rejected, Stream, Whole
 from .registry import Bad, Command, Completion, Effect, State
 from .streaming import CONTINUE, StreamedLiteral
 
@@ -29,8 +29,7 @@ class Session(SessionContext):
 
     def __init__(self, shared: Shared, remote: str) -> None:
         settings = shared.settings
-        limits = Limits(settings.max_line_before_login_octets, settings.max_command_before_login_octets)
-        connection = Connection(Framer(limits, self._streams), settings, shared.clock, shared.turns)
+        connection = Connection(Framer(limits_of_strangers(settings), self._streams), settings, shared.clock, shared.turns)
         super().__init__(shared, remote, connection)
         connection.serve = self.serve
         connection.on_lost = self.ended
@@ -108,6 +107,8 @@ class Session(SessionContext):
         self.out.write(tag_octets + b" " + await self._outcome(command, cursor))
         if self._starts_tls:
             self._begin_tls()
+        elif self._compresses:
+            self._begin_compression()
         elif self.out.full:
             await self.drained()
         elif (self._turns.over or self.clock.seconds() - self._slice > BUDGET_S) and self.connection.framer.buffered:
@@ -192,6 +193,14 @@ class Session(SessionContext):
         self.out.flush()
         self.connection.start_tls(self._shared.tls)
         self.extra.clear()
+
+    def _begin_compression(self) -> None:
+        """The client waits for our OK before it says more (RFC 4978 section 3): what came is neither packed nor plain."""
+        self._compresses = False
+        if self.connection.framer.buffered:
+            self.bye("COMPRESS is the last word before its answer")
+            return
+        self.connection.compress()
 
 
 _NOT_NOW = {

@@ -36,6 +36,11 @@ def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
+def literal8(octets: bytes) -> bytes:
+    """A literal, and one that may hold a NUL where it does (RFC 3516 section 4.2)."""
+    return (b"~" if b"\0" in octets else b"") + literal(octets)
+
+
 def nstring(octets: bytes | None) -> bytes:
     return b"NIL" if octets is None else string(octets)
 

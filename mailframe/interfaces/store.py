@@ -132,6 +132,10 @@ class IMailbox(Interface):
         A message that came and went in between may be missing from both lists."""
 
 
+class IIndexedStore(IMailStore):
+    """Marks a store whose mailboxes all provide `IModSequenced`: the framework keeps nothing beside it."""
+
+
 class IJoinedStore(IMailStore):
     """A store that rests on a transaction engine: its deliveries can be committed together with others on the same engine."""
 

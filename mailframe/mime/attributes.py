@@ -6,9 +6,11 @@ from mailframe.model.mailbox import Attributes, Links
 
 from .envelope import ENVELOPE_FIELDS, envelope_of
 from .header import chosen_fields, split_header
+from .imapstring import imap_string
 from .index import Index
 from .limits import LIMITS
 from .links import LINK_FIELDS, links_of
+from .preview import preview as preview_of
 from .scan import Scanner, scanned
 from .structure import render_bodystructure
 
@@ -20,27 +22,33 @@ VERSION = 1     # of everything made here; raise it whenever any of the bytes ch
 
 def attributes(octets: bytes) -> Attributes:
     """Of a whole message (head and content together). Never raises."""
-    return attributes_of(scanned(octets))
+    return attributes_of(scanned(octets), octets)
 
 
-def attributes_of(scanner: Scanner) -> Attributes:
-    """Of the whole message that `scanner` was fed piece by piece; `finish` is called here."""
+def attributes_of(scanner: Scanner, octets: bytes) -> Attributes:
+    """Of the whole message `octets` that `scanner` was fed; `finish` is called here."""
     index = scanner.finish()
     found = scanner.root_fields
-    return Attributes(VERSION, envelope_of(found), render_bodystructure(index), index.pack(), links_of(found))
+    return Attributes(
+        VERSION, envelope_of(found), render_bodystructure(index), index.pack(), links_of(found), rendered_preview(octets, index))
 
 
-def from_scan(index: Index, header_block: bytes, head: bytes, found: Fields | None = None) -> Attributes:
+def from_scan(index: Index, header_block: bytes, head: bytes, found: Fields | None = None, preview: bytes = b"") -> Attributes:
     """Of `head` + a content whose `index` and `header_block` (its own, with or without the empty line) are known.
 
     `head` is complete header lines without MIME fields: the structure is the content's. `found` is `Scanner.root_fields`
-    of the content, if at hand, so that its header need not be read again.
+    of the content, if at hand, so that its header need not be read again; `preview` what `rendered_preview` made of it.
     """
     if found is not None and _apart(header_block, head):
         found = chosen_fields(head, _WANTED) + found
     else:
         found = chosen_fields((head + header_block)[:LIMITS.header_octets], _WANTED)
-    return Attributes(VERSION, envelope_of(found), render_bodystructure(index), index.pack(len(head)), links_of(found))
+    return Attributes(VERSION, envelope_of(found), render_bodystructure(index), index.pack(len(head)), links_of(found), preview)
+
+
+def rendered_preview(octets: bytes, index: Index) -> bytes:
+    """The message's first words as a finished IMAP string (RFC 8970 section 3)."""
+    return imap_string(preview_of(octets, index).encode())
 
 
 def links_in(header_block: bytes) -> Links:

@@ -19,7 +19,7 @@ def locate(index: Index, part: tuple[int, ...], text: Text) -> tuple[int, int] |
         if text == "":
             return 0, index.size
     else:
-        found = _find(index, part)
+        found = locate_part(index, part)
         if found is None:
             return None
         number = found
@@ -35,7 +35,7 @@ def locate(index: Index, part: tuple[int, ...], text: Text) -> tuple[int, int] |
     return (message.body, message.end - message.body) if text == "TEXT" else None
 
 
-def _find(index: Index, part: tuple[int, ...]) -> int | None:
+def locate_part(index: Index, part: tuple[int, ...]) -> int | None:
     """The part a number path names: each step picks out of a multipart, or is 1 and means the only body there is."""
     container: int | None = 0
     chosen = 0

@@ -47,9 +47,9 @@ def unbase64(encoded: bytes) -> bytes:
     try:
         return binascii.a2b_base64(encoded + b"===")
     except binascii.Error:          # one character more than whole groups
-        clean = encoded.translate(None, _FOREIGN)
+        clean = encoded.translate(None, FOREIGN)
         return binascii.a2b_base64(clean[:-1])
 
 
-_FOREIGN = bytes(octet for octet in range(256) if octet not in
+FOREIGN = bytes(octet for octet in range(256) if octet not in
                  b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")

@@ -71,6 +71,7 @@ class Field(enum.Flag):
     ENVELOPE = enum.auto()          # finished IMAP bytes, b"" where there are none yet
     STRUCTURE = enum.auto()         # finished BODYSTRUCTURE bytes, b"" where there are none yet
     INDEX = enum.auto()             # packed MIME index (`mailframe.mime.index`), b"" where there is none yet
+    PREVIEW = enum.auto()           # its first words as a finished IMAP string (RFC 8970), b"" where there is none yet
     EMAILID = enum.auto()
     THREADID = enum.auto()
 
@@ -88,6 +89,7 @@ class Rows:
     envelopes: list[bytes] = field(default_factory=list)
     structures: list[bytes] = field(default_factory=list)
     indexes: list[bytes] = field(default_factory=list)
+    previews: list[bytes] = field(default_factory=list)
     email_ids: list[str] = field(default_factory=list)
     thread_ids: list[str] = field(default_factory=list)
 
@@ -109,7 +111,8 @@ class Rows:
 _COLUMNS: dict[Field, tuple[str, int | bytes | str]] = {
     Field.FLAGS: ("flags", 0), Field.MODSEQ: ("modseqs", 0), Field.SIZE: ("sizes", 0), Field.DATE: ("dates", 0),
     Field.SAVED: ("saved", 0), Field.ENVELOPE: ("envelopes", b""), Field.STRUCTURE: ("structures", b""),
-    Field.INDEX: ("indexes", b""), Field.EMAILID: ("email_ids", ""), Field.THREADID: ("thread_ids", ""),
+    Field.INDEX: ("indexes", b""), Field.PREVIEW: ("previews", b""),
+    Field.EMAILID: ("email_ids", ""), Field.THREADID: ("thread_ids", ""),
 }
 
 
@@ -131,12 +134,13 @@ class Attributes:
     structure: bytes
     index: bytes
     links: Links = Links()
+    preview: bytes = b""
 
 
 class SharedOctets(bytes):
     """A message's octets that several parts of one job keep: the first of them notes in `kept` where, for the others."""
 
-    kept: int | None = None
+    kept: tuple[object, int] | None = None      # (by which ledger, as which content)
 
 
 @dataclass(frozen=True, slots=True)

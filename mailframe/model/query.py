@@ -55,6 +55,22 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
+class HasId:
+    """The message's email id, or its thread's (RFC 8474)."""
+
+    id: str
+    thread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """SAVEDATE in seconds since the epoch: first <= date < until (RFC 8514)."""
+
+    first: int = -MAX_SIZE
+    until: int = MAX_SIZE
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """INTERNALDATE in seconds since the epoch: first <= date < until (`midnight` makes them from days, which are UTC's)."""
 
@@ -111,7 +127,8 @@ class Or:
 
 
 Query = (
-    Everything | Numbers | Uids | HasFlags | HasKeyword | Size | Received | Sent | InHeader | InBody | InText | Not | And | Or
+    Everything | Numbers | Uids | HasFlags | HasKeyword | HasId | Size | Received | Saved | Sent | InHeader | InBody | InText
+    | Not | And | Or
 )
 
 

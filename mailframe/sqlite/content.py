@@ -77,11 +77,13 @@ class SqliteContent:
         """`insert` with one reference counted; what the same job has kept already is only referred to."""
         if not isinstance(octets, SharedOctets):
             return self.insert(con, octets, 1)
-        if octets.kept is None:
-            octets.kept = self.insert(con, octets, 1)
-        else:
-            self.reference(con, octets.kept)
-        return octets.kept
+        known = octets.kept             # read once: another file's writer may be at it in its own thread
+        if known is not None and known[0] is self:
+            self.reference(con, known[1])
+            return known[1]
+        content = self.insert(con, octets, 1)
+        octets.kept = (self, content)
+        return content
 
     def reference(self, con: apsw.Connection, content: int, count: int = 1) -> int:
         """Count `count` more references; returns the content's size in octets. Raises TryAgainLater when it is gone."""

@@ -95,8 +95,9 @@ def outside(con: apsw.Connection, wrong: Callable[[str], str | None], read: Call
     found = []
     for content, name in con.execute("SELECT id, outside FROM content WHERE outside IS NOT NULL AND refs > 0"):
         if said := wrong(name):
+            text = apsw.format_sql_value(said)
             found.append(Check(
-                f"SELECT id AS content, outside, '{said}' AS said FROM content WHERE id = {content} AND outside IS NOT NULL",
+                f"SELECT id AS content, outside, {text} AS said FROM content WHERE id = {content} AND outside IS NOT NULL",
                 "content {content}: {outside} {said}", "take what is left of it into the database", inward))
     return found
 

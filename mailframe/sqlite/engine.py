@@ -124,7 +124,7 @@ class Engine:
 
     async def read_async(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows read in the reader's thread."""
-        if self._inline is None:
+        if self._inline is None or self._closing:       # what comes after the reader's last would never be answered
             raise EngineError(f"the database {self.path} is not open")
         try:
             return await self._reader.ask(sql, tuple(parameters))

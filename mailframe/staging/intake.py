@@ -10,7 +10,7 @@ from zope.interface import implementer
 from mailframe.interfaces.content import IContent, IReadableContent, IStaged
 from mailframe.interfaces.filter import IMessageOctets
 from mailframe.interfaces.maybe import settled
-from mailframe.mime.attributes import Fields, attributes, from_scan
+from mailframe.mime.attributes import Fields, attributes, from_scan, rendered_preview
 from mailframe.mime.header import split_header
 from mailframe.mime.index import Index
 from mailframe.mime.scan import Scanner, scanned
@@ -59,6 +59,7 @@ class Intake:
         self._scanner: Scanner | None = None
         self._index: Index | None = None
         self._found: Fields | None = None        # of its header, from the same pass
+        self._preview = b""                       # of what is in memory
         self._top = b""                          # the first octets of a staged message: at least its header
         self._header: bytes | None = None
 
@@ -134,12 +135,13 @@ class Intake:
         if self._index is None and self._scan and self._octets is not None:
             scanner = scanned(self._octets)
             self._index, self._found = scanner.finish(), scanner.root_fields
+            self._preview = rendered_preview(self._octets, self._index)
         header = self.header()
         if head.endswith(b"\r\n\r\n"):         # the header ends with `head`: what the content seems to begin with is text
             return attributes(head + self._octets) if self._octets is not None and self._scan else None
         if self._index is None or len(header) >= HEADER_OCTETS:
             return None
-        return from_scan(self._index, header, head, self._found)
+        return from_scan(self._index, header, head, self._found, self._preview)
 
     def header(self) -> bytes:
         """The sealed message's header block with its final empty line, cut at 1 MiB."""

@@ -9,14 +9,14 @@ from itertools import count
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers, IMailbox, IMailboxFinder, IQuota
+from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore, IMailbox, IMailboxFinder, IQuota
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, Listeners, MailboxInfo, MailboxList, New, NewMailbox, Quota
 from mailframe.model.refusal import MailboxExists, NoSuchMailbox, NoSuchMessage, OverQuota, Refusal, TryAgainLater
 
 from .memory_mailbox import MemoryMailbox
 
 
-@implementer(IDelivers, IReadableContent)
+@implementer(IIndexedStore, IDelivers, IReadableContent)
 class MemoryStore:
     """`now` gives seconds since the epoch."""
 

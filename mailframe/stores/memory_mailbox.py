@@ -199,7 +199,7 @@ class MemoryMailbox:
             Field.SIZE: (len(message.octets) for message in messages), Field.DATE: (message.date for message in messages),
             Field.SAVED: (message.saved for message in messages), Field.ENVELOPE: (each.envelope for each in known),
             Field.STRUCTURE: (each.structure for each in known), Field.INDEX: (each.index for each in known),
-            Field.EMAILID: (message.email_id for message in messages)})
+            Field.PREVIEW: (each.preview for each in known), Field.EMAILID: (message.email_id for message in messages)})
 
     def _require(self) -> None:
         if self.deleted:

@@ -15,13 +15,13 @@ from mailframe.interfaces.content import IContentStore, IStaged
 from mailframe.interfaces.maybe import settled
 from mailframe.model.refusal import NoSuchMessage
 
-from .each import Cased
+from .cases import Cases
 from .temporary import TemporaryPlaces
 
 CHUNK = 65_536              # as it comes from a socket
 
 
-class ContentBase(Cased, TemporaryPlaces):
+class ContentBase(Cases, TemporaryPlaces):
     """The subclass is a trial TestCase."""
 
     timeout = 120

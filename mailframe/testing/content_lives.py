@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from mailframe.interfaces.maybe import settled
 from mailframe.model.refusal import NoSuchMessage
 
+from .cases import cases
 from .content_base import ContentBase, cut
-from .each import each
 
 _SIZES = {"nothing": (0,), "a_few": (100,), "256_KiB": (262_144,), "more": (600_001,)}
 
@@ -18,8 +18,8 @@ _SIZES = {"nothing": (0,), "a_few": (100,), "256_KiB": (262_144,), "more": (600_
 class ContentLives(ContentBase):
     """`IContentStore`: who may take what away, and what is there afterwards."""
 
-    @each(_SIZES)
-    async def check_two_of_the_same_octets_are_two(self, size: int) -> None:
+    @cases(_SIZES)
+    async def test_two_of_the_same_octets_are_two(self, size: int) -> None:
         store, octets = await self.opened(), self.octets(size)
         first, second = await self.kept(store, octets), await self.kept(store, octets)
         self.assertNotEqual(first, second)
@@ -27,9 +27,9 @@ class ContentLives(ContentBase):
         for content_id in (first, second):
             self.assertEqual(octets, await self.whole(store, content_id))
 
-    @each({f"{which}_{word}": (number, *size)
+    @cases({f"{which}_{word}": (number, *size)
            for number, which in enumerate(("first", "second", "third")) for word, size in _SIZES.items()})
-    async def check_removing_one_of_three_equal_ones_the(self, number: int, size: int) -> None:
+    async def test_removing_one_of_three_equal_ones_the(self, number: int, size: int) -> None:
         store, octets = await self.opened(), self.octets(size)
         names = [await self.kept(store, octets) for _ in range(3)]
         gone = names.pop(number)
@@ -39,8 +39,8 @@ class ContentLives(ContentBase):
             self.assertEqual(octets, await self.whole(store, content_id))
         self.assertEqual(sorted(names), await self.all_ids(store))
 
-    @each(_SIZES)
-    async def check_removing_it_twice(self, size: int) -> None:
+    @cases(_SIZES)
+    async def test_removing_it_twice(self, size: int) -> None:
         store = await self.opened()
         gone, stays = await self.kept(store, self.octets(size)), await self.kept(store, b"stays")
         for _ in range(3):
@@ -48,8 +48,8 @@ class ContentLives(ContentBase):
         await self.gone(store, [gone])
         self.assertEqual(b"stays", await self.whole(store, stays))
 
-    @each(_SIZES)
-    async def check_the_same_octets_after_the_last_was_removed(self, size: int) -> None:
+    @cases(_SIZES)
+    async def test_the_same_octets_after_the_last_was_removed(self, size: int) -> None:
         store, octets = await self.opened(), self.octets(size)
         seen: set[str] = set()
         for _ in range(4):
@@ -59,8 +59,8 @@ class ContentLives(ContentBase):
             self.assertEqual(octets, await self.whole(store, content_id))
             await settled(store.remove([content_id]))
 
-    @each(_SIZES)
-    async def check_a_delivery_while_the_last_of_its_octets_goes(self, size: int) -> None:
+    @cases(_SIZES)
+    async def test_a_delivery_while_the_last_of_its_octets_goes(self, size: int) -> None:
         store, octets = await self.opened(), self.octets(size)
         for turn in range(8):
             old = await self.kept(store, octets)
@@ -72,8 +72,8 @@ class ContentLives(ContentBase):
             await settled(store.remove([new]))
         self.assertEqual([], await self.all_ids(store))
 
-    @each({"before_the_first_write": (0,), "after_a_few_octets": (10,), "after_256_KiB": (262_144,), "after_1_MiB": (2**20,)})
-    async def check_abort(self, size: int) -> None:
+    @cases({"before_the_first_write": (0,), "after_a_few_octets": (10,), "after_256_KiB": (262_144,), "after_1_MiB": (2**20,)})
+    async def test_abort(self, size: int) -> None:
         store = await self.opened()
         staged = await self.staged(store, cut(self.octets(size), 65_536))
         staged.abort()
@@ -84,8 +84,8 @@ class ContentLives(ContentBase):
         octets = self.octets(size)
         self.assertEqual(octets, await self.whole(store, await self.kept(store, octets)))
 
-    @each(_SIZES)
-    async def check_after_seal(self, size: int) -> None:
+    @cases(_SIZES)
+    async def test_after_seal(self, size: int) -> None:
         store, octets = await self.opened(), self.octets(size)
         staged = await self.staged(store, [octets])
         content_id = await settled(staged.seal())
@@ -94,8 +94,8 @@ class ContentLives(ContentBase):
         staged.abort()
         self.assertEqual(octets, await self.whole(store, content_id))
 
-    @each({"two": (2, 500_000), "ten": (10, 300_000), "fifty_small": (50, 1_000)})
-    async def check_staging_at_the_same_time(self, count: int, size: int) -> None:
+    @cases({"two": (2, 500_000), "ten": (10, 300_000), "fifty_small": (50, 1_000)})
+    async def test_staging_at_the_same_time(self, count: int, size: int) -> None:
         store = await self.opened()
         every = [self.octets(size + number % 3, number) for number in range(count)]
         names = await gatherResults([_run(self.kept(store, octets, 50_000)) for octets in every])
@@ -104,24 +104,24 @@ class ContentLives(ContentBase):
             self.assertEqual(octets, await self.whole(store, content_id))
         self.assertEqual(sorted(names), await self.all_ids(store))
 
-    @each({"two": (2,), "ten": (10,)})
-    async def check_staging_the_same_at_the_same_time(self, count: int) -> None:
+    @cases({"two": (2,), "ten": (10,)})
+    async def test_staging_the_same_at_the_same_time(self, count: int) -> None:
         store, octets = await self.opened(), self.octets(400_000)
         names = await gatherResults([_run(self.kept(store, octets, 50_000)) for _ in range(count)])
         self.assertEqual(count, len(set(names)))
         await settled(store.remove(names[1:]))
         self.assertEqual(octets, await self.whole(store, names[0]))
 
-    @each({str(limit): (limit,) for limit in (1, 2, 7, 29, 30, 31, 1_000)})
-    async def check_ids_by_pages_of(self, limit: int) -> None:
+    @cases({str(limit): (limit,) for limit in (1, 2, 7, 29, 30, 31, 1_000)})
+    async def test_ids_by_pages_of(self, limit: int) -> None:
         store = await self.opened()
         names = [await self.kept(store, self.octets(10, number // 2)) for number in range(30)]
         self.assertEqual(sorted(names), await self.all_ids(store, limit))
         middle = sorted(names)[14]
         self.assertEqual(sorted(names)[15:15 + limit], list(await settled(store.ids(middle, limit))))
 
-    @each(_SIZES)
-    async def check_opening_again(self, size: int) -> None:
+    @cases(_SIZES)
+    async def test_opening_again(self, size: int) -> None:
         store, octets = await self.opened(), self.octets(size)
         names = [await self.kept(store, octets) for _ in range(2)]
         gone = await self.kept(store, octets)
@@ -134,8 +134,8 @@ class ContentLives(ContentBase):
                 self.assertEqual(octets, await self.whole(store, content_id))
         self.assertNotIn(await self.kept(store, octets), {*names, gone})
 
-    @each({"a_few_octets": (10,), "256_KiB": (262_144,), "1_MiB": (2**20,)})
-    async def check_what_was_half_staged_is_gone_after(self, size: int) -> None:
+    @cases({"a_few_octets": (10,), "256_KiB": (262_144,), "1_MiB": (2**20,)})
+    async def test_what_was_half_staged_is_gone_after(self, size: int) -> None:
         store = await self.opened()
         await self.staged(store, cut(self.octets(size), 65_536))
         store = await self.reopened(store)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mailframe.interfaces.maybe import settled
 from mailframe.model.refusal import NoSuchMessage
 
+from .cases import cases
 from .content_base import CHUNK, ContentBase, cut
-from .each import each
 
 _K = 1024
 _SIZES = {
@@ -28,30 +28,30 @@ _STRANGE = {
 class ContentReading(ContentBase):
     """`IContent`, `IStaged.write` and `seal`, and `IReadableContent.read`."""
 
-    @each({f"{size}_{way}": (_SIZES[size], step) for size in _SIZES for way, step in _STEPS.items()})
-    async def check_octets_come_back(self, size: int, step: int) -> None:
+    @cases({f"{size}_{way}": (_SIZES[size], step) for size in _SIZES for way, step in _STEPS.items()})
+    async def test_octets_come_back(self, size: int, step: int) -> None:
         store, octets = await self.opened(), self.octets(size)
         content_id = await self.kept(store, octets, step)
         self.assertIsInstance(content_id, str)
         self.assertEqual(octets, await self.whole(store, content_id))
         self.assertEqual([content_id], await self.all_ids(store))
 
-    @each({f"from_{offset}_so_many_{size}": (offset, size) for offset in _OFFSETS for size in _READS})
-    async def check_a_slice(self, offset: int, size: int) -> None:
+    @cases({f"from_{offset}_so_many_{size}": (offset, size) for offset in _OFFSETS for size in _READS})
+    async def test_a_slice(self, offset: int, size: int) -> None:
         store, octets = await self.opened(), self.octets(_LONG)
         content_id = await self.kept(store, octets)
         for _ in range(2):                      # the second time perhaps from somewhere nearer
             self.assertEqual(octets[offset:offset + size], await settled(store.read(content_id, offset, size)))
 
-    @each({f"of_{size}": (size,) for size in (0, 1, 5_000, 256 * _K + 1)})
-    async def check_reading_past_the_end(self, size: int) -> None:
+    @cases({f"of_{size}": (size,) for size in (0, 1, 5_000, 256 * _K + 1)})
+    async def test_reading_past_the_end(self, size: int) -> None:
         store = await self.opened()
         content_id = await self.kept(store, self.octets(size))
         for offset in (size, size + 1, size + 256 * _K, 1 << 50):
             self.assertEqual(b"", await settled(store.read(content_id, offset, 10)))
 
-    @each({word: (name,) for word, name in _STRANGE.items()})
-    async def check_an_id_that_never_was(self, name: str) -> None:
+    @cases({word: (name,) for word, name in _STRANGE.items()})
+    async def test_an_id_that_never_was(self, name: str) -> None:
         store = await self.opened()
         kept = await self.kept(store, b"other")
         await self.refused(NoSuchMessage, lambda: store.read(name, 0, 10))

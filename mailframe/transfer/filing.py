@@ -20,7 +20,7 @@ from .journal import Filed, Journal, matched
 from .source import SLICE_OCTETS, Breath, Listed, Meta, Report, TransferError
 
 BATCH_MESSAGES = 200        # in one append and one durable step of the journal
-BATCH_OCTETS = 4_194_304    # of memory for them: a message in staged content counts a KiB
+BATCH_OCTETS = 4_194_304    # of memory for them
 MAX_OCTETS = 4_294_967_295  # of one message: what RFC822.SIZE can say (RFC 3501 section 9)
 
 _KEYWORD = re.compile(rb"[!#$&'+-\[^-z|}~]{1,255}")      # an atom (RFC 3501 section 9)
@@ -65,8 +65,9 @@ class Filing:
         assert intake is not None and self._listed is not None
         finished = await intake.finish()
         self._batch.append((Filed(self._listed, self._digest.digest(), finished.size), meta, finished))
-        self._octets += len(finished.content) if isinstance(finished.content, bytes) else 1024
-        if len(self._batch) >= BATCH_MESSAGES or self._octets >= BATCH_OCTETS:
+        staged = isinstance(finished.content, str)      # and swept in ten minutes, in which a slow source may not send the next
+        self._octets += finished.size
+        if staged or len(self._batch) >= BATCH_MESSAGES or self._octets >= BATCH_OCTETS:
             await self.flush()
         await self._breath.take()
 

@@ -143,7 +143,7 @@ class MaildirTree:
 def directory(name: str) -> str:
     """A folder's directory within the root."""
     found = maildir_folder(name)
-    if len(found) <= _LONGEST:
+    if len(found) <= _LONGEST and all(name.split(SEPARATOR)):      # an empty level would lead elsewhere: "/" would be ".."
         return found
     return "." + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

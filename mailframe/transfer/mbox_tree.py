@@ -13,8 +13,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mailframe.model.mailbox import SEPARATOR
+
 from .exporter import Outgoing
-from .foldernames import KeptFolder, claim, mbox_file, sync_folder, write_whole
+from .foldernames import KEPT, KeptFolder, claim, mbox_file, sync_folder, write_whole
 from .lineends import Canonical, ToLf
 from .mbox import quoting, render_heading, spans
 from .mbox_source import Message
@@ -137,8 +139,9 @@ class MboxTree:
 def place(name: str) -> str:
     """A folder's file within the root."""
     found = mbox_file(name)
-    if all(len(level.encode()) <= _LONGEST for level in found.split("/")):
-        return found
+    if all(name.split(SEPARATOR)) and not found.startswith((KEPT, STATE)) and all(
+            len(level.encode()) <= _LONGEST for level in found.split("/")):
+        return found            # a file of its own, and none of ours
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

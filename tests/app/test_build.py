@@ -12,6 +12,7 @@ from mailframe.app.build import build
 from mailframe.app.config import FIXED, Config, load
 from mailframe.app.parts import Parts
 from mailframe.app.toml import ConfigError, Document, PluginSpec, read
+from mailframe.pipeline.local import LocalAgent
 
 
 def parts(tmp_path: Path, **given: Any) -> Parts:
@@ -39,6 +40,15 @@ def test_postmaster_has_a_reader_whatever_the_directory(tmp_path: Path) -> None:
     """RFC 5321 section 4.5.1"""
     built = parts(tmp_path, postmaster="alice@example.org", directory=PluginSpec("everyone"))
     assert built.pipeline._parts.settings.route.postmaster == "alice@example.org"
+
+
+@pytest.mark.parametrize(("spec", "beside"), [
+    (PluginSpec("sqlite"), False), (PluginSpec("sqlite", {"shards": 3}), False), (PluginSpec("memory"), False),
+    (PluginSpec("support.bare_store:BareStore"), True)])
+def test_an_index_is_kept_beside_a_store_that_needs_it_and_no_other(tmp_path: Path, spec: PluginSpec, beside: bool) -> None:
+    built = parts(tmp_path, storage=spec)
+    (agent,) = [part for part in built.others if isinstance(part, LocalAgent)]
+    assert (agent.store is not built.store) is beside
 
 
 @pytest.mark.parametrize("text", ["[smtp]\nrequire_login = true", "[submission]\nrequire_login = false",

@@ -104,7 +104,7 @@ def test_ours_come_first(module: Any, installed: Any) -> None:
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     assert refused("storage", "sqlight").startswith("There is no storage plugin 'sqlight'; did you mean 'sqlite'?")
-    assert refused("storage", "postgres").startswith("There is no storage plugin 'postgres'; there are: memory, sqlite")
+    assert refused("storage", "postgres").startswith("There is no storage plugin 'postgres'; there are: maildir, memory, sqlite")
     assert "package.module:Factory" in refused("auth", "ldap")
 
 

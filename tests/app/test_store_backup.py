@@ -184,6 +184,17 @@ def test_what_is_wrong_is_said_and_never_replaces_an_older_backup(tmp_path: Path
     assert sorted(each.name for each in tmp_path.iterdir()) == ["copy", "data", "other"]
 
 
+def test_a_link_that_waits_where_the_backup_is_made_leads_nowhere(tmp_path: Path) -> None:
+    """In a folder that others may write to, it would be emptied."""
+    fill(tmp_path / "data")
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("kept")
+    (tmp_path / ".copy.unfinished").symlink_to(tmp_path / "precious")
+    code, _, wrong = run("backup", "-d", tmp_path / "data", tmp_path / "copy")
+    assert code == 1 and "annot use the folder" in wrong
+    assert (tmp_path / "precious" / "file").read_text() == "kept" and not (tmp_path / "copy").exists()
+
+
 def test_two_to_one_place_do_not_mix(tmp_path: Path) -> None:
     fill(tmp_path / "data")
     (tmp_path / ".copy.unfinished").mkdir()

@@ -6,6 +6,7 @@ import base64
 import datetime
 import email
 import email.policy
+from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,10 +16,10 @@ from hypothesis import strategies as st
 from support.imap_stub import inbox, run, uids
 from zope.interface import alsoProvides
 
-from mailframe.imap.commands.search import extended, worth_saving
 from mailframe.imap.cursor import BadSyntax, Cursor
 from mailframe.imap.matching import Columns
 from mailframe.imap.paging import after, overlap
+from mailframe.imap.returning import BUILT_IN, PARTIAL, response, window, window_of, worth_saving
 from mailframe.imap.searching import MAX_ASKED, Searching, narrowed
 from mailframe.imap.searchkeys import SEARCH_KEYS, KeyReader, program
 from mailframe.interfaces.store import ISearchable
@@ -241,12 +242,31 @@ def test_ranges_are_cut_and_narrowed() -> None:
     ({b"MAX", b"SAVE"}, b"ESEARCH (TAG \"t\") UID MAX 7", [7]),
     ({b"MIN", b"MAX", b"SAVE"}, b"ESEARCH (TAG \"t\") UID MIN 2 MAX 7", [2, 7]),
     ({b"MIN", b"COUNT", b"SAVE"}, b"ESEARCH (TAG \"t\") UID MIN 2 COUNT 3", [2, 3, 7]),
+    ({b"PARTIAL": (1, 2), b"SAVE": None}, b"ESEARCH (TAG \"t\") UID PARTIAL (1:2 2:3)", [2, 3]),
+    ({b"PARTIAL": (-1, -2), b"SAVE": None}, b"ESEARCH (TAG \"t\") UID PARTIAL (-1:-2 3,7)", [3, 7]),
+    ({b"PARTIAL": (-3, -9), b"MAX": None}, b"ESEARCH (TAG \"t\") UID MAX 7 PARTIAL (-3:-9 2)", [2, 7]),
+    ({b"PARTIAL": (4, 9)}, b"ESEARCH (TAG \"t\") UID PARTIAL (4:9 NIL)", []),
+    ({b"PARTIAL": (-4, -9), b"COUNT": None}, b"ESEARCH (TAG \"t\") UID COUNT 3 PARTIAL (-4:-9 NIL)", [2, 3, 7]),
 ])
-def test_extended_answers_and_what_dollar_stands_for_afterwards(options: set[bytes], line: bytes, saved: list[int]) -> None:
+def test_extended_answers_and_what_dollar_stands_for_afterwards(
+    options: set[bytes] | dict[bytes, object], line: bytes, saved: list[int],
+) -> None:
     found = uids([2, 3, 7])
-    assert extended(found, frozenset(options), b"t", True) == line
-    assert list(worth_saving(found, frozenset(options))) == saved
-    assert list(worth_saving(uids([]), frozenset(options))) == []
+    known = {option.name: option for option in (*BUILT_IN, PARTIAL)}
+    asked = dict(options) if isinstance(options, dict) else dict.fromkeys(options)
+    assert response(found, asked, known, b"t", True) == line
+    assert list(worth_saving(found, asked, known)) == saved
+    assert list(worth_saving(uids([]), asked, known)) == []
+
+
+@given(st.lists(st.integers(1, 5), max_size=6), st.integers(1, 12), st.integers(1, 12), st.booleans())
+def test_a_window_into_spans_is_one_into_what_lies_in_them(gaps: list[int], first: int, last: int, backwards: bool) -> None:
+    ends = list(accumulate(gaps))
+    spans = list(zip(ends[::2], ends[1::2]))
+    inside = [number for start, stop in spans for number in range(start, stop)]
+    first, last = min(first, last), max(first, last)
+    wanted = (-first, -last) if backwards else (first, last)
+    assert [number for start, stop in window_of(spans, wanted) for number in range(start, stop)] == list(window(inside, wanted))
 
 
 def test_text_is_found_deep_in_a_large_message() -> None:

@@ -15,7 +15,9 @@ from twisted.trial.unittest import TestCase
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
 
-CONVERSATIONS = sorted((Path(__file__).parents[1] / "transcripts" / "imap").glob("*.txt"))
+FOLDER = Path(__file__).parents[1] / "transcripts" / "imap"
+CONVERSATIONS = sorted(FOLDER.glob("*.txt"))
+DURABLE = sorted((FOLDER / "durable").glob("*.txt"))        # what only a store with a memory of its own can answer
 
 
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
@@ -30,7 +32,7 @@ class SqliteConversations(TestCase):
 
     async def test_conversations(self) -> None:
         clock: Any = reactor
-        for path in CONVERSATIONS:
+        for path in (*CONVERSATIONS, *DURABLE):
             with TemporaryDirectory() as folder:
                 store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock)
                 await store.start()

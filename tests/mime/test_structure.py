@@ -9,7 +9,7 @@ from support.imapread import check_body, check_envelope, read_data
 from support.messages import lines
 
 from mailframe.mime import attributes as room
-from mailframe.mime.attributes import attributes, attributes_of, from_scan
+from mailframe.mime.attributes import attributes, attributes_of, from_scan, rendered_preview
 from mailframe.mime.header import split_header
 from mailframe.mime.index import Index, Part
 from mailframe.mime.scan import Scanner, scan, scanned
@@ -84,10 +84,11 @@ CONTENT = lines("Subject: s", "Content-Type: multipart/mixed; boundary=x", "",
 @pytest.mark.parametrize("content", [CONTENT, b"", b"\r\nbody", b"body", b"Subject: x\r\n", b" folded\r\n\r\nbody"])
 @pytest.mark.parametrize("head", [b"", b"Return-Path: <a@b>\r\nReceived: from x\r\n\tby y; now\r\n"])
 def test_attributes_of_head_and_content_are_those_of_the_whole(content: bytes, head: bytes) -> None:
-    known = from_scan(scan(content), content[:split_header(content)], head)
+    words = rendered_preview(content, scan(content))
+    known = from_scan(scan(content), content[:split_header(content)], head, preview=words)
     assert known == attributes(head + content)
     read = scanned(content)
-    assert from_scan(read.finish(), content[:split_header(content)], head, read.root_fields) == known
+    assert from_scan(read.finish(), content[:split_header(content)], head, read.root_fields, words) == known
     assert known.version == room.VERSION
     assert Index.unpack(known.index) == scan(head + content)
     check_envelope(read_data(known.envelope))
@@ -97,7 +98,7 @@ def test_attributes_of_a_message_read_in_pieces_are_those_of_the_whole() -> None
     scanner = Scanner()
     for at in range(0, len(CONTENT), 7):
         scanner.feed(CONTENT[at:at + 7])
-    assert attributes_of(scanner) == attributes(CONTENT)
+    assert attributes_of(scanner, CONTENT) == attributes(CONTENT)
 
 
 def test_an_ordinary_packed_index_is_small() -> None:

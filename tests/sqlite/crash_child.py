@@ -17,6 +17,7 @@ from mailframe.model.mailbox import FRESH_ACCOUNT, New
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.directory import DirectoryContent
+from mailframe.stores.maildir import MaildirStore
 from mailframe.stores.sqlite import SqliteStore
 
 reactor: Any = the_reactor
@@ -32,7 +33,7 @@ def octets(size: int) -> bytes:
     return os.urandom(size)
 
 
-async def work(store: SqliteStore, number: int) -> None:
+async def work(store: SqliteStore | MaildirStore, number: int) -> None:
     account = await store.open_account(f"user{number % 2}", FRESH_ACCOUNT)
     inbox: Any = await account.open_mailbox((await account.mailboxes()).mailboxes[0].id)
     turn = 0
@@ -56,8 +57,12 @@ async def work(store: SqliteStore, number: int) -> None:
             say("expunged", number % 2, uid)
 
 
-async def opened(path: Path, kind: str) -> SqliteStore:
-    """A started store whose large content rests in the database ("sqlite") or beside it ("directory")."""
+async def opened(path: Path, kind: str) -> SqliteStore | MaildirStore:
+    """A started store whose large content rests in the database ("sqlite") or beside it ("directory"); or a Maildir."""
+    if kind == "maildir":
+        maildir = MaildirStore(path, reactor)
+        await maildir.start()
+        return maildir
     engine = Engine(path, reactor)
     outside = DirectoryContent(path.with_name("content"), reactor) if kind == "directory" else None
     if outside is not None:

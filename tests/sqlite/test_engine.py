@@ -215,6 +215,15 @@ class EngineTests(TemporaryPlaces, TestCase):
         engine = await self.opened()
         self.assertIn("another process is using", await self.refused(engine.path))
 
+    async def test_a_question_that_comes_while_it_closes_is_answered(self) -> None:
+        """With a fault, not with silence: who waits for it would wait for ever."""
+        engine = await self.opened()
+        await engine.read_async("SELECT 1")
+        closing = Deferred.fromCoroutine(engine.close())
+        with self.assertRaises(EngineError):
+            await engine.read_async("SELECT 2")
+        await closing
+
     async def test_the_lock_ends_with_close(self) -> None:
         engine = await self.opened()
         await engine.close()

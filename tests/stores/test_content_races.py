@@ -20,7 +20,7 @@ from mailframe.sqlite.content import GRACE_S, SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.directory import DirectoryContent
 from mailframe.stores.sqlite import SqliteStore
-from mailframe.testing.each import Cased, each
+from mailframe.testing.cases import Cases, cases
 from mailframe.testing.temporary import TemporaryPlaces
 
 reactor: Any = the_reactor
@@ -28,7 +28,7 @@ OCTETS = b"Subject: large\r\n\r\n" + b"a line of the message\r\n" * 40_000
 BOTH = {"in_pieces": (False,), "in_files": (True,)}
 
 
-class Races(Cased, TemporaryPlaces, TestCase):
+class Races(Cases, TemporaryPlaces, TestCase):
     async def opened(self, files: bool) -> SqliteStore:
         place, self.clock = Path(self.mktemp()), Clock()
         self.clock.advance(1_000_000)
@@ -70,8 +70,8 @@ class Races(Cased, TemporaryPlaces, TestCase):
         files = sum(path.is_file() for path in self.outside.path.rglob("*-*")) if self.outside else 0
         return store.engine.read("SELECT count(*) FROM content")[0][0], pieces + files
 
-    @each(BOTH)
-    async def check_a_delivery_of_the_same_octets_while_the_last_reference_goes(self, files: bool) -> None:
+    @cases(BOTH)
+    async def test_a_delivery_of_the_same_octets_while_the_last_reference_goes(self, files: bool) -> None:
         """Sweep, delivery and expunge in any order of their steps: whoever was told yes reads the whole of it."""
         store = await self.opened(files)
         inbox = await self.inbox(store)
@@ -87,8 +87,8 @@ class Races(Cased, TemporaryPlaces, TestCase):
         await self.later(store)
         self.assertEqual((0, 0), self.kept(store))
 
-    @each(BOTH)
-    async def check_what_is_being_staged_outlives_any_sweep(self, files: bool) -> None:
+    @cases(BOTH)
+    async def test_what_is_being_staged_outlives_any_sweep(self, files: bool) -> None:
         store = await self.opened(files)
         inbox = await self.inbox(store)
         staged = await store.stage()
@@ -102,8 +102,8 @@ class Races(Cased, TemporaryPlaces, TestCase):
         await self.later(store)
         self.assertEqual(OCTETS, await inbox.read(uid, 0, 1 << 30))
 
-    @each(BOTH)
-    async def check_a_reader_in_the_middle_goes_on_after_the_expunge(self, files: bool) -> None:
+    @cases(BOTH)
+    async def test_a_reader_in_the_middle_goes_on_after_the_expunge(self, files: bool) -> None:
         store = await self.opened(files)
         inbox = await self.inbox(store)
         uid = await self.delivered(store, inbox)
@@ -120,8 +120,8 @@ class Races(Cased, TemporaryPlaces, TestCase):
             await inbox.read(uid, 0, 1)
         self.assertEqual((0, 0), self.kept(store))
 
-    @each(BOTH)
-    async def check_one_of_many_recipients_expunges(self, files: bool) -> None:
+    @cases(BOTH)
+    async def test_one_of_many_recipients_expunges(self, files: bool) -> None:
         store = await self.opened(files)
         boxes = [await self.inbox(store, name) for name in ("ada", "bob", "eve")]
         name = await self.staged(store)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.imap_stub import run
 from support.imap_talk import Talk
+from support.inline_engine import InlineEngine
 from support.textworld import World
 from twisted.internet import reactor as the_reactor
 from twisted.internet.task import deferLater
@@ -148,6 +149,16 @@ def test_a_full_disk_and_a_message_that_cannot_be_understood_stop_nothing(monkey
     run(world.mailbox().append([New(mail(9))]))
     world.clock.advance(100)
     assert world.count("text") == 4 and not world.clock.getDelayedCalls()
+
+
+def test_the_makers_of_several_files_together_take_what_one_would() -> None:
+    """I2: 64 files with a tenth of the reactor's time each would leave nothing for anybody else."""
+    engine: Any = InlineEngine()
+    store = SqliteStore(engine, reactor, settings=SqliteSettings(search_text=True), shard=(2, 64))
+    assert store.texts is not None
+    one, each = TextLimits(), store.texts.limits
+    assert (each.share * 64, each.busy_jobs_s * 64) == (one.share, one.busy_jobs_s)
+    assert 0.005 * (1 / each.share - 1) < each.busy_rest_s      # seconds: a slice's rest is not cut short
 
 
 def test_every_statement_searches() -> None:

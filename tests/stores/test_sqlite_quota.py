@@ -121,6 +121,22 @@ class QuotaTests(StoreBase, TestCase):
         await self.store.content.sweep()
         self.assertEqual(3, self.content())
 
+    async def test_shared_octets_of_an_undone_delivery_are_kept_anew(self) -> None:
+        """The id that the undone try had noted is given to the next message: nobody must be shown that one."""
+        await self.limited(None, None)
+        shared = SharedOctets(b"shared")
+        unit, _ = self.store.append_unit([("ada", "INBOX", New(shared)), ("bob", "INBOX", New(shared))])
+
+        def undone(con: apsw.Connection) -> None:
+            unit(con)
+            raise OverQuota()
+        await self.refused(OverQuota, lambda: self.store.engine.submit(undone))
+        other = SharedOctets(b"another's")
+        await self.deliver(("eve", "INBOX", New(other)), ("eve", "Sent", New(other)))
+        await self.deliver(("ada", "INBOX", New(shared)), ("bob", "INBOX", New(shared)))
+        for name in ("ada", "bob"):
+            self.assertEqual(b"shared", await self.whole(await self.mailbox(await self.account(self.store, name)), 1))
+
     async def stage(self, octets: bytes) -> str:
         staged = await self.store.stage()
         await staged.write(octets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_TOKEN = re.compile(rb'\(|\)|"((?:[^"\\]|\\.)*)"|\{(\d+)\}\r\n|[^\s()"\[\]{}]*(?:\[[^\]]*\][^\s()"\[\]{}]*)?')
+_TOKEN = re.compile(rb'\(|\)|"((?:[^"\\]|\\.)*)"|~?\{(\d+)\}\r\n|[^\s()"\[\]{}]*(?:\[[^\]]*\][^\s()"\[\]{}]*)?')
 
 
 def value(octets: bytes, at: int = 0) -> tuple[Any, int]:

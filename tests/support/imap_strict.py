@@ -25,14 +25,17 @@ _DATE_TIME = re.compile(
 _SET = re.compile(rb"[1-9][0-9]*(?::[1-9][0-9]*)?(?:,[1-9][0-9]*(?::[1-9][0-9]*)?)*")
 _SECTION = re.compile(
     rb"(?:[1-9][0-9]*(?:\.[1-9][0-9]*)*)?(?:(?<=\[)|(?<=[0-9])\.|(?=\]))(HEADER\.FIELDS(?:\.NOT)? |HEADER|TEXT|MIME|)")
-_MARK = re.compile(rb"\{([0-9]+)\}\Z")
-_STATUS_ITEM = re.compile(rb"MESSAGES|RECENT|UIDNEXT|UIDVALIDITY|UNSEEN|DELETED|SIZE|HIGHESTMODSEQ|APPENDLIMIT")
+_MARK = re.compile(rb"~?\{([0-9]+)\}\Z")
+_STATUS_ITEM = re.compile(
+    rb"MESSAGES|RECENT|UIDNEXT|UIDVALIDITY|UNSEEN|DELETED-STORAGE|DELETED|SIZE|HIGHESTMODSEQ|APPENDLIMIT|MAILBOXID")
+_OBJECT_ID = re.compile(rb"\(([A-Za-z0-9_-]{1,255})\)")
+_MARK8 = re.compile(rb"~\{([0-9]+)\}\r\n")
 _PLAIN_CODES = frozenset((
     b"ALERT", b"PARSE", b"READ-ONLY", b"READ-WRITE", b"TRYCREATE", b"UIDNOTSTICKY", b"CLOSED", b"NOMODSEQ",
     # RFC 5530
     b"UNAVAILABLE", b"AUTHENTICATIONFAILED", b"AUTHORIZATIONFAILED", b"EXPIRED", b"PRIVACYREQUIRED", b"CONTACTADMIN", b"NOPERM",
     b"INUSE", b"EXPUNGEISSUED", b"CORRUPTION", b"SERVERBUG", b"CLIENTBUG", b"CANNOT", b"LIMIT", b"OVERQUOTA", b"ALREADYEXISTS",
-    b"NONEXISTENT",
+    b"NONEXISTENT", b"COMPRESSIONACTIVE", b"UNKNOWN-CTE",
     b"HASCHILDREN", b"TOOBIG", b"USEATTR", b"NOTSAVED",
 ))
 MAX_32 = 0xFFFFFFFF
@@ -97,6 +100,15 @@ class Reader:
 
     def nstring(self) -> bytes | None:
         return None if self.take(b"NIL") else self.string()
+
+    def literal8(self) -> bytes | None:
+        """An nstring, or a literal that may hold a NUL."""
+        mark = _MARK8.match(self.octets, self.at)
+        if mark is None:
+            return self.nstring()
+        self.at = mark.end() + int(mark[1])
+        assert self.at <= len(self.octets)
+        return self.octets[mark.end():self.at]
 
     def astring(self) -> bytes:
         if self.octets[self.at:self.at + 1] in (b'"', b"{"):
@@ -183,6 +195,9 @@ class Reader:
         if code == b"BADCHARSET":
             self.expect(b" ")
             return self.list_of(self.astring, 1)
+        if code == b"MAILBOXID":
+            self.expect(b" ")
+            return self.match(_OBJECT_ID, "objectid")[1]
         if code == b"MODIFIED":
             self.expect(b" ")
             return self.uid_set()
@@ -212,7 +227,9 @@ class Reader:
     def _label(self) -> bytes:
         start = self.at
         word = self.match(re.compile(rb"[A-Z0-9.]+"), "item").group()
-        if word == b"BODY" and self.take(b"["):
+        if word in (b"BINARY", b"BINARY.SIZE"):
+            self.match(re.compile(rb"\[(?:[1-9][0-9]*(?:\.[1-9][0-9]*)*)?\](?:<[0-9]+>)?"), "section-binary")
+        elif word == b"BODY" and self.take(b"["):
             spec = self.match(_SECTION, "section")
             if spec[1].startswith(b"HEADER.FIELDS"):
                 self.list_of(self.astring, 1)
@@ -243,7 +260,16 @@ class Reader:
                 return self._envelope()
             case b"BODY" | b"BODYSTRUCTURE":
                 return self._body(label == b"BODYSTRUCTURE")
-        raise AssertionError(f"unknown item {label!r}")
+            case b"PREVIEW":
+                return self.nstring()
+            case b"EMAILID" | b"THREADID":
+                return None if label == b"THREADID" and self.take(b"NIL") else self.match(_OBJECT_ID, "objectid")[1]
+            case b"SAVEDATE":
+                return None if self.take(b"NIL") else self.match(_DATE_TIME, "date-time")[1]
+        if label.startswith(b"BINARY["):
+            return self.literal8()
+        assert label.startswith(b"BINARY.SIZE["), f"unknown item {label!r}"
+        return self.number()
 
     def _envelope(self) -> list[Any]:
         self.expect(b"(")
@@ -363,6 +389,12 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
             found[word] = reader.number(least=1)
         elif word == b"COUNT":
             found[word] = reader.number()
+        elif word == b"PARTIAL":
+            reader.expect(b"(")
+            found[word] = reader.match(re.compile(rb"-?[1-9][0-9]*:-?[1-9][0-9]*"), "partial-range").group()
+            reader.expect(b" ")
+            found[word] = (found[word], None if reader.take(b"NIL") else reader.uid_set())
+            reader.expect(b")")
         else:
             assert word == b"MODSEQ", f"unknown return data {word!r}"
             found[word] = reader.number(MAX_63, 1)
@@ -378,23 +410,28 @@ def _list(reader: Reader) -> dict[str, Any]:
     reader.expect(b" ")
     found: dict[str, Any] = {"flags": flags, "name": reader.astring()}
     if reader.take(b" "):
-        reader.expect(b'("CHILDINFO" ')
-        found["childinfo"] = reader.list_of(reader.string, 1)
+        reader.expect(b'("')
+        name = reader.match(re.compile(rb"CHILDINFO|OLDNAME"), "extended data").group()
+        reader.expect(b'" ')
+        found[name.decode().lower()] = reader.list_of(reader.string, 1)
         reader.expect(b")")
     return found
 
 
-def _status(reader: Reader) -> tuple[bytes, dict[bytes, int]]:
+def _status(reader: Reader) -> tuple[bytes, dict[bytes, Any]]:
     reader.expect(b" ")
     name = reader.astring()
     reader.expect(b" ")
-    found: dict[bytes, int] = {}
+    found: dict[bytes, Any] = {}
 
     def item() -> None:
         word = reader.match(_STATUS_ITEM, "status-att").group()
         reader.expect(b" ")
         assert word not in found
-        found[word] = reader.number(MAX_63 if word in (b"SIZE", b"HIGHESTMODSEQ") else MAX_32)
+        if word == b"MAILBOXID":
+            found[word] = reader.match(_OBJECT_ID, "objectid")[1]
+        else:
+            found[word] = reader.number(MAX_63 if word in (b"SIZE", b"HIGHESTMODSEQ", b"DELETED-STORAGE") else MAX_32)
 
     reader.list_of(item)
     return name, found
@@ -478,10 +515,35 @@ def _enabled(reader: Reader) -> list[bytes]:
     return found
 
 
+def _quota(reader: Reader) -> tuple[bytes, dict[bytes, tuple[int, int]]]:
+    reader.expect(b" ")
+    root = reader.astring()
+    reader.expect(b" ")
+    found: dict[bytes, tuple[int, int]] = {}
+
+    def resource() -> None:
+        name = reader.match(_ATOM, "resource").group()
+        reader.expect(b" ")
+        used = reader.number(MAX_63)
+        reader.expect(b" ")
+        found[name] = (used, reader.number(MAX_63))
+
+    reader.list_of(resource)
+    return root, found
+
+
+def _quota_root(reader: Reader) -> tuple[bytes, list[bytes]]:
+    reader.expect(b" ")
+    name, roots = reader.astring(), []
+    while reader.take(b" "):
+        roots.append(reader.astring())
+    return name, roots
+
+
 _DATA: dict[bytes, Callable[[Reader], Any]] = {
     b"CAPABILITY": _capability, b"FLAGS": _flags, b"LIST": _list, b"LSUB": _list, b"STATUS": _status, b"SEARCH": _numbers,
     b"SORT": _numbers, b"ESEARCH": _esearch, b"THREAD": _thread, b"NAMESPACE": _namespace, b"ID": _id, b"VANISHED": _vanished,
-    b"ENABLED": _enabled,
+    b"ENABLED": _enabled, b"QUOTA": _quota, b"QUOTAROOT": _quota_root,
 }
 
 
@@ -498,7 +560,7 @@ class Stream:
         self._buffer += octets
         found = []
         while (response := self._next()) is not None:
-            if response.kind == b"ENABLED" and b"UTF8=ACCEPT" in response.value:
+            if response.kind == b"ENABLED" and {b"UTF8=ACCEPT", b"IMAP4rev2"} & set(response.value):
                 self.utf8 = True
             found.append(response)
         return found

@@ -7,11 +7,12 @@ from collections.abc import Coroutine, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from mailframe.imap.commands.fetch import EXTENSION, read_plan
+from mailframe.imap.builtin import default_registry
+from mailframe.imap.commands.fetch import read_plan
 from mailframe.imap.cursor import Cursor
 from mailframe.imap.fetching import Fetching
 from mailframe.imap.numset import MessageSet, parse
-from mailframe.imap.registry import Registry, Selected
+from mailframe.imap.registry import Selected
 from mailframe.imap.view import View
 from mailframe.imap.writer import Writer
 from mailframe.interfaces.store import IMailbox
@@ -65,7 +66,7 @@ class StubContext(SimpleNamespace):
 
 def fetch(context: StubContext, items: bytes, numbers: bytes = b"1:*", by_uid: bool = False) -> bytes:
     """The untagged answer of a FETCH."""
-    plan = read_plan(Cursor(items, by_uid=by_uid), Registry((EXTENSION,)).items)
+    plan = read_plan(Cursor(items, by_uid=by_uid), default_registry().items)
     fetching = Fetching(context, plan)  # type: ignore[arg-type]
     run(fetching.run(context.view.spans(MessageSet(parse(numbers), by_uid))))
     context.out.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -15,6 +16,7 @@ class InlineEngine:
     """Has the methods of `mailframe.sqlite.engine.Engine`; `broken` makes every job fail with it."""
 
     def __init__(self, path: str = ":memory:") -> None:
+        self.path = Path(path)
         self.connection = apsw.Connection(path)
         self.broken: Exception | None = None
         self.jobs = 0

@@ -33,7 +33,7 @@ from mailframe.stores.sqlite.store import SqliteStore
 NAME = "mailframe.db"
 NOW = 1_700_000_000
 _LARGE = b"".join(b"line %d of many\r\n" % number for number in range(40_000))     # three pieces
-_COLUMNS = ~Field.NONE & ~Field.INDEX
+_COLUMNS = ~Field.NONE & ~Field.INDEX & ~Field.PREVIEW      # those that version 1 had, too
 
 
 def mail(number: int, more: bytes = b"") -> bytes:

@@ -11,7 +11,6 @@ from support.memory_content import MemoryContent, MemoryStaged
 from twisted.trial.unittest import TestCase
 
 from mailframe.testing.contracts import ContentContract
-from mailframe.testing.each import Cased, each
 
 
 class Examined(ContentContract, TestCase):
@@ -119,19 +118,3 @@ def test_a_broken_store_fails(broken: tuple[type, str, Any], monkeypatch: pytest
     good = getattr(owner, name)
     monkeypatch.setattr(owner, name, lambda self, *arguments: method(good, self, *arguments))
     assert examined(first=True)[1]
-
-
-def test_each_case_is_a_test_of_its_own() -> None:
-    class Some(Cased):
-        """Two of one."""
-
-        @each({"one": (1,), "two": (2,)})
-        async def check_counting(self, number: int) -> None:
-            """Says so."""
-            raise ValueError(number)
-
-    assert [name for name in dir(Some) if name.startswith("test_")] == ["test_counting_one", "test_counting_two"]
-    test = Some().test_counting_two     # type: ignore[attr-defined]
-    assert (test.__doc__, test.__name__) == ("Says so.", "test_counting_two")
-    with pytest.raises(ValueError, match="2"):
-        test().send(None)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.transfers import ALL, FRESH, Kept, TransferCase, append, contents
@@ -15,12 +16,12 @@ from twisted.internet import reactor
 
 from mailframe.stores.memory import MemoryStore
 from mailframe.transfer.exporter import Exporter, Tree
-from mailframe.transfer.foldernames import alone, level_of_mbox, maildir_folder, maildir_level, mbox_level
+from mailframe.transfer.foldernames import KEPT, alone, level_of_mbox, maildir_folder, maildir_level, mbox_level
 from mailframe.transfer.importer import Selection
 from mailframe.transfer.maildir_source import MaildirSource
-from mailframe.transfer.maildir_tree import MaildirTree
+from mailframe.transfer.maildir_tree import MaildirTree, directory
 from mailframe.transfer.mbox_source import MboxSource
-from mailframe.transfer.mbox_tree import STATE, MboxTree
+from mailframe.transfer.mbox_tree import STATE, MboxTree, place
 from mailframe.transfer.source import Report, Source, TransferError
 
 DATE = 1_700_000_000
@@ -196,6 +197,13 @@ class MboxExportTests(ExportCase):
         os.unlink(self.folder / "mbox" / STATE)
         with self.assertRaisesRegex(TransferError, "no export of ours"):
             await self.exported(store, "mbox", Selection(("x",)))
+
+
+@pytest.mark.parametrize("name", ["/", "//", "a/", "/a", "a//b", "./..", "../..", STATE, KEPT + ".new"])
+def test_no_name_leads_out_of_the_tree_or_onto_our_own_files(name: str) -> None:
+    for found in (directory(name), place(name)):
+        levels = found.split("/")
+        assert all(level and level.strip(".") for level in levels) and levels[0] not in (STATE, KEPT, KEPT + ".new")
 
 
 @settings(max_examples=60, deadline=None)

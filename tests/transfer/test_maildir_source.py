@@ -124,6 +124,24 @@ class MaildirTests(TransferCase):
         self.assertEqual((2, 1, 1), (report.listed, report.copied, report.troubles))
         self.assertIn("cur/2:2, cannot be read: Is a directory", report.problems[0])
 
+    async def test_a_file_that_became_a_link_is_not_followed(self) -> None:
+        """Its owner could have others' mail delivered to himself, by a server that may read it."""
+        root = self.folder / "Maildir"
+        file = put(root, "cur/1:2,")
+        secret = self.folder / "secret"
+        secret.write_bytes(b"Subject: secret\n\n")
+        source = MaildirSource(root, reactor)
+        real = source._read
+
+        def late(listed: object, place: str) -> object:
+            file.unlink(missing_ok=True)
+            file.symlink_to(secret)
+            return real(listed, place)          # type: ignore[arg-type]
+
+        source._read = late                     # type: ignore[assignment,method-assign]
+        report = await self.imported(await self.store(), source)
+        self.assertEqual((1, 0, 1), (report.listed, report.copied, report.troubles))
+
     async def test_a_large_message_is_staged(self) -> None:
         octets = b"Subject: large\n\n" + b"0123456789abcde\n" * 100_000
         put(self.folder / "Maildir", "cur/1:2,", octets)

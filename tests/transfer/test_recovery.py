@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.announced import PASSWORD, USER, anybody, real_server
+from support.content_stores import Later
 from support.servers import PATIENCE_S, Child, MailServer
 from support.transfers import FRESH, TransferCase, contents
 from twisted.internet import reactor
@@ -20,6 +21,7 @@ from twisted.internet import reactor
 from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
 from mailframe.model.refusal import OverQuota
+from mailframe.sqlite.content import GRACE_S
 from mailframe.stores.memory import MemoryStore
 from mailframe.transfer import filing
 from mailframe.transfer.journal import Filed, Journal, matched, path_for
@@ -113,6 +115,25 @@ class RecoveryTests(TransferCase):
         full.append(False)
         report = await self.imported(store, source)
         self.assertEqual((6, 4, 10, []), (report.copied, report.already, report.verified, report.problems))
+
+    async def test_a_source_that_takes_ten_minutes_for_each_large_message(self) -> None:
+        """Staged content that nothing refers to for so long is swept."""
+        root = self.folder / "Maildir"
+        fill(root, 0)
+        for number in range(3):
+            (root / "cur" / f"large{number}.host:2,").write_bytes(b"Subject: %d\n\n" % number + b"x" * 300_000)
+        store = await self.store()
+        clock: Any = Later(reactor)
+        store.content.clock = clock
+
+        class Slow(MaildirSource):
+            async def _give(self, one: Any, taker: Any) -> None:
+                await super()._give(one, taker)
+                clock.ahead += GRACE_S + 1
+                await store.content.sweep()
+
+        report = await self.imported(store, Slow(root, reactor))
+        self.assertEqual((3, []), (report.copied, report.problems))
 
     async def test_a_message_the_store_does_not_give_back_is_named_and_comes_again(self) -> None:
         fill(self.folder / "Maildir", 3)

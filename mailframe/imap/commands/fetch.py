@@ -19,6 +19,7 @@ from ..items.modseq import Modseq
 from ..items.sections import ITEMS as SECTION_ITEMS
 from ..numset import MessageSet
 from ..registry import Command, Completion, Context, Effect, Extension, Named, State
+from ..returning import window_of
 
 MAX_ITEMS = 500         # of one command: each may be a pass over the message
 MAX_KEPT = 200          # plans, for all sessions of a factory
@@ -61,6 +62,8 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
         if plan.vanished:
             _tell_vanished(context, request.messages)
         spans = context.view.changed_since(spans, plan.changed_since)
+    if plan.partial is not None:
+        spans = window_of(spans, plan.partial)
     await fetching.run(spans)
     return expunge_issued(fetching.missing, request.messages.by_uid)
 
@@ -81,7 +84,7 @@ def _plan(context: Context, args: Cursor) -> Plan:
     plans: dict[tuple[bytes, bool, bool], Plan] = context.caches.setdefault("imap FETCH plans", {})
     plan = plans.get((text, args.by_uid, modseq))
     if plan is None:
-        plan = read_plan(args, context.registry.items, (Modseq(),) if modseq else ())
+        plan = read_plan(args, context.registry.usable(context.registry.items, context), (Modseq(),) if modseq else ())
         if len(text) <= MAX_KEPT_TEXT:
             if len(plans) >= MAX_KEPT:
                 plans.clear()
@@ -98,17 +101,19 @@ def read_plan(args: Cursor, known: Mapping[bytes, Named], with_flags: Sequence[C
         items = _items(Cursor(_MACROS[macro[0].upper()]), known)
     else:
         items = _items(args, known)
-    changed_since, vanished = None, False
+    only = conditional.FetchModifiers()
     if args.take(b" "):
-        changed_since, vanished = conditional.changed_since(args)
+        only = conditional.fetch_modifiers(args)
+    if only.changed_since is not None:
         items.append(Modseq())              # RFC 7162 section 3.1.4.1
     args.end()
     if len(items) > MAX_ITEMS:
         raise BadSyntax("Too many items")
     if args.by_uid:
         items.insert(0, Uid())
-    plan = Plan.of(items, changed_since, vanished)
-    return Plan.of([*items, *with_flags], changed_since, vanished) if plan.sets_seen and with_flags else plan
+    narrowed = (only.changed_since, only.vanished, only.partial)
+    plan = Plan.of(items, *narrowed)
+    return Plan.of([*items, *with_flags], *narrowed) if plan.sets_seen and with_flags else plan
 
 
 def _items(args: Cursor, known: Mapping[bytes, Named]) -> list[Column | Section]:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.store import IObjectIds
 from mailframe.model.mailbox import INBOX, SEPARATOR, MailboxInfo, MailboxList, NewMailbox
 from mailframe.model.refusal import Forbidden, MailboxExists, NoSuchMailbox, Refusal
 
 from .. import names
 from ..cursor import BadSyntax, Cursor
+from ..extensions.imap4rev2 import list_line
+from ..extensions.objectid import mailbox_id
 from ..moving import move_all
-from ..registry import Command, Context, Effect, Extension, State
+from ..registry import Command, Completion, Context, Effect, Extension, State
 from .select import parse_mailbox
 
 SPECIAL_USES = {use.upper(): use for use in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")}
@@ -45,7 +48,7 @@ def parse_create(args: Cursor) -> CreateRequest:
     return CreateRequest(name, tuple(uses))
 
 
-async def create(context: Context, request: CreateRequest) -> None:
+async def create(context: Context, request: CreateRequest) -> Completion | None:
     """With its missing parents; a trailing separator only says that children will come (RFC 3501 section 6.3.3)."""
     name = request.name.removesuffix(SEPARATOR)
     check(context, name)
@@ -55,7 +58,8 @@ async def create(context: Context, request: CreateRequest) -> None:
     if await found(context.account, name) is not None:
         raise MailboxExists
     await make_parents(context, name)
-    await settled(context.account.create(NewMailbox(name, uses[0] if uses else None)))
+    info: MailboxInfo = await settled(context.account.create(NewMailbox(name, uses[0] if uses else None)))
+    return Completion(b"CREATE completed", mailbox_id(info.id)) if context.provides(IObjectIds) else None
 
 
 async def delete(context: Context, name: str) -> None:
@@ -110,6 +114,8 @@ async def rename(context: Context, request: RenameRequest) -> None:
     _check_moves(context, old, moves, by_name)
     await make_parents(context, new)
     await settled(context.account.rename(moves))
+    if context.rev2:
+        await list_line(context, new, old)          # RFC 9051 section 6.3.6
 
 
 def _check_moves(context: Context, old: str, moves: list[tuple[str, str]], by_name: dict[str, MailboxInfo]) -> None:

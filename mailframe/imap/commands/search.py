@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailframe.model.mailbox import UidRanges
@@ -10,17 +11,17 @@ from mailframe.model.query import Numbers, leaves, resolve
 from mailframe.model.refusal import Refusal
 from mailframe.pacing.breath import Breath
 
-from .. import writer
+from .. import returning
 from ..conditional import Since, turn_on
 from ..cursor import BadSyntax, Cursor
-from ..numset import STAR, MessageSet, NumSet, render_numbers
+from ..numset import STAR, MessageSet, NumSet
 from ..registry import Command, Completion, Context, Effect, Extension, State
+from ..returning import Options
 from ..searching import Searching
 from ..searchkeys import SEARCH_KEYS, KeyReader, Recent, SearchKey, program
 from ..view import View
 
 CHARSETS = frozenset((b"US-ASCII", b"ASCII", b"UTF-8"))     # all read as UTF-8: some clients say less than they send
-RETURN_OPTIONS = frozenset((b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE"))
 EVERYTHING = MessageSet(NumSet(((1, STAR),)), True)
 
 
@@ -30,69 +31,90 @@ class BadCharset(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """`options` is None without RETURN. The keys are read by `run`, which knows the session's registry and so all keys."""
+    """`rest` is read by `run`, which knows the session's registry and so all options and keys."""
 
-    options: frozenset[bytes] | None
-    charset: bytes
     rest: Cursor
 
 
 def parse(args: Cursor) -> SearchRequest:
     """``"SEARCH" [SP "RETURN" SP "(" ... ")"] [SP "CHARSET" SP astring] 1*(SP search-key)``."""
     args.space()
-    options, charset = None, b"UTF-8"
-    if args.peek(7).upper() == b"RETURN ":
-        args.position += 7
-        options = frozenset(args.list_of(lambda: _option(args), empty=True) or [b"ALL"])
-        args.space()
-    if args.peek(8).upper() == b"CHARSET ":
-        args.position += 8
-        if args.utf8:
-            raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")      # RFC 6855 section 3
-        charset = args.astring().upper()
-        args.space()
-    return SearchRequest(options, charset, args)
+    return SearchRequest(args)
 
 
-def _option(cursor: Cursor) -> bytes:
-    word = cursor.keyword()
-    if word not in RETURN_OPTIONS:
-        raise BadSyntax("Unknown RETURN option")
-    return word
+def read_returns(context: Context, args: Cursor) -> Options | None:
+    """``["RETURN" SP "(" ... ")" SP]``; None without it."""
+    if args.peek(7).upper() != b"RETURN ":
+        return None
+    args.position += 7
+    options = returning.read(args, context.registry.search_returns)
+    args.space()
+    return options
+
+
+def _read_charset(context: Context, args: Cursor) -> bytes:
+    if args.peek(8).upper() != b"CHARSET ":
+        return b"UTF-8"
+    if b"UTF8=ACCEPT" in context.enabled:
+        raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")      # RFC 6855 section 3
+    args.position += 8
+    charset = args.astring().upper()
+    args.space()
+    return charset
 
 
 async def run(context: Context, request: SearchRequest) -> Completion | None:
-    options = request.options or frozenset()
-    try:
-        found, conditionally = await find(context, request.charset, request.rest)
-    except Refusal:
-        if b"SAVE" in options:              # RFC 5182 section 2.1: a NO empties the variable
-            context.view.saved = array("I")
-        raise
-    if b"SAVE" in options:
-        context.view.saved = worth_saving(found, options)
-    by_modseq = b"MODSEQ %d" % context.view.highest_modseq(_returned(found, options)) if conditionally and found else b""
-    if request.options is None:
+    asked = read_returns(context, request.rest)
+    if asked is None and context.rev2:
+        asked = {b"ALL": None}
+    charset = _read_charset(context, request.rest)
+    found, conditionally = await find_saving(context, charset, request.rest, asked)
+    by_modseq = b"MODSEQ %d" % context.view.highest_modseq(_returned(context, found, asked)) if conditionally and found else b""
+    if asked is None:
         numbers = found if context.by_uid else filter(None, context.view.numbers(found))
         told = [b"SEARCH", *map(b"%d".__mod__, numbers)]
         context.out.untagged(b" ".join([*told, b"(" + by_modseq + b")"] if by_modseq else told))
-    elif options != {b"SAVE"}:
+    elif asked.keys() != {b"SAVE"}:
         shown = found if context.by_uid else array("I", filter(None, context.view.numbers(found)))
-        told_extended = extended(shown, options, context.tag, context.by_uid)
-        context.out.untagged(told_extended + b" " + by_modseq if by_modseq else told_extended)
+        tell(context, shown, asked, by_modseq)
     return None
 
 
-def _returned(found: array[int], options: frozenset[bytes]) -> array[int]:
+async def find_saving(
+    context: Context, charset: bytes, keys: Cursor, asked: Options | None,
+) -> tuple[array[int], bool]:
+    """`find`, and what RETURN (SAVE) keeps of it; a NO empties the variable (RFC 5182 section 2.1)."""
+    saves = asked is not None and b"SAVE" in asked
+    try:
+        found, conditionally = await find(context, charset, keys)
+    except Refusal:
+        if saves:
+            context.view.saved = array("I")
+        raise
+    if saves:
+        context.view.saved = returning.worth_saving(found, asked or {}, context.registry.search_returns)
+    return found, conditionally
+
+
+def tell(context: Context, shown: Sequence[int], asked: Options, by_modseq: bytes = b"") -> None:
+    """The ESEARCH response about results in the client's numbers, in their order."""
+    line = returning.response(shown, asked, context.registry.search_returns, context.tag, context.by_uid)
+    context.out.untagged(line + b" " + by_modseq if by_modseq else line)
+
+
+def _returned(context: Context, found: array[int], asked: Options | None) -> array[int]:
     """The messages whose mod-sequences are looked at (RFC 7162 section 3.1.10): with MIN or MAX alone only those."""
-    return worth_saving(found, options) if options & {b"MIN", b"MAX"} else found
+    if asked is None or not asked.keys() & {b"MIN", b"MAX"}:
+        return found
+    return returning.worth_saving(found, asked, context.registry.search_returns)
 
 
 async def find(context: Context, charset: bytes, keys: Cursor) -> tuple[array[int], bool]:
     """The UIDs that match, ascending, of the messages that the client knows; whether MODSEQ was among the keys."""
     if charset not in CHARSETS:
         raise BadCharset
-    known = {name: word for name, word in context.registry.search_keys.items() if isinstance(word, SearchKey)}
+    usable = context.registry.usable(context.registry.search_keys, context)
+    known = {name: word for name, word in usable.items() if isinstance(word, SearchKey)}
     reader = KeyReader(keys, known, context.clock.seconds())
     query = program(reader)
     keys.end()
@@ -122,32 +144,9 @@ def _ranges(view: View, given: object) -> UidRanges:
     return view.recent_ranges
 
 
-def worth_saving(found: array[int], options: frozenset[bytes]) -> array[int]:
-    """What "$" stands for afterwards (RFC 5182 section 2.4): with MIN or MAX alone only that message."""
-    if options & {b"ALL", b"COUNT"} or not options & {b"MIN", b"MAX"} or not found:
-        return found
-    ends = {found[0]} if b"MIN" in options else set()
-    return array("I", sorted(ends | {found[-1]} if b"MAX" in options else ends))
-
-
-def extended(found: array[int], options: frozenset[bytes], tag: bytes, by_uid: bool) -> bytes:
-    """An ESEARCH response without ``* `` (RFC 4731 section 3.1)."""
-    parts = [b"ESEARCH (TAG %b)" % writer.quoted(tag)]
-    if by_uid:
-        parts.append(b"UID")
-    if found and b"MIN" in options:
-        parts.append(b"MIN %d" % found[0])
-    if found and b"MAX" in options:
-        parts.append(b"MAX %d" % found[-1])
-    if found and b"ALL" in options:
-        parts.append(b"ALL " + render_numbers(found))
-    if b"COUNT" in options:
-        parts.append(b"COUNT %d" % len(found))
-    return b" ".join(parts)
-
-
 EXTENSION = Extension(
     capability=b"ESEARCH SEARCHRES", rfc="3501, 4731, 5182", announced=State.LOGGED_IN, search_keys=SEARCH_KEYS,
+    search_returns=returning.BUILT_IN,
     commands=(
         Command(b"SEARCH", State.SELECTED, parse, run, Effect.READS_SEQ),
         Command(b"UID SEARCH", State.SELECTED, parse, run, Effect.MAY_EXPUNGE),

@@ -6,13 +6,15 @@ import sys
 from dataclasses import dataclass
 
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IModSequenced
+from mailframe.interfaces.store import IModSequenced, IObjectIds
 from mailframe.model.flags import SEEN
 from mailframe.model.mailbox import MailboxStatus
 
 from .. import conditional
 from ..cursor import BadSyntax, Cursor
 from ..extensions import qresync
+from ..extensions.imap4rev2 import list_line
+from ..extensions.objectid import mailbox_id
 from ..registry import Command, Completion, Context, Effect, Extension, Selected, State
 from ..selecting import flag_lines
 from ..view import View
@@ -69,13 +71,15 @@ async def examine(context: Context, request: SelectRequest) -> Completion:
 async def _open(context: Context, request: SelectRequest, read_only: bool) -> Completion:
     if request.known is not None and conditional.QRESYNC not in context.enabled:
         raise BadSyntax("ENABLE QRESYNC comes first")
-    if context.selected_or_none is not None and conditional.QRESYNC in context.enabled:
-        context.out.untagged(b"OK [CLOSED] The other mailbox was left")      # RFC 7162 section 3.2.11
+    if context.selected_or_none is not None and (conditional.QRESYNC in context.enabled or context.rev2):
+        context.out.untagged(b"OK [CLOSED] The other mailbox was left")      # RFC 7162 section 3.2.11, RFC 9051 section 7.1
     context.unselect()          # also when what follows fails (RFC 3501 section 6.3.1)
     if request.condstore:
         conditional.turn_on(context)
     status = await context.select(await context.find(request.name), read_only)
     _describe(context, context.selected, status)
+    if context.rev2:
+        await list_line(context, request.name)
     if request.known is not None:
         await qresync.resync(context, request.known, status)
     if read_only:
@@ -89,13 +93,16 @@ def _describe(context: Context, selected: Selected, status: MailboxStatus) -> No
     for line in flag_lines(selected):
         out.untagged(line)
     out.untagged(b"%d EXISTS" % len(view))
-    out.untagged(b"%d RECENT" % view.recent)
-    unseen = first_unseen(view)
-    if unseen:
-        out.untagged(b"OK [UNSEEN %d] First unseen message" % unseen)
+    if not context.rev2:
+        out.untagged(b"%d RECENT" % view.recent)
+        unseen = first_unseen(view)
+        if unseen:
+            out.untagged(b"OK [UNSEEN %d] First unseen message" % unseen)
     out.untagged(b"OK [UIDVALIDITY %d] UIDs are valid" % status.uidvalidity)
     next_uid = max(status.uidnext, view.uids[-1] + 1 if len(view) else 1)
     out.untagged(b"OK [UIDNEXT %d] Next UID, or more" % next_uid)
+    if IObjectIds.providedBy(selected.mailbox):
+        out.untagged(b"OK [%b] Its id" % mailbox_id(selected.info.id))      # RFC 8474 section 4.2
     if IModSequenced.providedBy(selected.mailbox):
         out.untagged(b"OK [HIGHESTMODSEQ %d] Mod-sequences are kept" % max(status.highest_modseq, 1))
 

@@ -49,8 +49,9 @@ async def run(context: Context, request: StatusRequest) -> None:
 def known_items(context: Context, words: Sequence[bytes]) -> list[StatusItem]:
     """The items of that name, without doubles; raises BadSyntax for an unknown one."""
     found: dict[bytes, StatusItem] = {}
+    usable = context.registry.usable(context.registry.status_items, context) if words else {}
     for word in words:
-        item = context.registry.status_items.get(word)
+        item = usable.get(word)
         if not isinstance(item, StatusItem):
             raise BadSyntax("Unknown STATUS item")
         found[word] = item

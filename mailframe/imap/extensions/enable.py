@@ -19,10 +19,10 @@ def parse(args: Cursor) -> tuple[bytes, ...]:
 async def run(context: Context, words: tuple[bytes, ...]) -> None:
     """Unknown words are passed over; told is what became enabled by this."""
     known = {
-        word for extension in context.registry.extensions if context.registry.offers(extension, context)
+        word.upper(): word for extension in context.registry.extensions if context.registry.offers(extension, context)
         for word in extension.enables
     }
-    fresh = context.enable(*(word for word in dict.fromkeys(words) if word in known))
+    fresh = context.enable(*(known[word] for word in dict.fromkeys(words) if word in known))
     context.out.untagged(b" ".join([b"ENABLED", *fresh]))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from ..registry import Extension
+from ..registry import Extension, State
 
-EXTENSION = Extension(capability=b"LITERAL+", rfc="7888")
+EXTENSION = Extension(capability=b"LITERAL+", rfc="7888", announced=State.LOGGED_IN)
+
+#: Strangers are told that only small ones are welcome (section 5).
+BEFORE_LOGIN = Extension(capability=b"LITERAL-", rfc="7888", announced=State.NOT_AUTHENTICATED)

@@ -1,4 +1,4 @@
-"""SORT and UID SORT (RFC 5256), also by the names that are shown (RFC 5957)."""
+"""SORT and UID SORT (RFC 5256), also by the names that are shown (RFC 5957), with RETURN (ESORT, RFC 5267)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mailframe.model.mailbox import Field, uid_ranges
 from mailframe.model.refusal import NoSuchMessage
 from mailframe.pacing.breath import Breath
 
-from ..commands.search import find
+from ..commands.search import find_saving, read_returns, tell
 from ..cursor import BadSyntax, Cursor
 from ..headings import HEADER_KEYS, SORT_KEYS, Value, first_fields, ordered
 from ..items.message import Message
@@ -24,23 +24,26 @@ MAX_KEYS = 20       # of one command; there are nine different ones
 
 @dataclass(frozen=True, slots=True)
 class SortRequest:
-    """`keys`: (name, whether reversed). The search keys are read by `run`, as SEARCH does."""
+    """`rest` is read by `run`, which knows the session's registry and so all options and keys."""
 
-    keys: tuple[tuple[bytes, bool], ...]
-    charset: bytes
     rest: Cursor
 
 
 def parse(args: Cursor) -> SortRequest:
-    """``"SORT" SP "(" sort-key *(SP sort-key) ")" SP charset SP search-key *(SP search-key)``."""
+    """``"SORT" [SP "RETURN" SP "(" ... ")"] SP "(" sort-key *(SP sort-key) ")" SP charset SP search-key *(SP search-key)``."""
     args.space()
+    return SortRequest(args)
+
+
+def _criteria(args: Cursor) -> tuple[list[tuple[bytes, bool]], bytes]:
+    """((name, whether reversed) of each sort key, charset)."""
     keys = args.list_of(lambda: _key(args))
     if len(keys) > MAX_KEYS:
         raise BadSyntax("Too many sort keys")
     args.space()
     charset = args.astring().upper()
     args.space()
-    return SortRequest(tuple(keys), charset, args)
+    return keys, charset
 
 
 def _key(args: Cursor) -> tuple[bytes, bool]:
@@ -55,13 +58,19 @@ def _key(args: Cursor) -> tuple[bytes, bool]:
 
 
 async def run(context: Context, request: SortRequest) -> Completion | None:
-    found, _ = await find(context, request.charset, request.rest)
+    asked = read_returns(context, request.rest)
+    keys, charset = _criteria(request.rest)
+    found, conditionally = await find_saving(context, charset, request.rest, asked)
     breath = Breath(context.clock.seconds, context.breathe)
-    table = await read_table(context.selected.mailbox, found, {name for name, _ in request.keys}, breath)
-    places = await ordered([(table.columns[name], reverse) for name, reverse in request.keys], len(table.uids), breath)
+    table = await read_table(context.selected.mailbox, found, {name for name, _ in keys}, breath)
+    places = await ordered([(table.columns[name], reverse) for name, reverse in keys], len(table.uids), breath)
     uids = map(table.uids.__getitem__, places)
-    numbers = uids if context.by_uid else filter(None, map(context.view.number, uids))
-    context.out.untagged(b" ".join([b"SORT", *map(b"%d".__mod__, numbers)]))
+    numbers = list(uids if context.by_uid else filter(None, map(context.view.number, uids)))
+    if asked is None:
+        context.out.untagged(b" ".join([b"SORT", *map(b"%d".__mod__, numbers)]))
+    elif asked.keys() != {b"SAVE"}:
+        by_modseq = b"MODSEQ %d" % context.view.highest_modseq(found) if conditionally and found else b""
+        tell(context, numbers, asked, by_modseq)
     return None
 
 
@@ -95,7 +104,7 @@ async def read_table(mailbox: IMailbox, uids: Sequence[int], names: Iterable[byt
 
 
 EXTENSION = Extension(
-    capability=b"SORT SORT=DISPLAY", rfc="5256, 5957", announced=State.LOGGED_IN,
+    capability=b"SORT SORT=DISPLAY ESORT", rfc="5256, 5957, 5267", announced=State.LOGGED_IN,
     commands=(
         Command(b"SORT", State.SELECTED, parse, run, Effect.READS_SEQ),
         Command(b"UID SORT", State.SELECTED, parse, run, Effect.MAY_EXPUNGE),

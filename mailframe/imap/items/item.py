@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Protocol, TypeGuard
@@ -84,6 +84,21 @@ class Span:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A finished value: octets as they are to be sent, a number, a string or a literal with its mark."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """`size` octets that are made while they are sent, as a literal that may hold a NUL (RFC 3516)."""
+
+    size: int
+    pieces: AsyncIterator[bytes]
+
+
 class Section(Protocol):
     """An immutable item whose value is made from the message's octets."""
 
@@ -99,7 +114,7 @@ class Section(Protocol):
     def sets_seen(self) -> bool:
         """Whether fetching it sets \\Seen."""
 
-    async def find(self, message: Message) -> Span | bytes | None:
+    async def find(self, message: Message) -> Span | bytes | Ready | Made | None:
         """Where the octets stand, or the octets themselves; None (told as NIL) if there is no such part."""
 
 

@@ -8,7 +8,9 @@ from mailframe.interfaces.maybe import settled, waits
 from mailframe.interfaces.store import IMailbox
 from mailframe.mime.attributes import attributes, from_scan
 from mailframe.mime.header import split_header
+from mailframe.mime.imapstring import imap_string
 from mailframe.mime.index import Index
+from mailframe.mime.preview import candidates, octets_of, preview_of
 from mailframe.mime.scan import Scanner
 from mailframe.mime.section import Text, locate
 from mailframe.model.mailbox import Attributes, Field
@@ -53,8 +55,7 @@ class Message:
             more = await answer if waits(answer) else answer
             self._kept += more
             self._all = len(more) < wanted
-            if self._breath.due:
-                await self._breath.take()
+            await self.breathe()
         return self._kept
 
     async def read(self, offset: int, size: int) -> bytes:
@@ -78,6 +79,11 @@ class Message:
                 raise NoSuchMessage
             self._size = rows.sizes[0]
         return self._size
+
+    async def breathe(self) -> None:
+        """Let others have their turn, when it is time."""
+        if self._breath.due:
+            await self._breath.take()
 
     async def header_end(self) -> int:
         """Octets of the header block with its empty line; the whole message if that never comes."""
@@ -128,6 +134,18 @@ class Message:
             offset += len(octets)
             await self._breath.take()
         return scanner.finish()
+
+    async def preview(self) -> bytes:
+        """The first words, as a finished string (RFC 8970)."""
+        if not self._packed:
+            made = await self.make_attributes()
+            if made.preview:
+                return made.preview
+        for part in candidates(await self.index()):
+            words = preview_of(await self.read(part.body, octets_of(part)), part)
+            if words:
+                return imap_string(words.encode())
+        return imap_string(b"")
 
     async def locate(self, part: tuple[int, ...], text: Text) -> tuple[int, int] | None:
         """(offset, size) of a section (RFC 3501 section 6.4.5); `text` is "", HEADER, TEXT or MIME; None: no such part."""

@@ -63,9 +63,9 @@ def _section(cursor: Cursor, sets_seen: bool) -> Section:
     label = b"BODY[" + b".".join([b"%d" % number for number in part] + ([text.encode("ascii")] if text else []))
     if names is not None:
         label += (b".FIELDS " if keep else b".FIELDS.NOT ") + writer.parenthesized(map(writer.astring, names))
-    partial = _partial(cursor)
-    label += b"]" if partial is None else b"]<%d>" % partial[0]
-    return Octets(label, sets_seen, part, text, None if names is None else frozenset(map(bytes.lower, names)), keep, partial)
+    piece = partial(cursor)
+    label += b"]" if piece is None else b"]<%d>" % piece[0]
+    return Octets(label, sets_seen, part, text, None if names is None else frozenset(map(bytes.lower, names)), keep, piece)
 
 
 def _specification(cursor: Cursor) -> tuple[tuple[int, ...], Text, list[bytes] | None, bool]:
@@ -74,7 +74,7 @@ def _specification(cursor: Cursor) -> tuple[tuple[int, ...], Text, list[bytes] |
         return (), "", None, True
     part: tuple[int, ...] = ()
     if cursor.peek().isdigit():
-        part = tuple(map(int, cursor.match(_PART, "Part number").group().split(b".")))
+        part = part_number(cursor)
         if not cursor.take(b"."):
             return part, "", None, True
     word = cursor.match(_TEXT, "Section").group().upper()
@@ -86,7 +86,13 @@ def _specification(cursor: Cursor) -> tuple[tuple[int, ...], Text, list[bytes] |
     return part, "HEADER", cursor.list_of(cursor.astring), word == b"HEADER.FIELDS"
 
 
-def _partial(cursor: Cursor) -> tuple[int, int] | None:
+def part_number(cursor: Cursor) -> tuple[int, ...]:
+    """``section-part``"""
+    return tuple(map(int, cursor.match(_PART, "Part number").group().split(b".")))
+
+
+def partial(cursor: Cursor) -> tuple[int, int] | None:
+    """``["<" number "." nz-number ">"]``: (offset, size)."""
     if not cursor.take(b"<"):
         return None
     offset = cursor.number()

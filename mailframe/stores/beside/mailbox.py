@@ -134,6 +134,7 @@ class MailboxBeside:
                 await self._looking.look()
                 uids, refused = (await self._looking.snapshot()).unchanged_since(uids, unchanged_since)
             if not uids:
+                await settled(self.inner.status())          # which refuses a mailbox that is gone
                 return FlagsStored(Rows(), refused)
             base = (await self._looking.known()).modseq
             rows: Rows = (await settled(self.inner.set_flags(uids, change, None))).rows

@@ -25,7 +25,8 @@ from .settings import SqliteSettings
 #: (content id or None, the octets to be kept or None, their size)
 Place = tuple[int | None, bytes | None, int]
 
-_ARRIVE = "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UNKNOWN = (None,) * 5
+_ARRIVE = "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def links_of(message: New) -> Links:
@@ -55,6 +56,16 @@ def append(
     uids = range(counted.uidnext - len(messages), counted.uidnext)
     con.executemany(_ARRIVE, [_row(counted, uid, saved, message, link, place)
                               for uid, message, link, place in zip(uids, messages, links, placed)])
+    return uids
+
+
+def register(con: apsw.Connection, mailbox: int, messages: Sequence[New], saved: int) -> range:
+    """Rows for messages whose octets rest elsewhere, `New.size` of them, and which refer to no content. Raises NoSuchMailbox."""
+    counted = count(con, mailbox, counts_of(messages, [message.size for message in messages]))
+    uids = range(counted.uidnext - len(messages), counted.uidnext)
+    con.executemany(_ARRIVE, [
+        _row(counted, uid, saved, message, message.attributes.links if message.attributes else Links(), (0, None, message.size))
+        for uid, message in zip(uids, messages)])
     return uids
 
 
@@ -153,7 +164,10 @@ class Shelf:
                 raise TryAgainLater(detail=f"no content {octets!r}")
             return int(octets), None, self._content.reference(self._con, int(octets))
         if isinstance(octets, SharedOctets):
-            return self._content.keep(self._con, octets), None, len(octets)
+            if id(octets) not in self._kept:
+                octets.kept = None          # noted by a try that was undone: by now that id may be somebody else's mail
+            self._kept[id(octets)] = content = self._content.keep(self._con, octets)
+            return content, None, len(octets)
         times = self._times[id(octets)]
         if times == 1 and len(octets) <= PIECE:
             return None, octets, len(octets)
@@ -165,6 +179,6 @@ class Shelf:
 def _row(counted: Counted, uid: int, saved: int, message: New, links: Links, place: Place) -> Row:
     content, octets, size = place
     known = message.attributes
-    attributes = (known.version, known.envelope, known.structure, known.index) if known else (None, None, None, None)
+    attributes = (known.version, known.envelope, known.structure, known.index, known.preview) if known else _UNKNOWN
     return (counted.mailbox, uid, signed(message.flags), counted.modseq, message.date, saved, size + len(message.head), content,
             octets, message.head, *attributes, counted.account, links.own, links.parent, links.root)

@@ -64,7 +64,7 @@ def copy_attributes(con: apsw.Connection, source: int, old: Sequence[int], targe
 
     These are half of a copy's octets, and may be missing: of more than SLICE messages they come afterwards, in slices."""
     con.execute(f"""
-        INSERT OR IGNORE INTO attributes SELECT :target, t.uid, m.version, m.envelope, m.structure, m.mime_index
+        INSERT OR IGNORE INTO attributes SELECT :target, t.uid, m.version, m.envelope, m.structure, m.mime_index, m.preview
         {_PAIRED.format('attributes')} CROSS JOIN message AS t ON t.mailbox = :target AND t.uid = {_NEW_UID}""",
         {"uids": uid_set(old), "source": source, "target": target, "first": first})
 

@@ -20,9 +20,10 @@ _WIDE = 100_000
 _COLUMNS: tuple[tuple[Field, str], ...] = (
     (Field.FLAGS, "m.flags"), (Field.MODSEQ, "m.modseq"), (Field.SIZE, "m.size"), (Field.DATE, "m.date"), (Field.SAVED, "m.saved"),
     (Field.ENVELOPE, "coalesce(a.envelope, x'')"), (Field.STRUCTURE, "coalesce(a.structure, x'')"),
-    (Field.INDEX, "coalesce(a.mime_index, x'')"), (Field.EMAILID, EMAIL_ID), (Field.THREADID, THREAD_ID),
+    (Field.INDEX, "coalesce(a.mime_index, x'')"), (Field.PREVIEW, "coalesce(a.preview, x'')"),
+    (Field.EMAILID, EMAIL_ID), (Field.THREADID, THREAD_ID),
 )
-_ATTRIBUTES = Field.ENVELOPE | Field.STRUCTURE | Field.INDEX
+_ATTRIBUTES = Field.ENVELOPE | Field.STRUCTURE | Field.INDEX | Field.PREVIEW
 
 
 async def listing(

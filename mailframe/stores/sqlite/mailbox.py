@@ -172,14 +172,14 @@ class SqliteMailbox:
         return array("I", old), array("I", new)
 
     async def remember(self, uids: Sequence[int], attributes: Sequence[Attributes]) -> None:
-        rows = [(self._number, uid, known.version, known.envelope, known.structure, known.index)
+        rows = [(self._number, uid, known.version, known.envelope, known.structure, known.index, known.preview)
                 for uid, known in zip(uids, attributes, strict=True)]
 
         def job(con: apsw.Connection) -> None:
             con.executemany("""
-                INSERT OR REPLACE INTO attributes SELECT ?1, ?2, ?3, ?4, ?5, ?6
+                INSERT OR REPLACE INTO attributes SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
                 WHERE EXISTS (SELECT 1 FROM message WHERE mailbox = ?1 AND uid = ?2)""", rows)
-        await self._engine.submit(job, sum(len(row[3]) + len(row[4]) + len(row[5]) for row in rows))
+        await self._engine.submit(job, sum(sum(map(len, row[3:])) for row in rows))
 
     async def recent_from(self) -> int:
         found = await self._engine.query(_RECENT, (self._number,))

@@ -15,7 +15,7 @@ _VIEW = """
     CREATE VIEW arrival AS SELECT
         NULL AS mailbox, NULL AS uid, NULL AS flags, NULL AS modseq, NULL AS date, NULL AS saved, NULL AS size, NULL AS content,
         NULL AS octets, NULL AS head, NULL AS version, NULL AS envelope, NULL AS structure, NULL AS mime_index,
-        NULL AS account, NULL AS own, NULL AS parent, NULL AS root;"""
+        NULL AS preview, NULL AS account, NULL AS own, NULL AS parent, NULL AS root;"""
 _CONTENT = """
         INSERT INTO content (size, refs, since) VALUES (length(NEW.octets), 1, NEW.saved);
         INSERT INTO piece VALUES (last_insert_rowid() << 16, NEW.octets);"""
@@ -24,7 +24,7 @@ _TRIGGER = """
         INSERT INTO message VALUES (
             NEW.mailbox, NEW.uid, NEW.flags, NEW.modseq, NEW.date, NEW.saved, NEW.size, {content}, NULL, coalesce({thread}));{links}
         INSERT INTO head SELECT NEW.mailbox, NEW.uid, NEW.head WHERE length(NEW.head) > 0;
-        INSERT INTO attributes SELECT NEW.mailbox, NEW.uid, NEW.version, NEW.envelope, NEW.structure, NEW.mime_index
+        INSERT INTO attributes SELECT NEW.mailbox, NEW.uid, NEW.version, NEW.envelope, NEW.structure, NEW.mime_index, NEW.preview
             WHERE NEW.version IS NOT NULL;
     END;"""
 _LINKED = "(SELECT thread FROM link WHERE account = NEW.account AND hash = NEW.{})"
@@ -122,6 +122,7 @@ MIGRATIONS = (
     -- thread: a hash that all of one conversation have, see THREAD_ID. link: what message ids (as hashes) replies have told
     -- of; the id of a message that answers nothing is not kept, since its conversation is named after it.
     ALTER TABLE message ADD COLUMN thread INTEGER;
+    ALTER TABLE attributes ADD COLUMN preview BLOB NOT NULL DEFAULT x'';
     CREATE TABLE link (account INTEGER, hash INTEGER, thread INTEGER NOT NULL, PRIMARY KEY (account, hash)) WITHOUT ROWID;
     DROP VIEW arrival;
     {_arrival()}

@@ -11,9 +11,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers
+from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, New, NewMailbox
-from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
+from mailframe.model.refusal import InternalError, NoSuchMessage, Refusal, TryAgainLater
 from mailframe.sqlite.errors import EngineError
 
 from .sharding import shard_of
@@ -25,7 +25,7 @@ _PART = 1024 * 1024         # octets of large content copied at once from one fi
 Target = tuple[str, str, New]
 
 
-@implementer(IDelivers, IReadableContent)
+@implementer(IIndexedStore, IDelivers, IReadableContent)
 class ShardedStore:
     """`stores` are the `SqliteStore` of each file, in their order, each with its `shard` set.
 
@@ -76,7 +76,20 @@ class ShardedStore:
         return self.stores[shard_of(account, len(self.stores))]
 
     async def _deliver(self, store: SqliteStore, targets: list[Target], fresh: Sequence[NewMailbox]) -> Sequence[Refusal | None]:
-        """What is wrong with one file is no trouble of the others."""
+        """What is wrong with one file is no trouble of the others, and a message whose content is gone none of other messages."""
+        outcomes: list[Refusal | None] = [None] * len(targets)
+        known: dict[str, str] = {}
+        ready: dict[int, Target] = {}
+        for number, (account, folder, message) in enumerate(targets):
+            try:
+                ready[number] = account, folder, await self._brought(store, message, known)
+            except Refusal as error:
+                outcomes[number] = error
+        for number, outcome in zip(ready, await self._handed(store, list(ready.values()), fresh), strict=True):
+            outcomes[number] = outcome
+        return outcomes
+
+    async def _handed(self, store: SqliteStore, targets: list[Target], fresh: Sequence[NewMailbox]) -> Sequence[Refusal | None]:
         try:
             return await store.deliver(targets, fresh)
         except Refusal as error:
@@ -89,14 +102,18 @@ class ShardedStore:
         return [refusal] * len(targets)
 
     async def _adopted(self, store: SqliteStore, messages: Sequence[New]) -> Sequence[New]:
-        """The messages with staged content copied into the file of `store`, each content once. Raises NoSuchMessage."""
+        """The messages with staged content copied into the file of `store`, each content once. Raises TryAgainLater."""
         known: dict[str, str] = {}
-        for message in messages:
-            if isinstance(message.content, str) and message.content not in known:
-                known[message.content] = await self._copied(store, message.content)
-        if not known:
-            return messages
-        return [replace(each, content=known[each.content]) if isinstance(each.content, str) else each for each in messages]
+        return [await self._brought(store, message, known) for message in messages]
+
+    async def _brought(self, store: SqliteStore, message: New, known: dict[str, str]) -> New:
+        """`message` for `store`; `known` is what has been copied there of one unit's content."""
+        content = message.content
+        if not isinstance(content, str) or store is self.stores[0]:
+            return message
+        if content not in known:
+            known[content] = await self._copied(store, content)
+        return replace(message, content=known[content])
 
     async def _copied(self, store: SqliteStore, content_id: str) -> str:
         staged = await store.stage()
@@ -106,6 +123,9 @@ class ShardedStore:
                 await staged.write(part)
                 offset += len(part)
             return await staged.seal()
+        except NoSuchMessage as gone:           # the sender still has it, and is not to be told that it is refused for good
+            staged.abort()
+            raise TryAgainLater(detail=str(gone)) from gone
         except BaseException:
             staged.abort()
             raise

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers, IJoinedStore
+from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore, IJoinedStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, New, NewMailbox
 from mailframe.model.refusal import Refusal
 from mailframe.sqlite.bundle import Bundled
@@ -24,11 +24,11 @@ from .mailbox import SqliteMailbox
 from .parts import Parts
 from .schema import MIGRATIONS
 from .settings import SqliteSettings
-from .textmaker import TextMaker
+from .textmaker import TextLimits, TextMaker
 from .textsearch import SearchableMailbox
 
 
-@implementer(IJoinedStore, IDelivers, IReadableContent)
+@implementer(IJoinedStore, IIndexedStore, IDelivers, IReadableContent)
 class SqliteStore:
     """`engine` may be shared with others, who register before `start`; `close` closes it, so they stop before.
 
@@ -48,10 +48,16 @@ class SqliteStore:
         self._sweeper = Sweeper("mailboxes", self.sweep, clock)
         self._shard = shard
         engine.register("store", MIGRATIONS)
-        self.texts = TextMaker(engine, self.content, clock, words=settings.search_index) if settings.searches else None
+        self.texts = TextMaker(engine, self.content, clock, words=settings.search_index, limits=TextLimits().among(
+            shard[1])) if settings.searches else None
         self._parts.mailbox = partial(SearchableMailbox, words=settings.search_index) if self.texts else SqliteMailbox
         if shard[1] > 1:
             engine.register(sharding.COMPONENT, sharding.MIGRATIONS)
+
+    @property
+    def parts(self) -> Parts:
+        """What its accounts and mailboxes share, for a store that keeps its index in these tables."""
+        return self._parts
 
     async def start(self) -> None:
         """Raises EngineError with a sentence for people."""
@@ -99,9 +105,6 @@ class SqliteStore:
         self, targets: Sequence[tuple[str, str, New]], fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
     ) -> Sequence[Refusal | None]:
         """See `IDelivers`."""
-        if self.adopt is not None:
-            messages = await self.adopt([message for _, _, message in targets])
-            targets = [(account, folder, message) for (account, folder, _), message in zip(targets, messages, strict=True)]
         unit, after = self.append_unit(targets, fresh)
         kept = {id(message.content): len(message.content) for _, _, message in targets if isinstance(message.content, bytes)}
         outcomes = await self.engine.submit(unit, sum(kept.values()))

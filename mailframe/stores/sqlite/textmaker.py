@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -42,6 +42,11 @@ class TextLimits:
     together_octets: int = 262_144
     patience: int = 600             # looks at content that nothing refers to yet (a queue's, one being staged), then it is left
 
+    def among(self, makers: int) -> TextLimits:
+        """For one of so many makers in one reactor, which together take what one alone would."""
+        return replace(
+            self, share=self.share / makers, busy_jobs_s=self.busy_jobs_s / makers, busy_rest_s=self.busy_rest_s * makers)
+
 
 class TextMaker:
     """What came first is made last: `round` takes new contents, then those that were not ready, then older and older ones.
@@ -54,7 +59,7 @@ class TextMaker:
         version: int = VERSION,
     ) -> None:
         self._engine, self._clock, self._words = engine, clock, words
-        self._limits = limits or TextLimits()
+        self.limits = limits or TextLimits()
         self._version = version
         self._breath = Breath(clock.seconds, self._rest)
         self._maker = ContentText(content, self._breath)
@@ -82,10 +87,10 @@ class TextMaker:
             working.cancel()
 
     async def _work(self) -> None:
-        pause = self._limits.idle_s
+        pause = self.limits.idle_s
         while True:
             await self._sleep(pause)
-            pause = self._limits.idle_s
+            pause = self.limits.idle_s
             try:
                 while await self.round():
                     await self._breath.take()
@@ -97,7 +102,7 @@ class TextMaker:
                 log.failure("making text for search failed, will be tried again")
             else:
                 continue
-            pause = self._limits.retry_s
+            pause = self.limits.retry_s
             self._begin_again()
 
     async def round(self) -> bool:
@@ -106,7 +111,7 @@ class TextMaker:
             await self._look()
         made: list[Text] = []
         size = 0
-        while self._todo and len(made) < self._limits.together and size < self._limits.together_octets:
+        while self._todo and len(made) < self.limits.together and size < self.limits.together_octets:
             content, octets = self._todo.popleft()
             text = await self._maker.text(content, octets)
             if text is not None:
@@ -134,7 +139,7 @@ class TextMaker:
 
     async def _look(self) -> None:
         """Find what has no text yet."""
-        limits = self._limits
+        limits = self.limits
         if self._newest < 0:
             found = await self._engine.read_async("SELECT coalesce(max(id), 0) FROM content")
             self._newest = found[0][0]
@@ -151,7 +156,7 @@ class TextMaker:
 
     async def _page(self, sql: str, beyond: int) -> tuple[int, bool]:
         """The last content looked at, and whether there was any."""
-        rows = await self._engine.read_async(sql, (beyond, self._limits.page, self._version))
+        rows = await self._engine.read_async(sql, (beyond, self.limits.page, self._version))
         for content, octets, references, _ in rows[:-1]:
             self._note(content, octets, references)
         last = rows[-1][0]
@@ -166,12 +171,12 @@ class TextMaker:
     def _note(self, content: int, octets: int | None, references: int, looks: int = 0) -> None:
         if octets is not None and references > 0:
             self._todo.append((content, octets))
-        elif looks < self._limits.patience:
+        elif looks < self.limits.patience:
             self._waiting[content] = looks
 
     async def _rest(self) -> None:
         """After a slice: so long that it had its share of the time, and longer while others write much."""
-        limits, now = self._limits, self._clock.seconds()
+        limits, now = self.limits, self._clock.seconds()
         if now - self._counted > limits.busy_rest_s:
             jobs = self._engine.jobs - self._own_jobs
             self._busy = jobs - self._jobs > limits.busy_jobs_s * (now - self._counted)

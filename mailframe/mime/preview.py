@@ -1,0 +1,75 @@
+"""The first words of a message, as a mail program shows them in a list (RFC 8970)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .charset import decode
+from .index import Index, Part
+from .text import decode_transfer, strip_markup
+
+CHARACTERS = 200            # at most (RFC 8970 section 2)
+LOOKED_AT = 16_384          # octets of an HTML part's body: links and styles take most of some
+PLAIN_OCTETS = 1_024        # of a plain one
+_PARTS = 5                  # text parts that are tried when the first ones say nothing
+_UNSEEN = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\x00-\x1f\x7f-\x9f]+")
+_QUOTED = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
+_STYLE = re.compile(r"<(head|style|script|title)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+
+
+def candidates(index: Index) -> Iterator[Part]:
+    """The text parts to look at, in order: plain before HTML, nothing that is attached, nothing of a message inside."""
+    if len(index.parts) == 1:
+        yield from index.parts if _counts(index, 0) else ()
+        return
+    chosen = [part for number, part in enumerate(index.parts) if _counts(index, number)]
+    yield from sorted(chosen, key=lambda part: part.subtype != b"plain")[:_PARTS]
+
+
+def _counts(index: Index, number: int) -> bool:
+    part = index.parts[number]
+    if part.maintype != b"text" or (part.disposition is not None and part.disposition[0] == b"attachment"):
+        return False
+    while part.parent >= 0:
+        part = index.parts[part.parent]
+        if part.is_message:
+            return False
+    return True
+
+
+def octets_of(part: Part) -> int:
+    """How many octets of the part's body are enough to see what it begins with."""
+    return min(part.end - part.body, PLAIN_OCTETS if part.subtype == b"plain" else LOOKED_AT)
+
+
+def preview_of(body: bytes, part: Part) -> str:
+    """The words that `body`, the first `octets_of` of the part's, begins with; "" when it has none to show."""
+    if len(body) < part.end - part.body and part.encoding != b"7bit":
+        body = body[:body.rfind(b"\n") + 1] or body         # what the cut has left half: an encoded character's beginning
+    text = decode(decode_transfer(body, part.encoding), part.parameter(b"charset") or b"")
+    if part.subtype in (b"html", b"xhtml"):
+        text = strip_markup(_STYLE.sub(" ", text))
+        last = text.rfind("<")
+        text = text[:last] if last > len(text) - 500 and ">" not in text[last:] else text
+    elif ">" in text:
+        text = _QUOTED.sub("", text)
+    text = " ".join(text.split())
+    return _cut(text if text.isprintable() else _UNSEEN.sub(" ", text).strip())
+
+
+def preview(octets: bytes, index: Index) -> str:
+    """Of a whole message, or of as much of its beginning as is at hand."""
+    for part in candidates(index):
+        found = preview_of(octets[part.body:part.body + octets_of(part)], part)
+        if found:
+            return found
+    return ""
+
+
+def _cut(text: str) -> str:
+    """At most `CHARACTERS`, cut between words where there are some, and never within a combined character."""
+    if len(text) <= CHARACTERS:
+        return text.rstrip("\ufffd")
+    end = text.rfind(" ", CHARACTERS // 2, CHARACTERS + 1)
+    return text[:end if end > 0 else CHARACTERS].rstrip()
