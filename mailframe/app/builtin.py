@@ -20,7 +20,6 @@ from mailframe.mime.attributes import VERSION
 from mailframe.model.address import Address
 from mailframe.model.route import Account, Remote, Resolution
 from mailframe.pipeline.local import LocalAgent
-from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.directory import DirectoryContent
 from mailframe.stores.maildir import MaildirStore
@@ -50,8 +49,7 @@ def sqlite(
     for place in range(shards):
         own = path is not None or place > 0
         engine = Engine(shard_path(first, place, shards), context.reactor, name=f"mail{place + 1}") if own else context.engine
-        outside = context.content.shared_outside() if own and context.content else None
-        content = SqliteContent(engine, context.reactor, outside, sole=False) if own else context.content
+        content = context.content.beside(engine) if own and context.content else context.content
         stores.append(SqliteStore(
             engine, context.reactor, content=content, attributes_version=VERSION, settings=settings, shard=(place, shards)))
     return stores[0] if shards == 1 else ShardedStore(stores)

@@ -185,7 +185,7 @@ def _findings(folder: Path, store: StoreFiles) -> str:
     for path in store.databases:
         copied = store.place(folder, path)
         content = folder / "content" if store.content else None
-        findings += examine(copied, content, running=True)      # what was being taken in at that moment is no fault
+        findings += examine(copied, content)
         for suffix in ("-wal", "-shm"):
             copied.with_name(copied.name + suffix).unlink(missing_ok=True)
     number = f"{len(findings)} {'thing is' if len(findings) == 1 else 'things are'}"

@@ -28,15 +28,13 @@ _ROUNDS = 4                 # mending one thing may bring another to light: a ta
 _INDEX = re.compile(r"missing from index|wrong # of entries in index|non-unique entry in index|values differ from index")
 
 
-def examine(path: Path, content: Path | None = None, *, running: bool | None = None) -> list[Finding]:
+def examine(path: Path, content: Path | None = None) -> list[Finding]:
     """Everything that is wrong with one database, at one moment, and with what it refers to in the folder `content`.
-    `running`: whether a server is at work in it, where that is known. Raises EngineError."""
-    if running is None:
-        running = files.in_use(path)
+    A server may be at work in it, or have been killed. Raises EngineError."""
     with held(path) as con:
         findings = unsound(con)
         try:
-            findings += found(con, checks(con, path, content), running)
+            findings += found(con, checks(con, path, content))
         except EngineError:
             if not findings:
                 raise
@@ -63,7 +61,7 @@ def repair(store: StoreFiles, say: Say, *, copy: bool = True) -> None:
 
 
 def _repair(path: Path, content: Path | None, say: Say, copy: bool) -> None:
-    if not examine(path, content, running=False):
+    if not examine(path, content):
         return
     moment = time.strftime("%Y%m%dT%H%M%S")
     if copy:

@@ -40,7 +40,7 @@ def reshard(config: Config, number: int, say: Say) -> None:
             raise EngineError(f"there are no mailboxes in {first}; only the sqlite storage is dealt out")
         messages = sum(_messages(path) for path in old)
         for path in old:
-            if findings := examine(path, store.content, running=True):     # what a crash left half staged is not taken along
+            if findings := examine(path, store.content):
                 raise EngineError(f"{path.name}: {findings[0].words}; do mailframe store check --repair first")
         _deal(old, number, messages, store.content, say)
         _put_in_place(old, number)
@@ -67,7 +67,7 @@ def _deal(old: list[Path], number: int, messages: int, content: Path | None, say
                 mended(con, checks(con, fresh))         # content is counted by who refers to it in this file
         finally:
             con.close()
-        if findings := examine(fresh, content, running=False):
+        if findings := examine(fresh, content):
             raise EngineError(f"{fresh.name}: {findings[0].words}; the old files stay as they are")
         files.owned_like(fresh, first)
         files.sync(fresh)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from itertools import compress
+from typing import NamedTuple
 
 from twisted.logger import Logger
 
@@ -12,7 +13,7 @@ from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAttributeCache
 from mailframe.model.flags import SEEN, FlagChange
 from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows, uid_ranges
-from mailframe.model.refusal import NoSuchMessage
+from mailframe.model.refusal import NoSuchMessage, TryAgainLater
 from mailframe.pacing.breath import Breath
 
 from . import writer
@@ -30,6 +31,13 @@ _log = Logger()
 
 class Unfulfilled(Gone):
     """A literal was announced and its octets could not be read to the end: only closing the connection is honest."""
+
+
+class Begun(NamedTuple):
+    """A section too large to be read before it is announced, and its first octets, which have been read."""
+
+    span: Span
+    octets: bytes
 
 
 class Fetching:
@@ -176,7 +184,8 @@ class Fetching:
 
     async def _message(self, head: bytes, message: Message) -> None:
         """One message with its sections. What is small is read before anything is announced, so that a message which
-        goes away meanwhile costs an item, not the connection; what is large the store has promised to keep readable."""
+        goes away meanwhile costs an item, not the connection; what is large the store has promised to keep readable, and
+        shows by its beginning that it can."""
         try:
             found = await self._find(message)
         except NoSuchMessage:
@@ -188,8 +197,8 @@ class Fetching:
             label = section.label if section is self._plan.sections[0] else b" " + section.label
             if where is None:
                 out.write(label + b" NIL")
-            elif isinstance(where, Span):
-                out.write(b"%b {%d}\r\n" % (label, where.size))
+            elif isinstance(where, Begun):
+                out.write(b"%b {%d}\r\n" % (label, where.span.size))
                 await self._stream(message, where)
             elif isinstance(where, Made):
                 out.write(b"%b ~{%d}\r\n" % (label, where.size))
@@ -204,13 +213,18 @@ class Fetching:
         if self._breath.due:
             await self._breath.take()
 
-    async def _find(self, message: Message) -> list[Span | bytes | Ready | Made | None]:
-        found: list[Span | bytes | Ready | Made | None] = []
+    async def _find(self, message: Message) -> list[Begun | bytes | Ready | Made | None]:
+        found: list[Begun | bytes | Ready | Made | None] = []
         room = READ_AHEAD
         for section in self._plan.sections:
             where = await section.find(message)
             if isinstance(where, Span) and where.size <= min(room, SLICE):
                 where = await message.read(where.offset, where.size)
+            if isinstance(where, Span):
+                begun = await self._begin(message, where, min(room, SLICE))
+                room -= len(begun.octets)
+                found.append(begun)
+                continue
             if isinstance(where, bytes):
                 room -= len(where)
                 where = where.replace(b"\0", NUL_SHOWN)
@@ -219,14 +233,23 @@ class Fetching:
             found.append(where)
         return found
 
-    async def _stream(self, message: Message, span: Span) -> None:
+    async def _begin(self, message: Message, span: Span, size: int) -> Begun:
+        octets = await message.read(span.offset, size) if size > 0 else b""
+        if len(octets) < size:
+            raise TryAgainLater(detail=f"message {message.uid} ends before the size that was told")
+        return Begun(span, octets.replace(b"\0", NUL_SHOWN))
+
+    async def _stream(self, message: Message, begun: Begun) -> None:
         """A large literal in slices, each when the client has taken the last (I3)."""
-        offset, left = span.offset, span.size
+        out, (span, octets) = self._context.out, begun
+        out.write(octets)
+        offset, left = span.offset + len(octets), span.size - len(octets)
         while left:
-            octets = await self._read(message, offset, min(left, SLICE))
-            self._context.out.write(octets)
-            offset, left = offset + len(octets), left - len(octets)
             await self._context.drained()
+            octets = await self._read(message, offset, min(left, SLICE))
+            out.write(octets)
+            offset, left = offset + len(octets), left - len(octets)
+        await self._context.drained()
 
     async def _make(self, message: Message, made: Made) -> None:
         """As `_stream`, of octets that are made on the way."""

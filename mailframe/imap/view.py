@@ -139,7 +139,7 @@ class View:
     def apply(self, rows: Rows, vanished: Iterable[int] = ()) -> None:
         """Take in what `IMailbox.changes` said: nothing is told before `tell`."""
         uids = self.uids
-        for index, uid in enumerate(rows.uids):
+        for index, uid in enumerate(() if self._is_known(rows) else rows.uids):
             modseq = rows.modseqs[index] if rows.modseqs else 0
             if not uids or uid > uids[-1]:
                 self._append(uid, rows.flags[index], modseq)
@@ -151,6 +151,13 @@ class View:
             place = bisect_left(uids, uid)
             if place < len(uids) and uids[place] == uid:
                 self._gone.add(uid)
+
+    def _is_known(self, rows: Rows) -> bool:
+        """Whether it all stands here already, side by side: after this session's own change of many flags."""
+        start = bisect_left(self.uids, rows.uids[0]) if len(rows) else 0
+        stop = start + len(rows)
+        return (self.uids[start:stop] == rows.uids and self.flags[start:stop] == rows.flags
+                and (not self.modseqs or not rows.modseqs or self.modseqs[start:stop] == rows.modseqs))
 
     def _append(self, uid: int, flags: int, modseq: int) -> None:
         self.uids.append(uid)
@@ -176,6 +183,14 @@ class View:
 
     def told(self, rows: Rows) -> None:
         """The client has just been told these uids' flags and modseqs by the running command: nothing is left to tell."""
+        start = bisect_left(self.uids, rows.uids[0]) if len(rows) else 0
+        stop = start + len(rows)
+        if self.uids[start:stop] == rows.uids:          # side by side, as they mostly are
+            self.flags[start:stop] = rows.flags
+            if self.modseqs and rows.modseqs:
+                self.modseqs[start:stop] = rows.modseqs
+            self._changed.difference_update(rows.uids)
+            return
         for index, uid in enumerate(rows.uids):
             place = bisect_left(self.uids, uid)
             if place < len(self.uids) and self.uids[place] == uid:

@@ -27,7 +27,6 @@ class Check:
     words: str
     remedy: str
     mend: Mend
-    at_rest: bool = False       # only a fault while no server runs: on a running one it is work in progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +40,11 @@ class Finding:
         return f"{self.words} (repair: {self.remedy})"
 
 
-def found(con: apsw.Connection, checks: Sequence[Check], running: bool = False) -> Iterator[Finding]:
+def found(con: apsw.Connection, checks: Sequence[Check]) -> Iterator[Finding]:
     """What the checks find, as it is found. Raises apsw.Error where pages cannot be read."""
     for check in checks:
-        if not (check.at_rest and running):
-            for row in _faults(con, check):
-                yield Finding(check.words.format(**row), check.remedy)
+        for row in _faults(con, check):
+            yield Finding(check.words.format(**row), check.remedy)
 
 
 def mended(con: apsw.Connection, checks: Sequence[Check]) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import apsw
@@ -9,7 +10,6 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IContentStore, IReadableContent, IStaged
-from mailframe.interfaces.maybe import settled
 from mailframe.model.mailbox import SharedOctets
 from mailframe.model.refusal import NoSuchMessage, TryAgainLater
 
@@ -34,15 +34,17 @@ class SqliteContent:
     """Content of one engine. Methods that take a connection are for use inside the writer's jobs.
 
     With `outside`, a started content store, what is larger than a piece rests there and this is the ledger: which ids there
-    are, and how many refer to each. Whoever gives it closes it, after the engine. With `sole`, what is there and is unknown
-    here for a day is an orphan and removed.
+    are, and how many refer to each. Whoever gives it closes it, after the engine. What is there and for a day is
+    unknown here, and in each ledger that was made `beside` this one, is an orphan and removed.
     """
 
-    def __init__(self, engine: Engine, clock: IReactorTime, outside: IContentStore | None = None, *, sole: bool = True) -> None:
+    def __init__(self, engine: Engine, clock: IReactorTime, outside: IContentStore | None = None) -> None:
         self.engine = engine
         self.clock = clock
-        self._outside = Outside(engine, clock, outside, sole) if outside is not None else None
-        self._sweeper = Sweeper("content", self.sweep, clock)
+        self._outside = Outside(engine, clock, outside) if outside is not None else None
+        self._sweeper = Sweeper("mailboxes and content", self.sweep, clock)
+        #: Awaited before a sweep: those who name content without a reference for as long as it stays.
+        self.forgetting: list[Callable[[], Awaitable[object]]] = []
         engine.register("content", MIGRATIONS)
 
     async def start(self) -> None:
@@ -50,6 +52,8 @@ class SqliteContent:
         if self._sweeper.running:
             return
         self._sweeper.start()
+        if self._outside is not None:
+            await self._outside.start()
         await self.engine.submit(_give_up_unfinished)
 
     def require_outside(self) -> None:
@@ -58,12 +62,12 @@ class SqliteContent:
             raise EngineError(f"large messages of the database {self.engine.path} rest in a content store, which is not named now "
                               '(content = "directory", or what it was before)')
 
-    def shared_outside(self) -> IContentStore | None:
-        """The content store, for another ledger (with `sole` false): from now on this one leaves alone what it does not know."""
-        if self._outside is None:
-            return None
-        self._outside.sole = False
-        return self._outside.store
+    def beside(self, engine: Engine) -> SqliteContent:
+        """Before the start: content of another engine, which keeps what is large in the same content store, if there is one."""
+        other = SqliteContent(engine, self.clock)
+        if self._outside is not None:
+            other._outside = self._outside.beside(engine)
+        return other
 
     def stop(self) -> None:
         """Before the engine is closed. Again: does nothing."""
@@ -97,7 +101,7 @@ class SqliteContent:
         """`size` octets from `offset` on, shorter at the end. Raises NoSuchMessage when the content is gone."""
         number = _number(content_id)
         if self._outside is not None and (place := self._outside.place(number)) is not None:
-            return await settled(self._outside.store.read(place, offset, size))
+            return await self._outside.read(number, place, offset, size)
         base = number << PIECE_BITS
         first = offset // PIECE
         last = min((offset + max(size, 1) - 1) // PIECE, (1 << PIECE_BITS) - 1)
@@ -127,6 +131,8 @@ class SqliteContent:
     async def sweep(self) -> int:
         """Remove what nobody has referred to for ten minutes; returns how many contents. In slices of few milliseconds."""
         removed, more, before = 0, True, self.clock.seconds() - GRACE_S
+        for forget in self.forgetting:
+            await forget()
         while more:
             count, more = await self.engine.submit(partial(_sweep_slice, before=before))
             removed += count

@@ -31,6 +31,7 @@ class Referrer:
 def checks(referrers: Sequence[Referrer], lost: Sequence[Check], keep: Keep, columns: Sequence[str]) -> list[Check]:
     """`lost` is done for content that is not whole before that is filled up; `keep` finds a place for what nobody has.
 
+    What was half staged or half removed at a crash is no fault: the next start gives it up, and the sweeper takes it away.
     `columns` are those of the table: without `outside`, or where it is NULL, the octets are pieces of this database.
     """
     every = _every(referrers)
@@ -53,13 +54,6 @@ def checks(referrers: Sequence[Referrer], lost: Sequence[Check], keep: Keep, col
             WHERE refs != coalesce(n, 0)""",
               "content {content}: {refs} messages are said to have it, and {n} do", "count them", """
             UPDATE content SET refs = :n, since = CASE WHEN :n = 0 THEN unixepoch() ELSE since END WHERE id = :content"""),
-        Check(f"""
-            SELECT id AS content, (SELECT count(*) FROM piece
-                WHERE piece.id BETWEEN content.id << {PIECE_BITS} AND (content.id + 1 << {PIECE_BITS}) - 1) AS n
-            FROM content WHERE size IS NULL AND refs = 0""",
-              "content {content}: {n} pieces of a message that never came to its end", "remove them", f"""
-            DELETE FROM piece WHERE id BETWEEN :content << {PIECE_BITS} AND (:content + 1 << {PIECE_BITS}) - 1;
-            DELETE FROM content WHERE id = :content""", at_rest=True),
     ]
 
 

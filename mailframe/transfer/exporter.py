@@ -136,6 +136,7 @@ class Exporter:
             offset = 0
             while octets:
                 await self._tree.write(octets)
+                await self._breath.take()
                 offset += len(octets)
                 octets = await settled(mailbox.read(message.uid, offset, SLICE_OCTETS)) if offset < message.size else b""
         except NoSuchMessage:

@@ -45,7 +45,9 @@ def test_plain_files_are_the_default_and_queue_and_mailboxes_share_them(tmp_path
     assert made.store.content is made.spool.content
     elsewhere = parts(tmp_path, storage=PluginSpec.short("sqlite:mail.db"))
     assert elsewhere.store.content is not elsewhere.spool.content
-    assert elsewhere.store.content.shared_outside() is elsewhere.spool.content.shared_outside() is elsewhere.content
+    one, other = elsewhere.store.content, elsewhere.spool.content
+    assert one._outside.store is other._outside.store is elsewhere.content
+    assert other._outside.others == [one.engine]
 
 
 def test_a_wrong_setting_is_a_sentence(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """A mailframe server in a process of its own that measures its reactor's heartbeat (I2); one JSON line on request.
 
 Reads lines on standard input: "report" prints what was measured since the last report, "profile" begins a profile of the
-reactor's thread and "profile PATH" ends it and writes it there; end of input stops the server. It logs as under
-``twistd --logfile``, to a file in its data folder: what that costs counts.
+reactor's thread and "profile PATH" ends it and writes it there, "watch PATH" from now on writes there what every thread was at
+whenever a beat is 20 ms late; end of input stops the server. It logs as under ``twistd --logfile``, to a file in its data
+folder: what that costs counts. The storage is a short option, or a table in JSON.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import gc
 import json
 import resource
 import sys
+import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +35,25 @@ from mailframe.smtp.settings import SmtpSettings
 
 reactor: Any = _reactor
 BEAT_S = 0.001
+WATCHED_S = 0.006
 LARGEST = 1 << 30
 
 
 class Heartbeat:
-    """How late a call comes that is due every millisecond."""
+    """How late a call comes that is due every millisecond, and how long the reactor itself computed meanwhile at most."""
 
     def __init__(self) -> None:
         self.delays: list[float] = []
+        self.busiest = 0.0
+        self._cpu = time.thread_time()
         self._due = time.perf_counter() + BEAT_S
         reactor.callLater(BEAT_S, self._beat)
 
     def _beat(self) -> None:
         now = time.perf_counter()
         self.delays.append(max(0.0, now - self._due))
+        cpu = time.thread_time()
+        self.busiest, self._cpu = max(self.busiest, cpu - self._cpu), cpu
         self._due = now + BEAT_S
         reactor.callLater(BEAT_S, self._beat)
 
@@ -53,6 +61,26 @@ class Heartbeat:
         """All delays since the last report, in milliseconds."""
         delays, self.delays = self.delays, []
         return [round(1000 * delay, 3) for delay in delays]
+
+    def watch(self, path: Path) -> None:
+        """Write there what all threads are at when the reactor is late. Who computes in C without a pause is not caught at it."""
+        threading.Thread(target=self._watching, args=(path, threading.get_native_id()), daemon=True).start()
+
+    def _watching(self, path: Path, thread: int) -> None:
+        seen = 0.0
+        with path.open("a") as file:
+            while True:
+                time.sleep(0.002)
+                late, due = time.perf_counter() - self._due, self._due
+                if late < WATCHED_S or due == seen:
+                    continue
+                seen = due
+                kernel = Path(f"/proc/self/task/{thread}/wchan").read_text()
+                print(f"---- {1000 * late:.0f} ms late already, the kernel: {kernel}", file=file)
+                for ident, frame in sys._current_frames().items():
+                    if ident != threading.get_ident():
+                        print(f"thread {ident}\n", *traceback.format_stack(frame)[-9:], file=file)
+                file.flush()
 
 
 class Collector:
@@ -91,14 +119,18 @@ class Commands(LineReceiver):
         word, _, path = line.decode().partition(" ")
         if word == "profile":
             self._profile(path)
+        elif word == "watch":
+            self.heartbeat.watch(Path(path))
         else:
-            print(json.dumps(self._report()), flush=True)
+            self.sendLine(json.dumps(self._report()).encode())     # a pipe takes 64 KiB at once
 
     def _report(self) -> dict[str, Any]:
         engine = getattr(self.service.parts.store, "engine", None)
+        busiest, self.heartbeat.busiest = self.heartbeat.busiest, 0.0
         cpu, self.cpu = time.process_time() - self.cpu, time.process_time()
         return {
             "heartbeat_ms": self.heartbeat.report(), "cpu_s": round(cpu, 3), "collector": self.collector.report(),
+            "busiest_ms": round(1000 * busiest, 3),
             "commits": getattr(engine, "commits", 0), "jobs": getattr(engine, "jobs", 0),
             "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
@@ -117,6 +149,13 @@ class Commands(LineReceiver):
             reactor.stop()
 
 
+def chosen(storage: str) -> PluginSpec:
+    if not storage.startswith("{"):
+        return PluginSpec.short(storage)
+    settings = json.loads(storage)
+    return PluginSpec(settings.pop("plugin"), settings)
+
+
 def main(data: Path, storage: str) -> None:
     log = LogFile.fromFullPath(str(data / "twistd.log"))  # type: ignore[no-untyped-call]
     globalLogBeginner.beginLoggingTo([textFileLogObserver(log)], redirectStandardIO=False)
@@ -127,7 +166,7 @@ def main(data: Path, storage: str) -> None:
             "imap": Listener("imap", "tcp:0:interface=127.0.0.1", plaintext_login="always"),
             "pop3": Listener("pop3", "tcp:0:interface=127.0.0.1", plaintext_login="always"),
         },
-        auth=(PluginSpec("file", {"path": str(data / "accounts")}),), storage=PluginSpec.short(storage),
+        auth=(PluginSpec("file", {"path": str(data / "accounts")}),), storage=chosen(storage),
         pipeline=PipelineSettings(max_octets=LARGEST), smtp=SmtpSettings(max_message_octets=LARGEST),
         imap=ImapSettings(max_message_octets=LARGEST),
     )

@@ -138,3 +138,67 @@ def refused_to_start(folder: Path, file: Path) -> None:
     assert done.returncode == 1 and len(sentences) == 1 and "Traceback" not in done.stdout + done.stderr, done
     assert file.name in sentences[0]
     assert file.read_bytes() == before, "it is left to the person who comes to look"
+
+
+LARGE = 1_500_000
+
+
+def delete(file: Path) -> None:
+    file.unlink()
+
+
+def truncate(file: Path) -> None:
+    with open(file, "r+b") as disk:
+        disk.truncate(400_000)
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def make_unreadable(file: Path) -> None:
+    """For root as well: nobody reads a folder's octets."""
+    file.unlink()
+    file.mkdir()
+
+
+SPOIL = (delete, truncate, empty, make_unreadable)
+
+
+def test_a_spoilt_content_file_costs_who_reads_it_that_one_answer(tmp_path: Path) -> None:
+    """Messages 1 and 6 are well, those between are spoilt in as many ways, while the server runs."""
+    prepare(tmp_path)
+    keys = ["before", *(spoil.__name__ for spoil in SPOIL), "behind"]
+    server = start(tmp_path)
+    with running(server.child):
+        for key in keys:
+            with server.smtp() as smtp:
+                assert smtp.mail("a@x.example", [f"alice@{DOMAIN}"], message(key, LARGE))[0] == 250
+        files = {file.read_bytes()[:60].split(b"\r\n")[0].removeprefix(b"Subject: ").decode(): file
+                 for file in (tmp_path / "data" / "content").glob("*/*/*")}
+        for spoil in SPOIL:
+            spoil(files[spoil.__name__])
+        with server.imap() as imap:
+            imap.ok("SELECT INBOX")
+            for number, key in enumerate(keys, 1):
+                for items in ("BODY.PEEK[]", "BODY.PEEK[TEXT]", "BODY.PEEK[]<1000000.100>", "BODY.PEEK[]<1000000.400000>"):
+                    answer, _ = imap.say(f"FETCH {number} {items}")
+                    assert answer.startswith(b"OK" if key[0] == "b" else b"NO [UNAVAILABLE]"), (key, items, answer)
+            assert imap.say("SEARCH BODY zzz")[0].startswith(b"NO [UNAVAILABLE]")
+            for command in ("FETCH 1:* (FLAGS UID RFC822.SIZE ENVELOPE)", "STORE 2:5 +FLAGS (\\Seen)", "NOOP"):
+                imap.ok(command)
+        with server.pop3() as pop3:
+            for number, key in enumerate(keys, 1):
+                assert pop3.say(f"RETR {number}").startswith(b"+OK" if key[0] == "b" else b"-ERR"), key
+                if key[0] == "b":
+                    pop3.lines()
+            pop3.ok("QUIT")
+        for key in keys:
+            with server.smtp() as smtp:     # the same octets come again, and nothing of what is spoilt is used for them
+                assert smtp.mail("a@x.example", [f"bob@{DOMAIN}"], message(key, LARGE))[0] == 250, key
+        assert [message(key, LARGE) in text for key, text in zip(keys, server.texts("bob"), strict=True)] == [True] * len(keys)
+        assert server.child.process.poll() is None
+        assert "Traceback" not in server.child.output, server.child.output
+        for spoil in SPOIL:
+            line, *_ = [line for line in server.child.output.splitlines() if files[spoil.__name__].name in line]
+            assert "cannot be read" in line and "mailframe store check" in line, line

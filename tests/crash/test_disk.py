@@ -146,6 +146,50 @@ def test_a_full_disk_is_said_and_recovers_when_there_is_space(small_disk: Path) 
     assert faults(small_disk / "data", small_disk / "copy") == []
 
 
+@pytest.fixture
+def content_folder(folder: Path) -> Iterator[Path]:
+    """Where large messages rest: a mount of its own over itself, which `remount_bound` makes read-only and back."""
+    content = folder / "data" / "content"
+    content.mkdir(mode=0o700)
+    done = subprocess.run(["unshare", "-m", "true"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
+    yield content
+    while subprocess.run(["umount", "-l", str(content)], capture_output=True, check=False).returncode == 0:
+        pass
+
+
+def test_a_content_folder_that_turns_read_only_takes_small_mail_and_then_large_again(folder: Path, content_folder: Path) -> None:
+    """A file system cannot be remounted under a database that is open; the files of content have nobody who holds them."""
+    taken: list[str] = []
+    server = start(folder)
+    with running(server.child):
+        with server.smtp() as smtp:
+            assert smtp.mail("a@x.example", [f"alice@{DOMAIN}"], message("key0", 700_000))[0] == 250
+        taken.append("key0")
+        subprocess.run(["mount", "--bind", str(content_folder), str(content_folder)], check=True)
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(content_folder)], check=True)
+        with server.smtp() as smtp:
+            for _ in range(2):
+                code, text = smtp.mail("a@x.example", [f"alice@{DOMAIN}"], message("no", 700_000))
+                assert code in (451, 452), text
+            assert smtp.mail("a@x.example", [f"alice@{DOMAIN}"], message("small", 7_000))[0] == 250
+        taken.append("small")
+        with reading(server) as imap:
+            assert imap.say("APPEND INBOX {}", message("no", 700_000))[0].startswith(b"NO [")
+            imap.ok("APPEND INBOX {}", message("smaller", 1_000))
+            imap.ok("STORE 1 +FLAGS (\\Seen)")
+        taken.append("smaller")
+        said = [line for line in server.child.output.splitlines() if "ead-only file system" in line]
+        assert said and str(content_folder.name) in said[0], server.child.output
+        subprocess.run(["umount", "-l", str(content_folder)], check=True)
+        with server.smtp() as smtp:
+            assert smtp.mail("a@x.example", [f"alice@{DOMAIN}"], message("large", 700_000))[0] == 250
+        assert_recovered(server, [*taken, "large"])
+        assert "Traceback" not in server.child.output, server.child.output
+    assert faults(folder / "data", folder / "copy") == []
+
+
 def test_killed_with_a_full_disk_that_then_takes_no_writes_nothing_is_lost(small_disk: Path) -> None:
     ballast = small_disk / "data" / "ballast"
     ballast.write_bytes(b"\1" * 1_500_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -25,13 +26,16 @@ LARGE = b"l" * (PIECE + 1)
 class World:
     """A ledger over a content store in memory, at one time."""
 
-    def __init__(self, outside: MemoryContent | None = None, *, sole: bool = True) -> None:
+    def __init__(self, outside: MemoryContent | None = None, *, beside: World | None = None, engine: Any = None) -> None:
         self.clock: Any = Clock()
         self.clock.advance(1_000_000)
         self.outside = outside if outside is not None else MemoryContent()
-        self.engine: Any = InlineEngine()
-        self.engine.path = "mail.db"
-        self.content = SqliteContent(self.engine, self.clock, self.outside, sole=sole)    # type: ignore[arg-type]
+        self.engine: Any = InlineEngine() if engine is None else engine
+        self.engine.path = Path("mail2.db" if beside else "mail.db")
+        if beside is None:
+            self.content = SqliteContent(self.engine, self.clock, self.outside)    # type: ignore[arg-type]
+        else:
+            self.clock, self.outside, self.content = beside.clock, beside.outside, beside.content.beside(self.engine)
 
     def kept(self, octets: bytes = LARGE) -> str:
         staged = result_of(self.content.stage())
@@ -183,19 +187,38 @@ def test_a_database_that_knows_next_to_nothing_removes_nothing() -> None:
     assert len(world.outside.kept) == 1_100
 
 
-def test_two_ledgers_over_one_store_leave_one_another_alone() -> None:
+def test_two_ledgers_over_one_store_leave_one_another_alone_and_orphans_go() -> None:
     one = World()
-    shared: Any = one.content.shared_outside()
-    two = World(shared, sole=False)
+    two = World(beside=one)
+    for world in (one, two):
+        result_of(world.content.start())
     names = one.kept(), two.kept()
+    orphan = one.outside.keep(b"sealed before a crash")
     for world, name in zip((one, two), names):
         world.refer(name)
-        for _ in range(3):
-            world.sweep(ORPHAN_S)
-    assert len(one.outside.kept) == 2
+    for world in (one, two) * 3:
+        world.sweep(ORPHAN_S)
+    assert len(one.outside.kept) == 2 and orphan not in one.outside.kept
     one.engine.submit(lambda con: one.content.release(con, int(names[0])))
     one.sweep()
+    assert len(one.outside.kept) == 1
     assert result_of(two.content.read(names[1], 0, 1)) == b"l"
+    one.content.stop()
+    two.content.stop()
+
+
+def test_where_another_database_ever_kept_content_nothing_is_an_orphan_without_it() -> None:
+    """The storage was set to something else for some days: its mail is there when it is set back."""
+    one = World()
+    two = World(beside=one)
+    result_of(one.content.start())
+    name = two.kept()
+    two.refer(name)
+    one.content.stop()
+    alone = World(one.outside, engine=_Same(one.engine))
+    for _ in range(4):
+        alone.sweep(ORPHAN_S)
+    assert result_of(two.content.read(name, 0, 1)) == b"l"
 
 
 def test_a_row_that_cannot_be_written_leaves_nothing_outside() -> None:

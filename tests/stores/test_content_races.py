@@ -121,6 +121,18 @@ class Races(Cases, TemporaryPlaces, TestCase):
         self.assertEqual((0, 0), self.kept(store))
 
     @cases(BOTH)
+    async def test_an_expunged_message_is_forgotten_before_its_content_goes(self, files: bool) -> None:
+        """A kill in between would leave what `store check` calls a fault."""
+        store = await self.opened(files)
+        inbox = await self.inbox(store)
+        uid = await self.delivered(store, inbox)
+        await inbox.expunge([uid], False)
+        self.clock.advance(GRACE_S + 1)
+        await store.content.sweep()
+        self.assertEqual([(0,)], store.engine.read("SELECT count(*) FROM lingering"))
+        self.assertEqual((0, 0), self.kept(store))
+
+    @cases(BOTH)
     async def test_one_of_many_recipients_expunges(self, files: bool) -> None:
         store = await self.opened(files)
         boxes = [await self.inbox(store, name) for name in ("ada", "bob", "eve")]

@@ -36,6 +36,8 @@ def in_each(number: int) -> list[str]:
 
 
 class ShardedStoreTests(StoreContract, TestCase):
+    child_factory = "support.crash_factories:sharded"
+
     def make_store(self) -> IMailStore:
         self.path = Path(self.mktemp()) / "mail.db"
         store: IMailStore = sharded(self.path)

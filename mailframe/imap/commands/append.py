@@ -9,6 +9,7 @@ from mailframe.interfaces.store import IMailbox
 from mailframe.model.flags import flag_mask, system_bit
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus, New
 from mailframe.model.refusal import LimitReached, MessageTooBig, NoSuchMailbox, Refusal
+from mailframe.pacing.breath import Breath
 from mailframe.staging.intake import MEMORY_OCTETS, Intake
 
 from .. import numset
@@ -104,6 +105,7 @@ async def _taken(context: Context, mailbox: IMailbox, literal: Literal | None, h
     messages: list[New] = []
     intakes: list[Intake] = []
     memory = 0
+    breath = Breath(context.clock.seconds, context.breathe)     # what came with one read may be a hundred messages
     try:
         while literal is not None:
             if len(intakes) >= MAX_MESSAGES or memory > MAX_MEMORY_OCTETS:
@@ -119,6 +121,7 @@ async def _taken(context: Context, mailbox: IMailbox, literal: Literal | None, h
             if literal is not None:
                 heading = parse_heading(rest)
             rest.end()
+            await breath.take()
     except BaseException:
         for intake in intakes:
             intake.abort()

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 
 from mailframe.model.mailbox import Changes, Rows
+from mailframe.pacing.breath import Breath
 from mailframe.sqlite.engine import Engine
 from mailframe.sqlite.rows import Row
 from mailframe.stores.sqlite.schema import masks
@@ -17,7 +18,7 @@ from mailframe.stores.sqlite.schema import masks
 from . import ledger
 from .ledger import Known, News, Noted
 from .schema import BY_CHANGE, MIGRATIONS
-from .snapshot import Snapshot
+from .snapshot import Entry, Snapshot
 
 PAGE = 5_000            # messages looked at in one turn of the reactor: a few milliseconds
 _INLINE = 1_000         # rows read in the reactor's thread
@@ -135,7 +136,12 @@ class Index:
             last = await self._whole(known)
         elif last.modseq < known.modseq:
             changed, gone = await self._since(known.number, last.modseq)
-            last = last.later(known.modseq, _typed(changed), [row[0] for row in gone])
+            breath = Breath(self._clock.seconds, self.turn)
+            entries: list[Entry] = []
+            for start in range(0, len(changed), _INLINE):
+                entries += _typed(changed[start:start + _INLINE])
+                await breath.take()
+            last = await breath.through(last.later(known.modseq, entries, [row[0] for row in gone]))
         best = shared.snapshot
         if best is None or best.number != known.number or best.modseq < last.modseq:
             shared.snapshot = last
@@ -160,8 +166,13 @@ class Index:
     async def changes(self, known: Known, since: int) -> Changes:
         """What is noted with a greater mod-sequence than `since`. The cursor is left to the caller."""
         changed, gone = await self._since(known.number, since)
-        rows = Rows(array("I", [row[0] for row in changed]), masks([row[1] for row in changed]),
-                    array("Q", [row[2] for row in changed]))
+        breath, rows = Breath(self._clock.seconds, self.turn), Rows()
+        for start in range(0, len(changed), _INLINE):
+            some = changed[start:start + _INLINE]
+            rows.uids.extend([row[0] for row in some])
+            rows.flags += masks([row[1] for row in some])
+            rows.modseqs.extend([row[2] for row in some])
+            await breath.take()
         return Changes(None, rows, array("I", sorted(row[0] for row in gone)))
 
     async def _since(self, number: int, since: int) -> tuple[list[Row], list[Row]]:
@@ -174,5 +185,5 @@ class Index:
         return rows if len(rows) < _INLINE else await self.engine.query(sql, parameters, bulk=True)
 
 
-def _typed(rows: list[Row]) -> list[tuple[int, int, int]]:
+def _typed(rows: list[Row]) -> list[Entry]:
     return [(uid, flags, modseq) for (uid, _, modseq), flags in zip(rows, masks([row[1] for row in rows]))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import secrets
@@ -21,8 +20,6 @@ _STAGING = "staging"
 _SUFFIX = 8                 # random octets behind the sum: two contents of the same octets never share an id
 _ID = re.compile(r"[0-9a-f]{64}-[0-9a-f]{16}")
 _DIGITS = "0123456789abcdef"
-#: What `link` says where there can be no (more) links to a file, or it has just gone: then our own file is used.
-_NO_LINK = frozenset((errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES))
 
 
 class Place:
@@ -164,9 +161,8 @@ class Place:
                 if _same(descriptor, leaf / name):
                     os.link(leaf / name, target)
                     return True
-            except OSError as error:
-                if error.errno not in _NO_LINK and error.errno != errno.EIO:
-                    raise
+            except OSError:         # whatever it is: no more links, just gone, not to be read; then our own file is used
+                continue
         return False
 
     def _leaves(self, after: str) -> Iterator[Path]:

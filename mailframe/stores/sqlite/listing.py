@@ -13,7 +13,7 @@ from mailframe.sqlite.rows import Row
 
 from .schema import EMAIL_ID, THREAD_ID, masks, uid_set
 
-_INLINE = 8_192             # rows read in the reactor's thread: some milliseconds
+_INLINE = 1_024             # rows read in the reactor's thread: about a millisecond
 _FEW_RANGES = 4             # more are asked for in one statement, where they are not too wide for that
 _WIDE = 100_000
 

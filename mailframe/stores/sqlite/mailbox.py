@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 
 import apsw
+from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from mailframe.interfaces.store import (
@@ -42,7 +43,8 @@ _READ = f"""
     FROM message AS m LEFT JOIN head AS h ON h.mailbox = m.mailbox AND h.uid = m.uid
     LEFT JOIN piece AS p ON p.id = m.content << {PIECE_BITS} WHERE m.mailbox = ? AND m.uid = ?"""
 _RECENT = "SELECT recent FROM mailbox WHERE id = ? AND recent < uidnext"
-_INLINE = 5_000             # changes read in the reactor's thread
+_INLINE = 1_000             # changes read in the reactor's thread
+_SLICE = 5_000              # of more, so many are made columns in one of the reactor's turns: some 2 ms
 
 
 @implementer(IMailbox, ICopyable, IMovable, IModSequenced, IAttributeCache, IRecent, IObjectIds, ISaveDates)
@@ -140,11 +142,12 @@ class SqliteMailbox:
             return Changes(modseq, Rows(), array("I"))
         since = (self._number, cursor)
         changed = await self._all(f"SELECT uid, flags, modseq FROM {BY_CHANGE} AND modseq > ? ORDER BY uid", since)
+        rows = await self._sliced(changed)
         gone = await self._all("SELECT uid FROM vanished WHERE mailbox = ? AND modseq > ?", since)
         forgotten = await self._engine.query(FORGOTTEN, (self._number,))
         if not forgotten or forgotten[0][0] > cursor:
             return None                 # some expunges since then are no longer in the log
-        return Changes(modseq, columns(changed, _FLAGS), array("I", sorted(row[0] for row in gone)))
+        return Changes(modseq, rows, array("I", sorted(row[0] for row in gone)))
 
     async def copy(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
         target, saved = mailbox_number(target_id), int(self._parts.clock.seconds())
@@ -198,6 +201,21 @@ class SqliteMailbox:
     async def _all(self, sql: str, parameters: tuple[int, ...]) -> list[Row]:
         rows = await self._engine.query(f"{sql} LIMIT {_INLINE}", parameters)
         return rows if len(rows) < _INLINE else await self._engine.query(sql, parameters, bulk=True)
+
+    async def _sliced(self, found: list[Row]) -> Rows:
+        """Rows of UID, flags and mod-sequence as columns. `found` is emptied: to free a million tuples at once takes long, too."""
+        slices = [found[start:start + _SLICE] for start in range(0, len(found), _SLICE)]
+        found.clear()
+        rows = Rows()
+        for number, some in enumerate(slices):
+            if number:
+                await deferLater(self._parts.clock, 0)
+            part = columns(some, _FLAGS)
+            rows.uids += part.uids
+            rows.flags += part.flags
+            rows.modseqs += part.modseqs
+            some.clear()
+        return rows
 
     async def _change(self, job: Callable[[apsw.Connection], Sequence[int]], size: int = 0) -> Sequence[int]:
         """Run a job that yields the UIDs it has touched, and hint at the change if there are any."""

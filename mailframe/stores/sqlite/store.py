@@ -16,7 +16,6 @@ from mailframe.model.refusal import Refusal
 from mailframe.sqlite.bundle import Bundled
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
-from mailframe.sqlite.sweeper import Sweeper
 
 from . import arrivals, departures, sharding, tree
 from .account import SqliteAccount
@@ -45,7 +44,7 @@ class SqliteStore:
         settings = settings or SqliteSettings()
         self._parts = Parts(engine, self.content, clock, attributes_version, settings)
         self._deliver = partial(arrivals.deliver, content=self.content, settings=settings)
-        self._sweeper = Sweeper("mailboxes", self.sweep, clock)
+        self.content.forgetting.append(self.sweep)      # so that nothing expunged is listed whose content is gone
         self._shard = shard
         engine.register("store", MIGRATIONS)
         self.texts = TextMaker(engine, self.content, clock, words=settings.search_index, limits=TextLimits().among(
@@ -65,7 +64,6 @@ class SqliteStore:
         await self.engine.submit(lambda con: sharding.settle(con, self.engine.path, *self._shard))
         self.content.require_outside()
         await self.content.start()
-        self._sweeper.start()
         if self.texts:
             self.texts.start()
 
@@ -80,7 +78,6 @@ class SqliteStore:
         return account
 
     async def close(self) -> None:
-        self._sweeper.stop()
         if self.texts:
             self.texts.stop()
         self.content.stop()
