@@ -43,6 +43,7 @@ OPTIONAL: tuple[tuple[InterfaceClass, str, str], ...] = (
     (seams.ICopyable, "COPY without reading the messages", "messages are read and appended"),
     (seams.IMovable, "MOVE in one durable step", "MOVE is a durable copy, then an expunge"),
     (seams.IModSequenced, "mod-sequences and the log of expunges", "sessions compare UIDs and flags"),
+    (seams.IIndexedStore, "nothing is kept beside it", "what a plain mailbox lacks is kept beside it, where that is set"),
     (seams.IObjectIds, "ids of messages and threads", "mailbox ids alone"),
     (seams.ISaveDates, "when a message came into its mailbox", "none"),
     (seams.ISearchable, "texts are found without reading the messages", "each message is read and searched"),
