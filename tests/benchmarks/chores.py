@@ -215,7 +215,7 @@ def transfer(arguments: argparse.Namespace) -> None:
 
 def tools(arguments: argparse.Namespace) -> None:
     with bench(arguments, "tools") as b:
-        intake(b.server.ports["smtp"], 50_000, 20, True, READER)         # half a gigabyte, and its text
+        intake(b.server.ports["smtp"], 5 * b.messages, 20, True, READER)         # half a gigabyte
         other = Other(b.imap)
         b.row("store backup of 0.5 GB, another session works",
               lambda: b.command("backup", str(b.data), str(b.folder / "backup")))
