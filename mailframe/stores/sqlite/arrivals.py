@@ -52,7 +52,7 @@ def append(
     sizes = [len(message.head) + place[2] for message, place in zip(messages, placed)]
     counted = count(con, mailbox, counts_of(messages, sizes))
     if quota.too_much(con, counted, settings, sizes):
-        raise quota.refusal(counted.account)
+        raise quota.refusal(con, counted.account)
     uids = range(counted.uidnext - len(messages), counted.uidnext)
     con.executemany(_ARRIVE, [_row(counted, uid, saved, message, link, place)
                               for uid, message, link, place in zip(uids, messages, links, placed)])
@@ -140,7 +140,7 @@ def _without(
     """Those that stay; the others are told, and refer to their content no more."""
     for which in refused:
         _, outcomes, number, _, place = mail[which]
-        outcomes[number] = quota.refusal(account)
+        outcomes[number] = quota.refusal(con, account)
         if place[0] is not None:
             content.release(con, place[0])
     gone = set(refused)

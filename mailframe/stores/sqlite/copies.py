@@ -41,7 +41,7 @@ def copy(
         con, f"SELECT total(flags & {SEEN} = 0), total(flags & {DELETED} <> 0), sum(size) {_THESE}", these)[0]
     counted = count(con, target, (len(old), int(unseen), int(deleted), size))
     if settings is not None and quota.too_much(con, counted, settings, (size, *[0] * (len(old) - 1))):
-        raise quota.refusal(account)
+        raise quota.refusal(con, account)
     new = range(counted.uidnext - len(old), counted.uidnext)
     flags = _translation(con, source, target, masks([row[0] for row in fetch(con, f"SELECT DISTINCT flags {_THESE}", these)]))
     names = {"uids": uid_set(old), "source": source, "target": target, "first": new[0], "modseq": counted.modseq, "saved": saved}

@@ -56,8 +56,10 @@ def too_much(
     return refused
 
 
-def refusal(account: int) -> OverQuota:
-    return OverQuota(detail=f"account {account} would hold more than it may")
+def refusal(con: apsw.Connection, account: int) -> OverQuota:
+    """For the log with the account's name."""
+    name = fetch(con, "SELECT name FROM account WHERE id = ?", (account,))[0][0]
+    return OverQuota(detail=f"account {name} would hold more than it may")
 
 
 def quota(used: Sequence[int], own: Own, settings: SqliteSettings) -> Quota:
