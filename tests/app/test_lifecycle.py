@@ -132,7 +132,7 @@ def test_a_start_that_hangs_is_stopped_with_one_sentence(tmp_path: Path, number:
     server.process.send_signal(number)
     assert server.process.wait(PATIENCE_S) == 1
     server.stop()
-    assert f"stopped by {number.name}" in server.output and "Traceback" not in server.output
+    assert f"Stopped by {number.name}" in server.output and "Traceback" not in server.output
     assert "the filter is closed" in server.output
     assert not (tmp_path / "t.pid").exists()
 

@@ -25,6 +25,9 @@ HARMLESS = re.compile(
     r"|LIST SUBQUERY")
 WHOLE_MAILBOX = re.compile(r"SEARCH (message|m|head|attributes|vanished|lingering)\b.*\((mailbox=\?( AND modseq<\?)?)?\)")
 
+#: Any of them, no more than so many: what the sweeper takes of a mailbox that is gone.
+SLICE = re.compile(r"^(?!.*ORDER BY).* LIMIT \?$", re.DOTALL)
+
 
 class PlanTests(TemporaryPlaces, TestCase):
     async def test_every_statement_searches(self) -> None:
@@ -51,7 +54,8 @@ class PlanTests(TemporaryPlaces, TestCase):
         for sql, bindings in said.items():
             if sql.split()[0] in ("SELECT", "UPDATE", "DELETE", "INSERT"):
                 for *_, step in con.execute("EXPLAIN QUERY PLAN " + sql, bindings).fetchall():
-                    if (step.startswith("SCAN") and not HARMLESS.match(step)) or WHOLE_MAILBOX.search(step):
+                    whole = WHOLE_MAILBOX.search(step) and not SLICE.search(sql)
+                    if (step.startswith("SCAN") and not HARMLESS.match(step)) or whole:
                         faults.append(f"{step}: {sql}")
         return faults
 

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from mailframe.interfaces.content import IContentStore
 from mailframe.sqlite.content import SqliteContent
+from mailframe.sqlite.outside import LEDGERS
 from mailframe.stores.directory.place import Place
 from mailframe.stores.sqlite.store import SqliteStore
 from support.coroutines import result_of
@@ -141,6 +142,8 @@ def _sweep(connection: apsw.Connection, files: Files) -> None:
     store = SqliteStore(engine, clock, content=content)
     engine.connection.close()
     engine.connection = connection
+    for step in LEDGERS:                        # a database of before the first of them has not got it yet
+        connection.execute(step.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
     result_of(store.start())
     for _ in range(3):
         result_of(store.sweep())
