@@ -63,7 +63,7 @@ def broken(referrers: Sequence[Referrer], columns: Sequence[str]) -> str:
     places = " ".join(f"WHEN '{each.kind}' THEN {each.place.format(a='wanted.a', b='wanted.b')}" for each in referrers)
     return f"""
         WITH real AS MATERIALIZED (
-            SELECT id >> {PIECE_BITS} AS content, count(*) AS n, sum(length(octets)) AS octets,
+            SELECT CAST(id >> {PIECE_BITS} AS INTEGER) AS content, count(*) AS n, sum(length(octets)) AS octets,
                 max(id & {(1 << PIECE_BITS) - 1}) AS last, max(length(octets)) AS longest FROM piece GROUP BY 1),
         wanted AS MATERIALIZED (SELECT content, max(want) AS want, a, b, kind FROM ({_every(referrers)}) GROUP BY content)
         SELECT wanted.content, content.size, want, a, b, CASE kind {places} END AS place,

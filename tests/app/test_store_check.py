@@ -13,6 +13,7 @@ from support.sampledata import ADA, BOB, LARGE, TRIGGER, digests, fill
 from support.servers import ANY_PORTS, MailServer, running
 from support.storecommand import run, run_child
 
+from mailframe.app.storefiles import checks
 from mailframe.sqlite.contentcheck import filler
 
 Mail = dict[tuple[str, str, int], str]
@@ -323,3 +324,16 @@ def test_the_real_command(data: Path) -> None:
     assert said.startswith("mailframe.db: ada@example.org INBOX: counts 42 messages") and said.count("\n") == 1
     assert wrong == "mailframe: 1 thing is wrong; mailframe store check --repair mends them, with the server stopped.\n"
 
+
+
+def test_no_check_walks_over_one_table_for_each_row_of_another(tmp_path: Path) -> None:
+    """A million messages are checked in the time of a million rows."""
+    fill(tmp_path / "data")
+    database = tmp_path / "data" / "mailframe.db"
+    connection = apsw.Connection(str(database))
+    try:
+        for check in checks(connection, database, tmp_path / "data" / "content"):
+            steps = [row[-1] for row in connection.execute("EXPLAIN QUERY PLAN " + check.sql).fetchall()]
+            assert not [step for step in steps if step.startswith("SCAN") and "LEFT-JOIN" in step], (check.words, steps)
+    finally:
+        connection.close()
