@@ -38,10 +38,11 @@ from .schema import BY_CHANGE, FORGOTTEN
 from .tree import mailbox_number, require
 
 _FLAGS = Field.FLAGS | Field.MODSEQ
+# Scalar subqueries: 8 us for 10 KiB, where the same as LEFT JOINs takes 13.
 _READ = f"""
-    SELECT h.octets, m.content, CASE WHEN m.size <= {PIECE} THEN p.octets END
-    FROM message AS m LEFT JOIN head AS h ON h.mailbox = m.mailbox AND h.uid = m.uid
-    LEFT JOIN piece AS p ON p.id = m.content << {PIECE_BITS} WHERE m.mailbox = ? AND m.uid = ?"""
+    SELECT (SELECT h.octets FROM head AS h WHERE h.mailbox = m.mailbox AND h.uid = m.uid), m.content,
+        (SELECT p.octets FROM piece AS p WHERE p.id = m.content << {PIECE_BITS} AND m.size <= {PIECE})
+    FROM message AS m WHERE m.mailbox = ? AND m.uid = ?"""
 _RECENT = "SELECT recent FROM mailbox WHERE id = ? AND recent < uidnext"
 _INLINE = 1_000             # changes read in the reactor's thread
 _SLICE = 5_000              # of more, so many are made columns in one of the reactor's turns: some 2 ms
