@@ -167,11 +167,12 @@ class Fetching:
         return frozenset(changed)
 
     async def _one_by_one(self, rows: Rows, numbers: list[bytes], newly_seen: frozenset[int]) -> None:
-        heads = list(map(b"".join, zip(*pieces(self._plan.columns, rows, numbers, self._scene))))
+        heads = map(b"".join, zip(*pieces(self._plan.columns, rows, numbers, self._scene)))
         told_already = self._plan.tells_flags
+        opening = b" " if self._plan.columns else b" FETCH ("
         for place, head in enumerate(heads):
             uid = rows.uids[place]
-            head += b" " if self._plan.columns else b" FETCH ("
+            head += opening
             if uid in newly_seen and not told_already:
                 head += b"FLAGS " + self._scene.table(uid)[rows.flags[place]] + b" "
             message = Message(
@@ -192,10 +193,13 @@ class Fetching:
             self.missing += 1
             return
         out = self._context.out
-        out.write(head)
         for section, where in zip(self._plan.sections, found):
-            label = section.label if section is self._plan.sections[0] else b" " + section.label
-            if where is None:
+            label = head + section.label
+            head = b" "
+            if isinstance(where, bytes):
+                out.write(b"%b {%d}\r\n" % (label, len(where)))
+                out.write(where)            # by itself: it is copied once, when all goes out
+            elif where is None:
                 out.write(label + b" NIL")
             elif isinstance(where, Begun):
                 out.write(b"%b {%d}\r\n" % (label, where.span.size))
@@ -203,10 +207,8 @@ class Fetching:
             elif isinstance(where, Made):
                 out.write(b"%b ~{%d}\r\n" % (label, where.size))
                 await self._make(message, where)
-            elif isinstance(where, Ready):
-                out.write(label + b" " + where.octets)
             else:
-                out.write(b"%b {%d}\r\n%b" % (label, len(where), where))
+                out.write(label + b" " + where.octets)
         out.write(b")\r\n")
         if out.full:
             await self._context.drained()

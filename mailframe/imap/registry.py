@@ -74,6 +74,19 @@ class Command(Generic[R]):
     run: Callable[[Context, R], Awaitable[Completion | None]]
     effect: Effect = Effect.MAY_EXPUNGE
     streams: Callable[[Cursor, bool], bool] | None = None
+    states: tuple[State, ...] = field(init=False)   # those of `state`: to ask an enum of flags takes half a microsecond
+    asks_store: bool = field(init=False)            # of `effect`: whether the store is asked afterwards, hint or not
+    may_expunge: bool = field(init=False)           # of `effect`
+    completed: bytes = field(init=False)            # what follows the tag where `run` says nothing else
+
+    def __post_init__(self) -> None:
+        single = (State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED)
+        for name, value in (
+            ("states", tuple(state for state in single if state in self.state)),
+            ("asks_store", bool(self.effect & (Effect.POLLS | Effect.CHANGES))), ("may_expunge", Effect.MAY_EXPUNGE in self.effect),
+            ("completed", b"OK " + self.name + b" completed\r\n"),
+        ):
+            object.__setattr__(self, name, value)
 
 
 class Named(Protocol):

@@ -16,7 +16,7 @@ from .connection import Connection, Gone, TimedOut
 from .context import SessionContext, Shared, limits_of_strangers
 from .cursor import BadSyntax, Cursor
 from .framer import Continue, Event, Framer, Rejected, Stream, Whole
-from .registry import Bad, Command, Completion, Effect, State
+from .registry import Bad, Command, Selected, State
 from .streaming import CONTINUE, StreamedLiteral
 
 _HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}) ((?:[Uu][Ii][Dd] )?[A-Za-z][A-Za-z0-9.-]*)')
@@ -45,6 +45,9 @@ class Session(SessionContext):
             self._greet()
             while not self._ending:
                 event = framer.next()
+                if type(event) is Whole:
+                    await self._command(event.data)
+                    continue
                 if event is not None:
                     await self._take(event)
                     continue
@@ -74,8 +77,6 @@ class Session(SessionContext):
 
     async def _take(self, event: Event) -> None:
         match event:
-            case Whole(data):
-                await self._command(data)
             case Continue():
                 self.out.write(CONTINUE)
             case Stream(prefix, size, _):
@@ -118,10 +119,11 @@ class Session(SessionContext):
     async def _outcome(self, command: Command[Any], cursor: Cursor) -> bytes:
         """Everything behind the tag. The one place where a session meets plugins' faults (I7, I8)."""
         try:
-            if self.state not in command.state:
+            if self.state not in command.states:
                 raise Bad("Not now: " + _NOT_NOW[command.state])
             answer = await self._answer(command, cursor)
-            await self._tell(command.effect)
+            if self._selected is not None:
+                await self._tell(command, self._selected)
             self._bad = 0
             return answer
         except (BadSyntax, Bad) as error:
@@ -143,22 +145,21 @@ class Session(SessionContext):
     async def _answer(self, command: Command[Any], cursor: Cursor) -> bytes:
         """OK or NO: either way the client has been told something, and is told the rest of it."""
         try:
-            done = await command.run(self, command.parse(cursor)) or Completion(command.name + b" completed")
+            done = await command.run(self, command.parse(cursor))
         except Refusal as refusal:
             if refusal.detail:
                 _log.info("IMAP {command} refused: {detail}", command=command.name.decode(), detail=refusal.detail)
             return _no(refusal)
+        if done is None:
+            return command.completed
         return b"OK " + (b"[%b] " % done.code if done.code else b"") + (done.text or b"Done") + b"\r\n"
 
-    async def _tell(self, effect: Effect) -> None:
+    async def _tell(self, command: Command[Any], selected: Selected) -> None:
         """What happened in the selected mailbox, as far as this command's answer may tell it."""
-        selected = self._selected
-        if selected is None:
-            return
         resyncs = conditional.QRESYNC in self.enabled
-        poll = selected.dirty or resyncs or Effect.POLLS in effect or Effect.CHANGES in effect
+        poll = selected.dirty or resyncs or command.asks_store
         if poll or selected.view.has_news:
-            await self.sync(Effect.MAY_EXPUNGE in effect, poll=poll)
+            await self.sync(command.may_expunge, poll=poll)
         if resyncs and selected.view.owes_expunge:
             # It may have been told greater ones, and must not conclude that it knows of these expunges (RFC 7162 section 3.2).
             self.out.untagged(b"OK [HIGHESTMODSEQ %d] Some messages are gone" % max(selected.told_modseq, 1))
@@ -171,7 +172,7 @@ class Session(SessionContext):
             found = _HEAD.match(text)
             name = found[2].upper() if found else b""
         command = self.registry.commands.get(name)
-        if command is None or command.streams is None or self.state not in command.state:
+        if command is None or command.streams is None or self.state not in command.states:
             return False
         self._streaming = name
         return command.streams(Cursor(text, found.end() if found else 0, utf8=self.utf8), again)
