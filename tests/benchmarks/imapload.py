@@ -75,9 +75,11 @@ class Load:
         self._appendable: list[bytes] = []
 
     def fill(self) -> None:
-        """INBOX, with flags and dates that differ; and a mailbox of few messages."""
+        """INBOX, with flags and dates that differ; and two more mailboxes."""
         line = self._peer.line()
         line.tagged(b"tag", b"CREATE " + self._peer.drop)
+        line.tagged(b"tag", b"CREATE " + self._peer.small)
+        line.tagged(b"tag", b"APPEND " + self._peer.small + b"".join(map(self._appended, range(10))))
         for start in range(0, self.messages, _TOGETHER):
             batch = [self._appended(number) for number in range(start, min(self.messages, start + _TOGETHER))]
             line.tagged(b"tag", b"APPEND INBOX" + b"".join(batch))
@@ -183,7 +185,7 @@ class Load:
 
     def _idler(self) -> Line:
         line = self._peer.line()
-        line.tagged(b"b", b"EXAMINE " + self._peer.drop)
+        line.tagged(b"b", b"EXAMINE " + self._peer.small)
         line.socket.sendall(b"c IDLE\r\n")
         while not line.line().startswith(b"+"):
             pass

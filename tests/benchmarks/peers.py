@@ -76,11 +76,11 @@ def memory_kib(pid: int, what: str = "Pss") -> float:
 
 
 class Peer:
-    """One server with one user. `drop`: a mailbox that takes what is appended."""
+    """One server with one user. `drop`: a mailbox that takes what is appended; `small`: one of ten messages."""
 
     name = ""
     who: Who = (READER, PASSWORD)
-    drop = b"Drop"
+    drop, small = b"Drop", b"Small"
     port = 0
     pid = 0
 
@@ -154,7 +154,7 @@ class Dovecot(Peer):
 
     name = "Dovecot"
     who = (dovecot.USER.encode(), dovecot.PASSWORD.encode())
-    drop = b"INBOX.Drop"
+    drop, small = b"INBOX.Drop", b"INBOX.Small"
     settings = _CROWD
 
     def __init__(self) -> None:
