@@ -75,8 +75,9 @@ class Connection(Protocol):
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
+            transport: Any = self.transport
             if not self.secure:
-                self._socket = self.transport.getHandle()
+                self._socket = transport.getHandle()
         self.transport.registerProducer(self, self._socket is None)     # a pull producer is told whenever nothing waits there
         self._watch()
         self._serving = Deferred.fromCoroutine(self.serve())

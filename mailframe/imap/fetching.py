@@ -24,7 +24,7 @@ from .items.message import SLICE, Message
 from .registry import Context
 from .selecting import know_keywords
 
-READ_AHEAD = 4 * SLICE      # of one message's sections, before the first of them is announced
+READ_AHEAD = SLICE          # of one message's sections, before the first of them is announced: all there is for who does not read
 NUL_SHOWN = b"\x80"         # no literal may hold a NUL (RFC 3501 section 9, CHAR8); the size stays what it was told to be
 _log = Logger()
 
@@ -154,6 +154,7 @@ class Fetching:
         if not unseen:
             return frozenset()
         outcome: FlagsStored = await settled(self._mailbox.set_flags(unseen, FlagChange.add(SEEN), None))
+        self._breath.rested()
         stored = outcome.rows
         selected = self._context.selected
         if await know_keywords(selected, self._context.out, stored.flags):
@@ -199,6 +200,8 @@ class Fetching:
             if isinstance(where, bytes):
                 out.write(b"%b {%d}\r\n" % (label, len(where)))
                 out.write(where)            # by itself: it is copied once, when all goes out
+                if out.full:
+                    await self._context.drained()
             elif where is None:
                 out.write(label + b" NIL")
             elif isinstance(where, Begun):

@@ -74,6 +74,7 @@ async def run(context: Context, request: StoreRequest) -> Completion | None:
     for start in range(0, len(uids), PAGE):
         page = uids[start:start + PAGE]
         outcome: FlagsStored = await settled(selected.mailbox.set_flags(page, change, request.unchanged_since))
+        breath.rested()
         stored = outcome.rows
         missing += len(page) - len(stored) - len(outcome.refused)
         refused += outcome.refused
@@ -97,15 +98,22 @@ async def _change(context: Context, request: StoreRequest) -> FlagChange:
             words.append(name.decode("ascii"))
         elif system_bit(name) is None:
             raise Bad("No such system flag, or not one that can be stored")
+    if not words:
+        return _signed(request.sign, flag_mask(request.flags, ()))
     if request.sign == b"-":
         known = {word.lower() for word in await context.refresh_keywords()}
         mask = flag_mask(
             (name for name in request.flags if system_bit(name) or name.decode("ascii").lower() in known),
             context.selected.keywords,
         )
+        return _signed(request.sign, mask)
+    return _signed(request.sign, flag_mask(request.flags, await context.refresh_keywords(words)))
+
+
+def _signed(sign: bytes, mask: int) -> FlagChange:
+    if sign == b"-":
         return FlagChange.remove(mask)
-    mask = flag_mask(request.flags, await context.refresh_keywords(words))
-    return FlagChange.add(mask) if request.sign else FlagChange.replace(mask)
+    return FlagChange.add(mask) if sign else FlagChange.replace(mask)
 
 
 def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChange | None) -> None:
