@@ -23,7 +23,7 @@ from mailframe.sasl.exchange import Mechanism
 from . import login, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
-from .registry import REV2, Bad, Literal, Registry, Selected, State
+from .registry import REV2, UIDONLY, Bad, Literal, Registry, Selected, State
 from .settings import ImapSettings
 from .view import Telling, View
 
@@ -95,6 +95,10 @@ class SessionContext:
     @property
     def rev2(self) -> bool:
         return REV2 in self.enabled
+
+    @property
+    def uid_only(self) -> bool:
+        return UIDONLY in self.enabled
 
     @property
     def tls_available(self) -> bool:
@@ -257,7 +261,7 @@ class SessionContext:
             self._unsubscribe = self.account.subscribe(self._hint)
         self._selected, status = await selecting.opened(
             mailbox, info, read_only, self.breathe, claims=not (read_only or self.rev2))
-        self._selected.view.watch_modseq = b"CONDSTORE" in self.enabled
+        self._tune(self._selected.view)
         self._selected.dirty = True         # what came between the listing and now
         return status
 
@@ -267,8 +271,13 @@ class SessionContext:
         if b"QRESYNC" in fresh:
             self.enabled.add(b"CONDSTORE")      # RFC 7162 section 3.2.3
         if self._selected is not None:
-            self._selected.view.watch_modseq = b"CONDSTORE" in self.enabled
+            self._tune(self._selected.view)
         return fresh
+
+    def _tune(self, view: View) -> None:
+        """By what is enabled."""
+        view.watch_modseq = b"CONDSTORE" in self.enabled
+        view.uid_only = self.uid_only
 
     def unselect(self) -> None:
         self._selected = None

@@ -37,6 +37,8 @@ _MONTHS = {name: number for number, name in enumerate(
 class BadSyntax(Exception):
     """The command is not what its grammar wants: answered with BAD and these words (plain ASCII, nothing of the input)."""
 
+    code: bytes = b""           # the answer's response code, without brackets
+
 
 class Cursor:
     """Reads from left to right; each method takes what it names or raises BadSyntax. It never copies the rest.

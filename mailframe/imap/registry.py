@@ -23,6 +23,7 @@ from .writer import Writer
 R = TypeVar("R")
 
 REV2 = b"IMAP4rev2"         # in `Context.enabled`
+UIDONLY = b"UIDONLY"        # there, too
 
 
 class State(enum.Flag):
@@ -39,7 +40,7 @@ class Effect(enum.Flag):
     """What the session must know of a command to tell the client the truth around it."""
 
     NONE = 0
-    READS_SEQ = enum.auto()         # its arguments or answers are sequence numbers
+    READS_SEQ = enum.auto()         # its arguments or answers are sequence numbers: not for who has enabled UIDONLY
     MAY_EXPUNGE = enum.auto()       # EXPUNGE may be told with its answer (never for FETCH, STORE, SEARCH: RFC 3501 section 7.4.1)
     POLLS = enum.auto()             # the client asks for news: ask the store even when no hint came (NOOP, CHECK)
     CHANGES = enum.auto()           # it changes the selected mailbox: ask the store afterwards
@@ -55,6 +56,8 @@ class Completion:
 
 class Bad(Exception):
     """Answered BAD though the syntax was right, for example in the wrong state."""
+
+    code: bytes = b""           # the answer's response code, without brackets
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +220,10 @@ class Context(Protocol):
     @property
     def rev2(self) -> bool:
         """Whether the client speaks IMAP4rev2 (RFC 9051)."""
+
+    @property
+    def uid_only(self) -> bool:
+        """Whether neither side speaks of message numbers any more (RFC 9586)."""
 
     @property
     def clock(self) -> Any:

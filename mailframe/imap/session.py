@@ -18,6 +18,7 @@ from .cursor import BadSyntax, Cursor
 from .framer import Continue, Event, Framer, Rejected, Stream, Whole
 from .registry import Bad, Command, Completion, Effect, State
 from .streaming import CONTINUE, StreamedLiteral
+from .view import UidRequired
 
 _HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}) ((?:[Uu][Ii][Dd] )?[A-Za-z][A-Za-z0-9.-]*)')
 _TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}')
@@ -120,13 +121,16 @@ class Session(SessionContext):
         try:
             if self.state not in command.state:
                 raise Bad("Not now: " + _NOT_NOW[command.state])
+            if self.uid_only and Effect.READS_SEQ in command.effect:
+                raise UidRequired
             answer = await self._answer(command, cursor)
             await self._tell(command.effect)
             self._bad = 0
             return answer
         except (BadSyntax, Bad) as error:
             self._count_bad()
-            return b"BAD " + writer.text(str(error)) + b"\r\n"
+            code = b"[%b] " % error.code if error.code else b""
+            return b"BAD " + code + writer.text(str(error)) + b"\r\n"
         except Refusal as refusal:
             return _no(refusal)
         except (Gone, TimedOut):

@@ -36,7 +36,7 @@ _PLAIN_CODES = frozenset((
     b"UNAVAILABLE", b"AUTHENTICATIONFAILED", b"AUTHORIZATIONFAILED", b"EXPIRED", b"PRIVACYREQUIRED", b"CONTACTADMIN", b"NOPERM",
     b"INUSE", b"EXPUNGEISSUED", b"CORRUPTION", b"SERVERBUG", b"CLIENTBUG", b"CANNOT", b"LIMIT", b"OVERQUOTA", b"ALREADYEXISTS",
     b"NONEXISTENT", b"COMPRESSIONACTIVE", b"UNKNOWN-CTE",
-    b"HASCHILDREN", b"TOOBIG", b"USEATTR", b"NOTSAVED",
+    b"HASCHILDREN", b"TOOBIG", b"USEATTR", b"NOTSAVED", b"UIDREQUIRED",
 ))
 MAX_32 = 0xFFFFFFFF
 MAX_63 = (1 << 63) - 1
@@ -57,8 +57,8 @@ class Response:
 class Reader:
     """Reads one complete response; what is not in the grammar fails an assertion."""
 
-    def __init__(self, octets: bytes, utf8: bool = False) -> None:
-        self.octets, self.at, self.utf8 = octets, 0, utf8
+    def __init__(self, octets: bytes, utf8: bool = False, uid_only: bool = False) -> None:
+        self.octets, self.at, self.utf8, self.uid_only = octets, 0, utf8, uid_only
 
     def fail(self, wanted: str) -> AssertionError:
         return AssertionError(f"{wanted} expected at {self.octets[self.at:self.at + 80]!r} in {self.octets[:400]!r}")
@@ -150,15 +150,18 @@ class Reader:
     def _numbered(self) -> Response:
         number = self.number()
         self.expect(b" ")
-        kind = self.match(_ATOM, "EXISTS, RECENT, EXPUNGE or FETCH").group()
+        kind = self.match(_ATOM, "EXISTS, RECENT, EXPUNGE, FETCH or UIDFETCH").group()
         if kind in (b"EXISTS", b"RECENT"):
             return Response(b"*", kind, number)
         assert number, f"message number 0 in {self.octets[:80]!r}"
+        assert self.uid_only == (kind == b"UIDFETCH"), f"{kind!r}, UIDONLY {self.uid_only} (RFC 9586 section 3)"
         if kind == b"EXPUNGE":
             return Response(b"*", kind, number)
-        assert kind == b"FETCH", f"unknown response {kind!r}"
+        assert kind in (b"FETCH", b"UIDFETCH"), f"unknown response {kind!r}"
         self.expect(b" ")
-        return Response(b"*", kind, number, self._fetch())
+        items = self._fetch()
+        assert kind == b"FETCH" or items.get(b"UID", number) == number
+        return Response(b"*", kind, number, items)
 
     def _named(self, tag: bytes) -> Response:
         kind = self.match(_ATOM, "kind of response").group()
@@ -182,6 +185,7 @@ class Reader:
         if code in _PLAIN_CODES:
             return None
         if code in (b"UIDNEXT", b"UIDVALIDITY", b"UNSEEN"):
+            assert not (self.uid_only and code == b"UNSEEN"), "a message number after ENABLE UIDONLY"
             self.expect(b" ")
             return self.number(least=1)
         if code == b"HIGHESTMODSEQ":
@@ -549,9 +553,10 @@ _DATA: dict[bytes, Callable[[Reader], Any]] = {
 
 @dataclass
 class Stream:
-    """A connection's octets as they come; strings may be UTF-8 once that was ENABLEd."""
+    """A connection's octets as they come; strings may be UTF-8 once that was ENABLEd, and there are no numbers after UIDONLY."""
 
     utf8: bool = False
+    uid_only: bool = False
     _buffer: bytearray = field(default_factory=bytearray)
     _scan: int = 0              # where to look for the end of the line
     _line: int = 0              # where the present line of the response begins: behind its last literal
@@ -562,6 +567,8 @@ class Stream:
         while (response := self._next()) is not None:
             if response.kind == b"ENABLED" and {b"UTF8=ACCEPT", b"IMAP4rev2"} & set(response.value):
                 self.utf8 = True
+            if response.kind == b"ENABLED" and b"UIDONLY" in response.value:
+                self.uid_only = True
             found.append(response)
         return found
 
@@ -577,5 +584,5 @@ class Stream:
                 octets = bytes(self._buffer[:end + 1])
                 del self._buffer[:end + 1]
                 self._scan = self._line = 0
-                return Reader(octets, self.utf8).response()
+                return Reader(octets, self.utf8, self.uid_only).response()
             self._scan = self._line = end + 1 + int(mark[1])

@@ -135,7 +135,7 @@ async def find(context: Context, charset: bytes, keys: Cursor) -> tuple[array[in
 def _ranges(view: View, given: object) -> UidRanges:
     """What a set in the client's words names now."""
     if isinstance(given, MessageSet):
-        if not len(view):           # "1:*" is what programs ask of an empty mailbox, too: nothing matches
+        if not len(view) and not view.uid_only:     # "1:*" is what programs ask of an empty mailbox, too: nothing matches
             return ()
         return view.uid_ranges(view.spans(given))
     if isinstance(given, Since):

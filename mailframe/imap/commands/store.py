@@ -6,7 +6,6 @@ import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
 
 from mailframe.interfaces.maybe import settled
 from mailframe.model.flags import FlagChange, flag_mask, system_bit
@@ -120,18 +119,19 @@ def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChan
     )
     view.told(stored)
     scene = Scene.of(selected.keywords, view.recent_ranges)
-    columns: list[Column] = [Uid()] if context.by_uid or conditional.QRESYNC in context.enabled else []
+    names_uid = (context.by_uid or conditional.QRESYNC in context.enabled) and not view.uid_only
+    columns: list[Column] = [Uid()] if names_uid else []
     modseq: list[Column] = [Modseq()] if conditionally else []      # also of a .SILENT store (RFC 7162 section 3.1.3)
-    _write(context, [*columns, Flags(), *modseq], stored, numbers, surprising, scene)
+    _write(context, [*columns, Flags(), *modseq], stored, surprising, scene)
     if modseq:
-        _write(context, [*columns, *modseq], stored, numbers, bytes(not each for each in surprising), scene)
+        _write(context, [*columns, *modseq], stored, bytes(not each for each in surprising), scene)
 
 
-def _write(context: Context, columns: Sequence[Column], stored: Rows, numbers: array[int], wanted: bytes, scene: Scene) -> None:
+def _write(context: Context, columns: Sequence[Column], stored: Rows, wanted: bytes, scene: Scene) -> None:
     """FETCH responses with `columns` of those among `stored` where `wanted` is not 0."""
     if any(wanted):
-        heads = [b"* %d" % number for number in compress(numbers, wanted)]
-        context.out.write(joined(columns, select(stored, wanted), heads, scene))
+        rows = select(stored, wanted)
+        context.out.write(joined(columns, rows, context.view.heads_of(rows.uids), scene))
 
 
 EXTENSION = Extension(
