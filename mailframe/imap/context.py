@@ -23,6 +23,7 @@ from mailframe.sasl.exchange import Mechanism
 from . import login, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
+from .progress import Progress
 from .registry import REV2, UIDONLY, Bad, Literal, Registry, Selected, State
 from .settings import ImapSettings
 from .view import Telling, View
@@ -61,6 +62,7 @@ class SessionContext:
         self.literal: Literal | None = None
         self.by_uid = False
         self.tag = b""
+        self.limited = b""
         self._shared = shared
         self.connection = connection
         self.out = connection.out
@@ -75,6 +77,7 @@ class SessionContext:
         self._hinted = False                    # something changed since `news` was last awaited
         self._listening = False                 # `news` is being awaited
         self._slice = 0.0                       # when this session's turn began
+        self._progress: Progress | None = None  # of the running command, when it takes long
 
     # -- Context: the session
 
@@ -175,6 +178,18 @@ class SessionContext:
             raise Gone              # nobody wants to know any more
         self._slice = self.clock.seconds()
         self.connection.working()
+
+    def progress(self, done: int, total: int) -> None:
+        if self._progress is None:
+            if not self.settings.progress_s:
+                return
+            self._progress = Progress(self.tag, self.clock, self.settings.progress_s, self._keep_waiting)
+        self._progress.at(done, total)
+
+    def _keep_waiting(self, line: bytes) -> None:
+        if not self.connection.held:            # who does not take answers is not waiting for one
+            self.out.untagged(line)
+            self.out.flush()
 
     # -- Context: the account
 

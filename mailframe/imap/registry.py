@@ -204,6 +204,7 @@ class Context(Protocol):
     literal: Literal | None
     by_uid: bool                            # whether the running command is a UID command
     tag: bytes                              # of the running command
+    limited: bytes                          # the response code (RFC 9738) of a command that did not do all it was asked, or b""
     extra: dict[str, Any]                   # an extension's own, for the session's life
 
     @property
@@ -313,6 +314,10 @@ class Context(Protocol):
 
     async def breathe(self) -> None:
         """Let the reactor run once: await it every 5 ms or so of own work (I2)."""
+
+    def progress(self, done: int, total: int) -> None:
+        """How many messages the running command is done with (total 0: of how many is not known). The client is told every
+        `progress_s` from the first call on, so it is for commands that take long, between whole responses."""
 
     async def find(self, name: str) -> MailboxInfo:
         """The mailbox of that name. Raises NoSuchMailbox."""

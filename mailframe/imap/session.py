@@ -105,7 +105,13 @@ class Session(SessionContext):
         self.by_uid = name.startswith(b"UID ")
         self.tag = tag_octets
         cursor = Cursor(data, found.end(), by_uid=self.by_uid, utf8=self.utf8)
-        self.out.write(tag_octets + b" " + await self._outcome(command, cursor))
+        try:
+            answer = await self._outcome(command, cursor)
+        finally:
+            if self._progress is not None:
+                self._progress.end()
+                self._progress = None
+        self.out.write(tag_octets + b" " + answer)
         if self._starts_tls:
             self._begin_tls()
         elif self._compresses:
@@ -146,13 +152,24 @@ class Session(SessionContext):
 
     async def _answer(self, command: Command[Any], cursor: Cursor) -> bytes:
         """OK or NO: either way the client has been told something, and is told the rest of it."""
+        self.limited = b""
         try:
             done = await command.run(self, command.parse(cursor)) or Completion(command.name + b" completed")
         except Refusal as refusal:
             if refusal.detail:
                 _log.info("IMAP {command} refused: {detail}", command=command.name.decode(), detail=refusal.detail)
+            self._tell_limited()
             return _no(refusal)
+        if self.limited and done.code:
+            self._tell_limited()
+        elif self.limited:
+            done = Completion(b"Only the last messages were done", self.limited)
         return b"OK " + (b"[%b] " % done.code if done.code else b"") + (done.text or b"Done") + b"\r\n"
+
+    def _tell_limited(self) -> None:
+        """Where the tagged answer has something else to say (RFC 9738 section 3.1)."""
+        if self.limited:
+            self.out.untagged(b"NO [%b] Only the last messages were done" % self.limited)
 
     async def _tell(self, effect: Effect) -> None:
         """What happened in the selected mailbox, as far as this command's answer may tell it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -150,6 +150,21 @@ class View:
         if stop <= self._told and self.uids[start] == uids[0] and self.uids[start:stop] == uids:
             return array("I", range(start + 1, stop + 1))
         return array("I", map(self.number, uids))
+
+    def above(self, uid: int) -> int:
+        """How many messages have a greater UID."""
+        return len(self.uids) - bisect_right(self.uids, uid)
+
+    def batches(self, size: int, first: int = 1, last: int | None = None) -> list[tuple[int, int]]:
+        """UID ranges (greatest, least) of `size` messages each, the newest first, with nothing between them; the oldest one
+        is of what is left, and reaches down to 1. Of these the `first` to the `last`, as far as they are there."""
+        exists, uids = self._told, self.uids
+        found = []
+        for number in range(first, min(last or exists, -(-exists // size)) + 1):
+            stop = exists - (number - 1) * size
+            start = max(stop - size, 0)
+            found.append((uids[stop - 1] if stop == exists else uids[stop] - 1, uids[start] if start else 1))
+        return found
 
     def heads(self, start: int, stop: int) -> list[bytes]:
         """How a FETCH response begins, ``* n FETCH (``, for each message of an index span."""

@@ -36,7 +36,7 @@ _PLAIN_CODES = frozenset((
     b"UNAVAILABLE", b"AUTHENTICATIONFAILED", b"AUTHORIZATIONFAILED", b"EXPIRED", b"PRIVACYREQUIRED", b"CONTACTADMIN", b"NOPERM",
     b"INUSE", b"EXPUNGEISSUED", b"CORRUPTION", b"SERVERBUG", b"CLIENTBUG", b"CANNOT", b"LIMIT", b"OVERQUOTA", b"ALREADYEXISTS",
     b"NONEXISTENT", b"COMPRESSIONACTIVE", b"UNKNOWN-CTE",
-    b"HASCHILDREN", b"TOOBIG", b"USEATTR", b"NOTSAVED", b"UIDREQUIRED",
+    b"HASCHILDREN", b"TOOBIG", b"USEATTR", b"NOTSAVED", b"UIDREQUIRED", b"TOOFEW", b"TOOMANY",
 ))
 MAX_32 = 0xFFFFFFFF
 MAX_63 = (1 << 63) - 1
@@ -58,7 +58,7 @@ class Reader:
     """Reads one complete response; what is not in the grammar fails an assertion."""
 
     def __init__(self, octets: bytes, utf8: bool = False, uid_only: bool = False) -> None:
-        self.octets, self.at, self.utf8, self.uid_only = octets, 0, utf8, uid_only
+        self.octets, self.at, self.utf8, self.uid_only, self.tagged = octets, 0, utf8, uid_only, False
 
     def fail(self, wanted: str) -> AssertionError:
         return AssertionError(f"{wanted} expected at {self.octets[self.at:self.at + 80]!r} in {self.octets[:400]!r}")
@@ -174,6 +174,7 @@ class Reader:
 
     def _condition(self, tag: bytes, kind: bytes) -> Response:
         self.expect(b" ")
+        self.tagged = tag != b"*"
         code, value = b"", None
         if self.take(b"["):
             code = self.match(_ATOM, "response code").group()
@@ -191,6 +192,12 @@ class Reader:
         if code == b"HIGHESTMODSEQ":
             self.expect(b" ")
             return self.number(MAX_63, 1)
+        if code == b"MESSAGELIMIT":
+            self.expect(b" ")
+            return self.number(least=1), self.number(least=1) if self.take(b" ") else None
+        if code == b"INPROGRESS":
+            assert not self.tagged, "INPROGRESS in a tagged response (RFC 9585 section 4)"
+            return self._in_progress() if self.take(b" (") else None
         if code == b"PERMANENTFLAGS":
             self.expect(b" ")
             return self.flags(_FLAG_PERM)
@@ -213,6 +220,17 @@ class Reader:
                 value.append(self.uid_set())
             return value
         raise AssertionError(f"unknown response code {code!r}")
+
+    def _in_progress(self) -> tuple[bytes | None, int | None, int | None]:
+        """``inprogress-tag SP inprogress-state ")"`` (RFC 9585 section 5)."""
+        tag = self.nstring()
+        self.expect(b" ")
+        done = None if self.take(b"NIL") else self.number()
+        self.expect(b" ")
+        total = None if self.take(b"NIL") else self.number(least=1)
+        assert total is None or (done is not None and done < total), f"{done} of {total} done"
+        self.expect(b")")
+        return tag, done, total
 
     # -- FETCH
 
@@ -405,6 +423,22 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
     return found
 
 
+def _uid_batches(reader: Reader) -> tuple[bytes, list[tuple[int, int]]]:
+    """RFC 10022 section 4; the newest first (section 3.1.2), none in two (section 3.1)."""
+    reader.expect(b" (TAG ")
+    tag, found = reader.string(), []
+    reader.expect(b")")
+    more = reader.take(b" ")
+    while more:
+        high = reader.number(least=1)
+        reader.expect(b":")
+        found.append((high, reader.number(least=1)))
+        more = reader.take(b",")
+    ends = [end for pair in found for end in pair]
+    assert all(high >= low for high, low in found) and all(one > two for one, two in zip(ends[1::2], ends[2::2])), found
+    return tag, found
+
+
 def _list(reader: Reader) -> dict[str, Any]:
     reader.expect(b" ")
     flags = reader.flags()
@@ -547,7 +581,7 @@ def _quota_root(reader: Reader) -> tuple[bytes, list[bytes]]:
 _DATA: dict[bytes, Callable[[Reader], Any]] = {
     b"CAPABILITY": _capability, b"FLAGS": _flags, b"LIST": _list, b"LSUB": _list, b"STATUS": _status, b"SEARCH": _numbers,
     b"SORT": _numbers, b"ESEARCH": _esearch, b"THREAD": _thread, b"NAMESPACE": _namespace, b"ID": _id, b"VANISHED": _vanished,
-    b"ENABLED": _enabled, b"QUOTA": _quota, b"QUOTAROOT": _quota_root,
+    b"ENABLED": _enabled, b"UIDBATCHES": _uid_batches, b"QUOTA": _quota, b"QUOTAROOT": _quota_root,
 }
 
 

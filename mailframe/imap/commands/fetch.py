@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .. import conditional
+from .. import conditional, limits
 from ..cursor import BadSyntax, Cursor
 from ..expunged import expunge_issued
 from ..extensions import qresync
@@ -56,6 +56,7 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
         conditional.turn_on(context)
     if (plan.tells_flags or plan.asks_modseq) and context.selected.dirty:
         await context.sync(False)
+    limits.check_window(context.settings, plan.partial)
     fetching = Fetching(context, plan)
     spans = context.view.spans(request.messages)
     if plan.changed_since is not None:
@@ -64,7 +65,7 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
         spans = context.view.changed_since(spans, plan.changed_since)
     if plan.partial is not None:
         spans = window_of(spans, plan.partial)
-    await fetching.run(spans)
+    await fetching.run(limits.last_of(context, spans))
     return expunge_issued(fetching.missing, request.messages.by_uid)
 
 

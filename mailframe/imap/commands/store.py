@@ -12,7 +12,7 @@ from mailframe.model.flags import FlagChange, flag_mask, system_bit
 from mailframe.model.mailbox import FlagsStored, Rows
 from mailframe.pacing.breath import Breath
 
-from .. import conditional, numset
+from .. import conditional, limits, numset
 from ..cursor import Cursor
 from ..expunged import expunge_issued
 from ..fetching import select
@@ -65,13 +65,15 @@ def parse(args: Cursor) -> StoreRequest:
 async def run(context: Context, request: StoreRequest) -> Completion | None:
     selected = writable(context)
     change = await _change(context, request)
-    uids = context.view.resolve(request.messages)
+    uids = context.view.uids_in(limits.last_of(context, context.view.spans(request.messages)))
     breath = Breath(context.clock.seconds, context.breathe)
     missing, refused = 0, array("I")
     if request.unchanged_since is not None:
         conditional.turn_on(context)
     for start in range(0, len(uids), PAGE):
         page = uids[start:start + PAGE]
+        if start:
+            context.progress(start, len(uids))
         outcome: FlagsStored = await settled(selected.mailbox.set_flags(page, change, request.unchanged_since))
         stored = outcome.rows
         missing += len(page) - len(stored) - len(outcome.refused)
