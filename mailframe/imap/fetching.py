@@ -13,7 +13,7 @@ from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAttributeCache
 from mailframe.model.flags import SEEN, FlagChange
 from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows, uid_ranges
-from mailframe.model.refusal import NoSuchMessage, TryAgainLater
+from mailframe.model.refusal import Corrupted, NoSuchMessage
 from mailframe.pacing.breath import Breath
 
 from .connection import Gone
@@ -236,7 +236,7 @@ class Fetching:
     async def _begin(self, message: Message, span: Span, size: int) -> Begun:
         octets = await message.read(span.offset, size) if size > 0 else b""
         if len(octets) < size:
-            raise TryAgainLater(detail=f"message {message.uid} ends before the size that was told")
+            raise Corrupted(detail=f"message {message.uid} ends before the size that was told")
         return Begun(span, octets.replace(b"\0", NUL_SHOWN))
 
     async def _stream(self, message: Message, begun: Begun) -> None:
