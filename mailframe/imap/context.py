@@ -120,9 +120,9 @@ class SessionContext:
         """``CAPABILITY IMAP4rev1 ...`` as it is now."""
         return b" ".join([b"CAPABILITY", *self.registry.capabilities(self)])
 
-    def bye(self, words: str) -> None:
+    def bye(self, words: str, code: bytes = b"") -> None:
         if not self._ending:
-            self.out.untagged(b"BYE " + writer.text(words))
+            self.out.untagged(b"BYE " + (b"[%b] " % code if code else b"") + writer.text(words))
         self._ending = True
 
     def start_tls(self) -> None:
@@ -140,13 +140,14 @@ class SessionContext:
             await self.connection.more()
         return line
 
-    async def news(self) -> bytes | None:
-        late = self.clock.callLater(self.settings.recheck_s, self._wake)      # a hint may be lost on its way from elsewhere
+    async def news(self, within_s: float | None = None) -> bytes | None:
+        recheck_s = self.settings.recheck_s         # a hint may be lost on its way from elsewhere
+        late = self.clock.callLater(recheck_s if within_s is None else min(within_s, recheck_s), self._wake)
         self._listening = True
         try:
             while (line := self.connection.framer.line(_MAX_LINE)) is None:
                 if self._stopping:
-                    self.bye("Server is going down")
+                    self.bye("Server is going down", b"UNAVAILABLE")
                     raise Gone
                 if self._hinted:
                     self._hinted = False
@@ -312,7 +313,7 @@ class SessionContext:
                 await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
             except NoSuchMailbox:
                 self.unselect()
-                self.bye("The selected mailbox is gone")
+                self.bye("The selected mailbox is gone", b"NONEXISTENT")
                 return
         how = Telling(selected.keywords, self.by_uid, b"CONDSTORE" in self.enabled, b"QRESYNC" in self.enabled)
         await selecting.tell(selected, self.out, self._pause, how, expunge)

@@ -284,8 +284,8 @@ class Context(Protocol):
     def compress(self) -> None:
         """Once the running command's answer has been sent."""
 
-    def bye(self, words: str) -> None:
-        """Write ``* BYE words`` now, and close the connection once the running command's answer has been sent."""
+    def bye(self, words: str, code: bytes = b"") -> None:
+        """Write ``* BYE [code] words`` now, and close the connection once the running command's answer has been sent."""
 
     async def select(self, info: MailboxInfo, read_only: bool) -> MailboxStatus:
         """Leave the selected mailbox, then open this one. Raises NoSuchMailbox when it is gone."""
@@ -305,8 +305,8 @@ class Context(Protocol):
     async def line(self) -> bytes:
         """The client's next line, which is not a command: the answer to a continuation request just written to `out`."""
 
-    async def news(self) -> bytes | None:
-        """Wait for a line of the client, or for a hint that something changed (None)."""
+    async def news(self, within_s: float | None = None) -> bytes | None:
+        """Wait for a line of the client, or for a hint that something changed, `within_s` at the latest (None)."""
 
     async def drained(self) -> None:
         """Send what `out` holds and return when the client has taken most of it: await it between long pieces.
