@@ -22,6 +22,7 @@ from .view import UidRequired
 
 _HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}) ((?:[Uu][Ii][Dd] )?[A-Za-z][A-Za-z0-9.-]*)')
 _TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}')
+_PLAIN_OK = re.compile(rb"OK [^\[]")
 _log = Logger()
 
 
@@ -52,14 +53,14 @@ class Session(SessionContext):
                 await connection.more()
                 self._slice = self.clock.seconds()
                 if self._stopping:
-                    self.bye("Server is going down")
+                    self.bye("Server is going down", b"UNAVAILABLE")
         except TimedOut:
             self.bye("Idle for too long")
         except Gone:
             pass
         except Exception:
             _log.failure("IMAP session failed")
-            self.bye("Internal error")
+            self.bye("Internal error", b"SERVERBUG")
         finally:
             self.unselect()
             connection.close()
@@ -132,7 +133,7 @@ class Session(SessionContext):
             answer = await self._answer(command, cursor)
             await self._tell(command.effect)
             self._bad = 0
-            return answer
+            return self._hinting(command.effect, answer)
         except (BadSyntax, Bad) as error:
             self._count_bad()
             code = b"[%b] " % error.code if error.code else b""
@@ -183,6 +184,12 @@ class Session(SessionContext):
         if resyncs and selected.view.owes_expunge:
             # It may have been told greater ones, and must not conclude that it knows of these expunges (RFC 7162 section 3.2).
             self.out.untagged(b"OK [HIGHESTMODSEQ %d] Some messages are gone" % max(selected.told_modseq, 1))
+
+    def _hinting(self, effect: Effect, answer: bytes) -> bytes:
+        """The answer of a command which may not tell what is gone says at least that something is (RFC 5530 section 3)."""
+        selected = self._selected
+        untold = selected is not None and Effect.READS_SEQ in effect and selected.view.owes_expunge
+        return b"OK [EXPUNGEISSUED] " + answer[3:] if untold and _PLAIN_OK.match(answer) else answer
 
     def _streams(self, text: bytes, again: bool) -> bool:
         """Whether a literal announced at the end of `text` is a message for a command that may run now."""
