@@ -56,7 +56,7 @@ def _read_charset(context: Context, args: Cursor) -> bytes:
     if args.peek(8).upper() != b"CHARSET ":
         return b"UTF-8"
     if b"UTF8=ACCEPT" in context.enabled:
-        raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")      # RFC 6855 section 3
+        raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")      # RFC 9755 section 3
     args.position += 8
     charset = args.astring().upper()
     args.space()
@@ -112,6 +112,8 @@ def _returned(context: Context, found: array[int], asked: Options | None) -> arr
 async def find(context: Context, charset: bytes, keys: Cursor, *, whole: bool = False) -> tuple[array[int], bool]:
     """The UIDs that match, ascending, of the messages that the client knows; whether MODSEQ was among the keys.
     `whole`: a part of them, where their number is limited, is of no use."""
+    if b"UTF8=ACCEPT" in context.enabled and charset != b"UTF-8":
+        raise BadSyntax("No CHARSET but UTF-8 after ENABLE UTF8=ACCEPT")        # RFC 9755 section 3
     if charset not in CHARSETS:
         raise BadCharset
     usable = context.registry.usable(context.registry.search_keys, context)
