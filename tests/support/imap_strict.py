@@ -603,7 +603,7 @@ class Stream:
                 self.utf8 = True
             if response.kind == b"ENABLED" and b"UIDONLY" in response.value:
                 self.uid_only = True
-            if response.code == b"CAPABILITY" and any(word.startswith((b"AUTH=", b"LOGINDISABLED")) for word in response.code_value):
+            if response.code == b"CAPABILITY" and any(word[:5] in (b"AUTH=", b"LOGIN") for word in response.code_value):
                 self.utf8 = self.uid_only = False           # nobody is logged in (any more): nothing is enabled
             found.append(response)
         return found
