@@ -10,7 +10,7 @@ from ..registry import Command, Completion, Context, Effect, Extension, State
 async def idle(context: Context, _: None) -> Completion:
     """Until DONE. One timer serves the sign of life, and asking a store whose hints may be lost."""
     context.out.write(b"+ idling\r\n")
-    keepalive_s = context.settings.keepalive_s
+    keepalive_s = context.settings.idle_keepalive_s
     quiet_since = context.clock.seconds()
     line = None
     while line is None:

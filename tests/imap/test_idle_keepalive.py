@@ -56,7 +56,7 @@ def test_how_often_is_a_setting(keepalive_s: float, told: int) -> None:
         world.clock.pump([0.5] * 1_203)
         assert client.pending() == ["* OK Still here"] * told
 
-    run(talk, World(settings=ImapSettings(keepalive_s=keepalive_s)))
+    run(talk, World(settings=ImapSettings(idle_keepalive_s=keepalive_s)))
 
 
 def test_also_without_a_mailbox() -> None:
