@@ -188,8 +188,9 @@ class Session(SessionContext):
     def _hinting(self, effect: Effect, answer: bytes) -> bytes:
         """The answer of a command which may not tell what is gone says at least that something is (RFC 5530 section 3)."""
         selected = self._selected
-        untold = selected is not None and Effect.READS_SEQ in effect and selected.view.owes_expunge
-        return b"OK [EXPUNGEISSUED] " + answer[3:] if untold and _PLAIN_OK.match(answer) else answer
+        if selected is None or not selected.view.owes_expunge or Effect.READS_SEQ not in effect:
+            return answer
+        return b"OK [EXPUNGEISSUED] " + answer[3:] if _PLAIN_OK.match(answer) else answer
 
     def _streams(self, text: bytes, again: bool) -> bool:
         """Whether a literal announced at the end of `text` is a message for a command that may run now."""
