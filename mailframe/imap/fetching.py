@@ -50,10 +50,14 @@ class Fetching:
         self._breath = Breath(context.clock.seconds, context.breathe)
         self._sets_seen = plan.sets_seen and not selected.read_only
         self._made: list[tuple[int, Attributes]] = []
+        self._backwards = False
         self.missing = 0
 
-    async def run(self, spans: Spans) -> None:
-        for heap in pages(spans, self._plan.page):
+    async def run(self, spans: Spans, backwards: bool = False) -> None:
+        """`backwards`: the last message first."""
+        self._backwards = backwards
+        heaps = pages(spans, self._plan.page)
+        for heap in reversed(list(heaps)) if backwards else heaps:
             await self._page(heap)
             await self._breath.take()
             if self._context.out.full:
@@ -67,7 +71,7 @@ class Fetching:
         if self._plan.sections:
             await self._one_by_one(rows, heads, newly_seen)
         else:
-            self._context.out.write(joined(self._plan.columns, rows, heads, self._scene))
+            self._context.out.write(joined(self._plan.columns, rows, heads, self._scene, self._backwards))
         await self._remember()
 
     # -- columns
@@ -168,7 +172,7 @@ class Fetching:
     async def _one_by_one(self, rows: Rows, heads: list[bytes], newly_seen: frozenset[int]) -> None:
         heads = list(map(b"".join, zip(*pieces(self._plan.columns, rows, heads, self._scene))))
         told_already = self._plan.tells_flags
-        for place, head in enumerate(heads):
+        for place, head in reversed(list(enumerate(heads))) if self._backwards else enumerate(heads):
             uid = rows.uids[place]
             if self._plan.columns:
                 head += b" "

@@ -33,7 +33,8 @@ def save_limit(settings: ImapSettings) -> int:
 
 
 def last_of(context: Context, spans: Spans) -> Spans:
-    """What a command may work on: all of these index spans, or the last of them, which the client is then told."""
+    """What a command may work on: all of these index spans, or the last of them, which the client is then told. It then goes
+    through them from the last to the first (RFC 9738 section 3.1)."""
     limit = context.settings.message_limit
     if not limit or sum(stop - start for start, stop in spans) <= limit:
         return spans

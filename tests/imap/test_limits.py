@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from support.imap_strict import Response
 from support.imap_world import Client, World, run
 
+from mailframe.imap import fetchplan
+from mailframe.imap.commands import store as storing
 from mailframe.imap.settings import ImapSettings
 
 MESSAGES = 24
@@ -117,5 +119,27 @@ def test_all_is_done_in_the_end(
         done = await does(knowing, low, high)
         assert len(set(done)) == len(done)
         assert sorted(done) == [uid for uid in range(low, high + 1) if uid not in gone]
+
+    run(talk, World(settings=ImapSettings(message_limit=limit)))
+
+
+@pytest.mark.parametrize("command", [
+    "UID FETCH 1:* (FLAGS)", "UID FETCH 1:* (RFC822.SIZE)", "UID FETCH 1:* (ENVELOPE)", "UID FETCH 1:* (UID BODY.PEEK[])",
+    "UID FETCH 1:* BODY[TEXT]", "UID STORE 1:* +FLAGS (\\Seen)", "UID STORE 1:* -FLAGS (\\Answered)",
+])
+@pytest.mark.parametrize("limit", [0, 7])
+def test_from_the_last_to_the_first_over_all_pages(command: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Section 3.1: only where not all of it is done."""
+    for name in ("FLAG_PAGE", "COLUMN_PAGE", "WIDE_PAGE", "OCTETS_PAGE"):
+        monkeypatch.setattr(fetchplan, name, 3)
+    monkeypatch.setattr(storing, "PAGE", 3)
+
+    async def talk(world: World) -> None:
+        client = await world.login()
+        await client.command("a APPEND INBOX" + " {20+}\r\nSubject: x\r\n\r\nbody\r\n" * 6)
+        await client.command("b APPEND INBOX" + " {20+}\r\nSubject: x\r\n\r\nbody\r\n" * 4)
+        await client.command("c SELECT INBOX")
+        answers, _ = await Knowing(client, limit).say(command)
+        assert told(answers) == ([10, 9, 8, 7, 6, 5, 4] if limit else list(range(1, 11)))
 
     run(talk, World(settings=ImapSettings(message_limit=limit)))

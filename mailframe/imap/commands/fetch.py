@@ -65,7 +65,8 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
         spans = context.view.changed_since(spans, plan.changed_since)
     if plan.partial is not None:
         spans = window_of(spans, plan.partial)
-    await fetching.run(limits.last_of(context, spans))
+    spans = limits.last_of(context, spans)
+    await fetching.run(spans, backwards=bool(context.limited))
     return expunge_issued(fetching.missing, request.messages.by_uid)
 
 

@@ -70,10 +70,11 @@ async def run(context: Context, request: StoreRequest) -> Completion | None:
     missing, refused = 0, array("I")
     if request.unchanged_since is not None:
         conditional.turn_on(context)
-    for start in range(0, len(uids), PAGE):
+    starts = range(0, len(uids), PAGE)
+    for done, start in enumerate(reversed(starts) if context.limited else starts):
         page = uids[start:start + PAGE]
-        if start:
-            context.progress(start, len(uids))
+        if done:
+            context.progress(done * PAGE, len(uids))
         outcome: FlagsStored = await settled(selected.mailbox.set_flags(page, change, request.unchanged_since))
         stored = outcome.rows
         missing += len(page) - len(stored) - len(outcome.refused)
@@ -133,7 +134,7 @@ def _write(context: Context, columns: Sequence[Column], stored: Rows, wanted: by
     """FETCH responses with `columns` of those among `stored` where `wanted` is not 0."""
     if any(wanted):
         rows = select(stored, wanted)
-        context.out.write(joined(columns, rows, context.view.heads_of(rows.uids), scene))
+        context.out.write(joined(columns, rows, context.view.heads_of(rows.uids), scene, bool(context.limited)))
 
 
 EXTENSION = Extension(

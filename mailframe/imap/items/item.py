@@ -71,9 +71,12 @@ def pieces(columns: Sequence[Column], rows: Rows, heads: list[bytes], scene: Sce
     return found
 
 
-def joined(columns: Sequence[Column], rows: Rows, heads: list[bytes], scene: Scene) -> bytes:
-    """The FETCH responses of messages whose items are all columns."""
-    return b"".join(chain.from_iterable(zip(*pieces(columns, rows, heads, scene), repeat(b")\r\n"))))
+def joined(columns: Sequence[Column], rows: Rows, heads: list[bytes], scene: Scene, backwards: bool = False) -> bytes:
+    """The FETCH responses of messages whose items are all columns; `backwards`: the last message first."""
+    responses: Iterable[tuple[bytes, ...]] = zip(*pieces(columns, rows, heads, scene), repeat(b")\r\n"))
+    if backwards:
+        responses = reversed(list(responses))
+    return b"".join(chain.from_iterable(responses))
 
 
 @dataclass(frozen=True, slots=True)
