@@ -28,10 +28,6 @@ class Breath:
             await self._turn()
             self._since = self._seconds()
 
-    def rested(self) -> None:
-        """It has just waited for somebody, and so let others go on."""
-        self._since = self._seconds()
-
     async def through(self, steps: Generator[None, None, T]) -> T:
         """What pure work that is cut into `steps` comes to."""
         while True:
