@@ -30,6 +30,8 @@ from mailframe.model.query import (
     leaves,
 )
 
+from .sentdays import sent_day
+
 
 def needed(query: Query) -> Field:
     """The columns that the tree's leaves look at."""
@@ -46,6 +48,8 @@ def needed(query: Query) -> Field:
                 fields |= Field.SAVED
             case HasId(_, thread):
                 fields |= Field.THREADID if thread else Field.EMAILID
+            case Sent():
+                fields |= Field.ENVELOPE
             case InBody() | InText():
                 fields |= Field.INDEX
             case _:
@@ -126,13 +130,23 @@ class Columns:
                     sure, maybe = sure | one, maybe | two
                 return sure, maybe
             case _:
-                if id(query) not in self._known:
+                if id(query) not in self._known and isinstance(query, Sent):
+                    self._known[id(query)] = self._sent(query)
+                elif id(query) not in self._known:
                     column = self._leaf(query)
                     if column is None:
                         return 0, self._ones
                     number = _number(column)
                     self._known[id(query)] = number, number
                 return self._known[id(query)]
+
+    def _sent(self, leaf: Sent) -> tuple[int, int]:
+        """By the stored envelopes; open where there is none, or where its date is not as plain as most are."""
+        days = list(map(sent_day, self._rows.envelopes))
+        if not days:
+            return 0, self._ones
+        sure = _number(bytes([leaf.first <= day < leaf.until and day > 0 for day in days]))
+        return sure, sure | _number(bytes([day < 0 for day in days]))
 
     def _leaf(self, leaf: Query) -> bytes | None:
         rows = self._rows

@@ -36,6 +36,9 @@ class State(enum.Flag):
     ANY = NOT_AUTHENTICATED | AUTHENTICATED | SELECTED
 
 
+_STATES = (State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED)
+
+
 class Effect(enum.Flag):
     """What the session must know of a command to tell the client the truth around it."""
 
@@ -83,9 +86,8 @@ class Command(Generic[R]):
     completed: bytes = field(init=False)            # what follows the tag where `run` says nothing else
 
     def __post_init__(self) -> None:
-        single = (State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED)
         for name, value in (
-            ("states", tuple(state for state in single if state in self.state)),
+            ("states", tuple(state for state in _STATES if state in self.state)),
             ("asks_store", bool(self.effect & (Effect.POLLS | Effect.CHANGES))), ("may_expunge", Effect.MAY_EXPUNGE in self.effect),
             ("completed", b"OK " + self.name + b" completed\r\n"),
         ):
@@ -143,6 +145,11 @@ class Registry:
                 entries = (*extension.items, *extension.search_keys, *extension.status_items)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
 
+        self._announcing = {state: tuple(
+            extension for extension in self.extensions
+            if state in extension.announced and (extension.capability is not None or extension.capabilities is not None)
+        ) for state in _STATES}
+
     def with_extensions(self, *more: Extension) -> Registry:
         """A registry with these as well."""
         return Registry((*self.extensions, *more))
@@ -155,8 +162,8 @@ class Registry:
     def capabilities(self, context: Context) -> list[bytes]:
         """What is announced to this session now (RFC 3501 section 6.1.1)."""
         words: list[bytes] = []
-        for extension in self.extensions:
-            if self.offers(extension, context):
+        for extension in self._announcing[context.state]:
+            if self._works(extension, context):
                 if extension.capability is not None:
                     words += extension.capability.split()
                 if extension.capabilities is not None:
@@ -165,11 +172,11 @@ class Registry:
 
     def offers(self, extension: Extension, context: Context) -> bool:
         """Whether `extension` works in this session as it is now."""
-        return (
-            context.state in extension.announced
-            and all(context.provides(interface) for interface in extension.needs)
-            and (extension.when is None or extension.when(context))
-        )
+        return context.state in extension.announced and self._works(extension, context)
+
+    def _works(self, extension: Extension, context: Context) -> bool:
+        """`offers`, in a state in which it is announced."""
+        return all(map(context.provides, extension.needs)) and (extension.when is None or extension.when(context))
 
 
 @dataclass(slots=True)
