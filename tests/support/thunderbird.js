@@ -129,11 +129,6 @@ window.acting = {
         folder(from), subjects.map(each => message(from, each)), folder(to), moving, listener, window.msgWindow, true));
   },
 
-  /** Into the trash. */
-  async delete(name, subject) {
-    await copying(listener => folder(name).deleteMessages([message(name, subject)], window.msgWindow, false, true, listener, true));
-  },
-
   async create(parent, name) {
     const above = parent ? folder(parent) : root();
     above.createSubfolder(name, window.msgWindow);
