@@ -8,7 +8,8 @@ import re
 import shutil
 import smtplib
 import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -33,6 +34,14 @@ def run(
                           env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
     assert done.returncode in ok, (command, done.stdout, done.stderr)
     return done.stdout + done.stderr
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Look again and again, until it holds: for what a program does by itself and tells nobody."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.02)
 
 
 def letter(subject: str, body: str = "Hello.\r\n") -> bytes:
@@ -104,6 +113,40 @@ class World:
         with self.elsewhere() as client:
             lines = client.list()[1]
         return {re.sub(r'^\(.*?\) "/" ', "", line.decode()).strip('"') for line in lines if isinstance(line, bytes)}
+
+
+class Maildir:
+    """Messages in files: what mbsync and OfflineIMAP keep like the account. `folder` is made when the program first runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def files(self, name: str = "INBOX") -> dict[str, Path]:
+        """By subject."""
+        found = {}
+        for path in [*(self.folder / name / "cur").iterdir(), *(self.folder / name / "new").iterdir()]:
+            (subject,) = [line for line in path.read_text().splitlines() if line.startswith("Subject: ")]
+            found[subject.removeprefix("Subject: ")] = path
+        return found
+
+    def make(self, name: str) -> None:
+        for part in ("cur", "new", "tmp"):
+            (self.folder / name / part).mkdir(parents=True)
+
+    def put(self, name: str, subject: str, letters: str) -> None:
+        (self.folder / name / "cur" / f"1.{len(subject)}.here:2,{letters}").write_bytes(letter(subject).replace(b"\r\n", b"\n"))
+
+    def flag(self, subject: str, letters: str) -> None:
+        path = self.files()[subject]
+        path.rename(path.parents[1] / "cur" / (path.name.split(":")[0] + f":2,{letters}"))
+
+    def change(self) -> None:
+        """What one does offline: a message is read, one removed, one sent, and one filed in a new folder."""
+        self.flag("read here", "S")
+        self.files()["gone here"].unlink()
+        self.put("Sent", "sent here", "S")
+        self.make("Made here")
+        self.put("Made here", "filed here", "F")
 
 
 def quoted(name: str) -> str:
