@@ -16,6 +16,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+
 from support.recorder import Recorder
 from support.servers import ANY_PORTS, PATIENCE_S, MailServer
 
