@@ -94,6 +94,17 @@ def test_new_mail_and_removed_mail_are_pushed(user: Thunderbird, around: World) 
     user.act("lacks", "INBOX", ["will go"])
 
 
+def test_mail_that_it_is_told_of_while_it_stores_flags_is_seen(user: Thunderbird, around: World) -> None:
+    deliver(around.server, "busy")
+    user.act("getMail", ["busy"])
+    mark = around.recorder.mark
+    deliver(around.server, "told in passing")
+    user.act("mark", "INBOX", "busy", "flagged", True)
+    around.recorder.wait_for(r"^\* \d+ EXISTS", mark, by_client=False)
+    around.recorder.wait_for(r"OK UID STORE", mark, by_client=False)
+    user.act("holds", "INBOX", ["told in passing"])
+
+
 def test_folders_are_made_and_messages_moved_and_copied(user: Thunderbird, around: World) -> None:
     deliver(around.server, "to move", "to copy")
     user.act("getMail", ["to move", "to copy"])
@@ -107,9 +118,7 @@ def test_folders_are_made_and_messages_moved_and_copied(user: Thunderbird, aroun
         around.recorder.wait_for(said, mark)
     user.act("lacks", "INBOX", ["to move"])
     for folder, subject in (("Projects", "to move"), ("Projects/Grün & mehr", "to copy")):
-        user.act("open", folder)
         user.act("isReal", folder, subject)
-    user.act("open", "INBOX")
     assert "to copy" in around.mail() and "to move" not in around.mail()
 
 

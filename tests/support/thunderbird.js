@@ -4,6 +4,7 @@
 const FLAGS = Ci.nsMsgFolderFlags;
 const PATIENCE_MS = 20_000;
 const LOOK_AGAIN_MS = 20;
+const ASK_AGAIN_MS = 1_000;
 
 const account = () => MailServices.accounts.accounts.find(each => each.incomingServer.type == "imap");
 const root = () => account().incomingServer.rootFolder;
@@ -67,11 +68,6 @@ window.acting = {
     ]));
   },
 
-  /** Show a folder: what the server has of it is fetched. */
-  open(name) {
-    window.document.getElementById("tabmail").currentAbout3Pane.displayFolder(folder(name).URI);
-  },
-
   list(name) {
     return messages(name).map(each => ({
       uid: each.messageKey, subject: each.mime2DecodedSubject, read: each.isRead, flagged: each.isFlagged,
@@ -112,7 +108,14 @@ window.acting = {
 
   /** Until a message is there under the UID that the server gave it (one copied here has another, made up, at first). */
   async isReal(name, subject) {
-    await until(() => message(name, subject)?.messageKey < 0x80000000, `${subject} in ${name}`);
+    let asked = 0;
+    await until(() => {
+      if (Date.now() - asked > ASK_AGAIN_MS) {
+        asked = Date.now();
+        folder(name).updateFolder(window.msgWindow);
+      }
+      return message(name, subject)?.messageKey < 0x80000000;
+    }, `${subject} in ${name}`);
   },
 
   mark(name, subject, what, value) {
