@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import imaplib
-import os
 import poplib
-import shutil
 import smtplib
 import ssl
-import subprocess
 from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from support.client_world import USER, deliver, needs, run
 from support.halfclose import converse
 from support.servers import ANY_PORTS, PATIENCE_S, MailServer
-
-USER = "dev@localhost"
-
-
-def needs(program: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +36,6 @@ def empty(server: MailServer) -> None:
     client.logout()
 
 
-def run(*command: str, text: str = "", env: dict[str, str] | None = None, ok: tuple[int, ...] = (0,)) -> str:
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-                          env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
-    assert done.returncode in ok, (command, done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
 def inbox(server: MailServer, folder: str = "INBOX") -> list[str]:
     """The subjects in a folder."""
     client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
@@ -59,12 +44,6 @@ def inbox(server: MailServer, folder: str = "INBOX") -> list[str]:
     parts = client.fetch("1:*", "(BODY.PEEK[])")[1] if count else []
     client.logout()
     return [str(message_from_bytes(part[1])["Subject"]) for part in parts if isinstance(part, tuple)]
-
-
-def deliver(server: MailServer, *subjects: str, body: str = "Hello.\r\n") -> None:
-    with smtplib.SMTP("127.0.0.1", server.ports["smtp"], timeout=PATIENCE_S) as client:
-        for subject in subjects:
-            client.sendmail("a@example.org", [USER], f"From: a@example.org\r\nTo: {USER}\r\nSubject: {subject}\r\n\r\n{body}")
 
 
 def anybody() -> ssl.SSLContext:
@@ -172,83 +151,6 @@ def test_fetchmail_collects(server: MailServer, tmp_path: Path, protocol: str) -
     got = (tmp_path / "got").read_text()
     assert "Subject: one" in got and "Subject: two" in got
     assert inbox(server) == [], "collected and deleted"
-
-
-@needs("mbsync")
-def test_mbsync_goes_both_ways(server: MailServer, tmp_path: Path) -> None:
-    deliver(server, "one", "two")
-    maildir = tmp_path / "mail"
-    maildir.mkdir()
-    rc = tmp_path / "mbsyncrc"
-    rc.write_text(f"""
-IMAPStore far
-Host 127.0.0.1
-Port {server.ports['imap']}
-User {USER}
-Pass {server.password}
-SSLType None
-AuthMechs LOGIN
-
-MaildirStore near
-Path {maildir}/
-Inbox {maildir}/INBOX
-SubFolders Verbatim
-
-Channel mail
-Far :far:
-Near :near:
-Patterns INBOX Sent
-Create Both
-Expunge Both
-SyncState *
-""")
-    sync = ("mbsync", "-c", str(rc), "mail")
-    run(*sync, env={"HOME": str(tmp_path)})
-    files = [path for path in (maildir / "INBOX").rglob("*") if path.is_file() and path.parent.name in ("cur", "new")]
-    assert len(files) == 2
-    seen = files[0].with_name(files[0].name.split(":")[0] + ":2,S")
-    target = maildir / "INBOX" / "cur" / seen.name
-    files[0].rename(target)                         # read here ...
-    files[1].unlink()                               # ... and deleted here
-    (maildir / "Sent" / "cur").mkdir(parents=True, exist_ok=True)
-    (maildir / "Sent" / "cur" / "1.a.b:2,S").write_text("From: dev@localhost\nSubject: sent here\n\nHello\n")
-    run(*sync, env={"HOME": str(tmp_path)})
-    client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
-    client.login(USER, server.password)
-    assert client.select("INBOX")[1] == [b"1"]
-    assert client.search(None, "SEEN")[1] == [b"1"], "... is read and deleted there"
-    client.logout()
-    assert inbox(server, "Sent") == ["sent here"]
-
-
-@needs("mutt")
-def test_mutt_reads_flags_and_saves(server: MailServer, tmp_path: Path) -> None:
-    deliver(server, "for mutt")
-    rc = tmp_path / "muttrc"
-    rc.write_text(f"""
-set imap_user="{USER}"
-set imap_pass="{server.password}"
-set folder="imap://127.0.0.1:{server.ports['imap']}/"
-set spoolfile="imap://127.0.0.1:{server.ports['imap']}/INBOX"
-set ssl_starttls=no
-set ssl_force_tls=no
-set imap_check_subscribed=yes
-set header_cache=""
-set confirmappend=no
-set delete=yes
-set quit=yes
-set mark_old=no
-set wait_key=no
-set imap_authenticators="login"
-push "<tag-pattern>all<enter><tag-prefix><set-flag>!<tag-prefix><copy-message>=Archive<enter><sync-mailbox><quit>"
-""")
-    run("script", "-qec", f"mutt -n -F {rc}", "/dev/null", env={"HOME": str(tmp_path), "TERM": "xterm"})
-    client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
-    client.login(USER, server.password)
-    client.select("INBOX")
-    assert client.search(None, "FLAGGED")[1] == [b"1"]
-    assert client.select("Archive")[1] == [b"1"]
-    client.logout()
 
 
 def test_a_script_that_says_all_at_once_and_half_closes_hears_all(server: MailServer) -> None:
