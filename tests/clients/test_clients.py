@@ -11,6 +11,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from support.client_settings import settings
 from support.client_world import USER, deliver, needs, run
 from support.halfclose import converse
 from support.servers import ANY_PORTS, PATIENCE_S, MailServer
@@ -108,6 +109,8 @@ def test_curl_sends_reads_searches_appends_and_deletes(server: MailServer, tmp_p
         "--mail-rcpt", USER, "-T", str(letter))
     url = f"imap://127.0.0.1:{server.ports['imap']}"
     assert "Hello from curl" in run("curl", "-sS", f"{url}/INBOX;MAILINDEX=1", "-u", login)
+    section = f"{url}/INBOX;MAILINDEX=1;SECTION=HEADER.FIELDS%20(SUBJECT)"
+    assert run("curl", "-sS", section, "-u", login) == "Subject: by curl\n\n"
     assert "* SEARCH 1" in run("curl", "-sS", f"{url}/INBOX?SUBJECT%20curl", "-u", login)
     run("curl", "-sS", "-k", "--ssl-reqd", f"{url}/Sent", "-u", login, "-T", str(letter))
     assert inbox(server, "Sent") == ["by curl"]
@@ -132,9 +135,14 @@ def test_swaks_with_and_without_tls_and_login(server: MailServer) -> None:
 
 @needs("msmtp")
 def test_msmtp_submits(server: MailServer, tmp_path: Path) -> None:
-    run("msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={server.ports['submissions']}", "--tls=on", "--tls-starttls=off",
-        "--tls-certcheck=off", "--auth=on", f"--user={USER}", f"--passwordeval=echo {server.password}", f"--from={USER}", USER,
-        text=f"From: {USER}\nTo: {USER}\nSubject: by msmtp\n\nHello\n")
+    rc = tmp_path / ".msmtprc"
+    rc.write_text(settings("msmtprc", {
+        "mail.example.org": "127.0.0.1", "465": str(server.ports["submissions"]), "alice@example.org": USER,
+        "tls_starttls off": "tls_starttls off\ntls_certcheck off",
+    }))
+    (tmp_path / ".mail-password").write_text(server.password + "\n")
+    rc.chmod(0o600)
+    run("msmtp", f"--file={rc}", USER, text=f"From: {USER}\nTo: {USER}\nSubject: by msmtp\n\nHello\n", env={"HOME": str(tmp_path)})
     assert inbox(server) == ["by msmtp"]
 
 
@@ -143,8 +151,10 @@ def test_msmtp_submits(server: MailServer, tmp_path: Path) -> None:
 def test_fetchmail_collects(server: MailServer, tmp_path: Path, protocol: str) -> None:
     deliver(server, "one", "two")
     rc = tmp_path / "fetchmailrc"
-    rc.write_text(f'poll 127.0.0.1 protocol {protocol} port {server.ports[protocol.lower()]} auth password\n'
-                  f'  user "{USER}" password "{server.password}" sslproto "" no keep mda "cat >> {tmp_path}/got"\n')
+    rc.write_text(settings("fetchmailrc", {
+        "mail.example.org": "127.0.0.1", "IMAP port 993": f"{protocol} port {server.ports[protocol.lower()]} auth password",
+        "alice@example.org": USER, "secret": server.password, "ssl sslcertck": f'sslproto "" mda "cat >> {tmp_path}/got"',
+    }))
     rc.chmod(0o600)
     run("fetchmail", "-f", str(rc), "--pidfile", str(tmp_path / "pid"), "-i", str(tmp_path / "ids"), "--nosyslog",
         env={"HOME": str(tmp_path), "FETCHMAILHOME": str(tmp_path)})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.client_settings import settings
+from support.client_settings import check_said, settings
 from support.client_world import USER, Maildir, World, deliver, needs, run, until, world
 from support.servers import PATIENCE_S, Child
 
@@ -49,7 +49,6 @@ def test_mail_flags_deletions_and_folders_go_both_ways(around: World, tmp_path: 
     deliver(around.server, "came meanwhile")
     with around.elsewhere() as client:
         client.create('"Made there"')
-    mark = around.recorder.mark
     here.sync()
     assert around.mail() == {"read here": {"\\Seen"}, "flagged there": {"\\Flagged"}, "came meanwhile": set()}
     assert around.mail("Sent") == {"sent here": {"\\Seen"}} and around.mail("Made here") == {"filed here": {"\\Flagged"}}
@@ -57,6 +56,7 @@ def test_mail_flags_deletions_and_folders_go_both_ways(around: World, tmp_path: 
     assert here.files()["flagged there"].name.endswith(":2,F")
     assert set(here.files("Archive")) == {"moved there"}
     assert (here.folder / "Made there").is_dir()
+    check_said("OfflineIMAP", around.recorder)
     mark = around.recorder.mark
     here.sync()
     assert not around.recorder.heard("APPEND|STORE|EXPUNGE", mark), "all is alike: nothing to do"
