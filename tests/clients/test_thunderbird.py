@@ -25,10 +25,11 @@ def user(around: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Th
     profile = settings("userjs", {
         'hostname", "mail.example.org"': 'hostname", "127.0.0.1"', "alice@example.org": USER,
         "993": str(around.recorder.port), 'socketType", 3': 'socketType", 0',
-        "465": str(around.server.ports["submission"]), 'try_ssl", 3': 'try_ssl", 0',
+        "465": str(around.server.ports["submissions"]),
     })
     thunderbird = Thunderbird(tmp_path_factory.mktemp("thunderbird"), profile)
     try:
+        thunderbird.act("trust", around.server.ports["submissions"], around.certificate)
         thunderbird.act("remember", USER, around.server.password)
         thunderbird.act("getMail", ["first", "second"])
         yield thunderbird

@@ -63,6 +63,17 @@ class World:
 
     server: MailServer
     recorder: Recorder
+    folder: Path
+
+    @property
+    def certificate_file(self) -> Path:
+        """The server's own certificate, which nobody has signed."""
+        return self.folder / "mailframe-data" / "tls" / "localhost.pem"
+
+    @property
+    def certificate(self) -> str:
+        """The same, in base64 without more."""
+        return "".join(line for line in self.certificate_file.read_text().splitlines() if "-----" not in line)
 
     @contextmanager
     def elsewhere(self, folder: str = "INBOX") -> Iterator[imaplib.IMAP4]:
@@ -160,7 +171,7 @@ def world(folder: Path, options: Sequence[str] = ANY_PORTS) -> Iterator[World]:
     server = MailServer(folder, *options)
     try:
         with Recorder(server.ports["imap"]) as recorder:
-            yield World(server, recorder)
+            yield World(server, recorder, folder)
     finally:
         assert server.stop() == 0, server.output
     assert "Traceback" not in server.output
