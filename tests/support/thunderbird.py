@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from support.marionette import Marionette, ScriptError
-from support.servers import Child
+from support.servers import PATIENCE_S, Child
 
 ACTIONS = Path(__file__).with_name("thunderbird.js")
 QUIET = {
@@ -44,18 +45,18 @@ class Thunderbird:
         profile.mkdir()
         quiet = "".join(f'user_pref("{name}", {json.dumps(value)});\n' for name, value in QUIET.items())
         (profile / "user.js").write_text(quiet + settings)
-        self.display = Child(("Xvfb", "-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"), folder)
-        try:
-            display = self.display.wait_for(r"^\d+$")[0]
-            self.program = Child(
+        with ExitStack() as started:
+            display = Child(("Xvfb", "-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"), folder)
+            started.callback(display.stop)
+            program = Child(
                 ("thunderbird", "--marionette", "--remote-allow-system-access", "--no-remote", "--profile", str(profile)), folder,
-                env={"DISPLAY": f":{display}", "HOME": str(folder), "TMPDIR": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1",
-                     "XDG_RUNTIME_DIR": str(folder), "LC_ALL": "C.UTF-8"})
-            self.marionette = Marionette(int(self.program.wait_for(r"Listening on port (\d+)")[1]))
+                env={"DISPLAY": f":{display.wait_for('^[0-9]+$')[0]}", "HOME": str(folder), "TMPDIR": str(folder),
+                     "XDG_RUNTIME_DIR": str(folder), "LC_ALL": "C.UTF-8", "MOZ_CRASHREPORTER_DISABLE": "1"})
+            started.callback(program.stop)
+            self.marionette = Marionette(int(program.wait_for(r"Listening on port (\d+)")[1]))
+            started.callback(self.marionette.close)
             self.marionette.run(ACTIONS.read_text())
-        except BaseException:
-            self.display.stop()
-            raise
+            self._program, self._started = program, started.pop_all()
 
     def act(self, name: str, *arguments: Any) -> Any:
         try:
@@ -64,9 +65,7 @@ class Thunderbird:
             raise AssertionError(f"{name}{arguments}: {error}") from None
 
     def stop(self) -> None:
-        try:
+        """As its user quits it; it must end by itself."""
+        with self._started:
             self.marionette.quit()
-            self.program.process.wait(20)
-        finally:
-            self.program.stop()
-            self.display.stop()
+            self._program.process.wait(PATIENCE_S)
