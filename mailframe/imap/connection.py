@@ -158,6 +158,12 @@ class Connection(Protocol):
         self._fresh = False
         self.working()
 
+    def wake(self) -> None:
+        """End the wait in `more`, or the next one."""
+        if self._waiter is None:
+            self._fresh = True
+        self.poke()
+
     def poke(self) -> None:
         """End the wait in `more`, if there is one."""
         waiter, self._waiter = self._waiter, None

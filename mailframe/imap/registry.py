@@ -43,6 +43,8 @@ class Effect(enum.Flag):
     MAY_EXPUNGE = enum.auto()       # EXPUNGE may be told with its answer (never for FETCH, STORE, SEARCH: RFC 3501 section 7.4.1)
     POLLS = enum.auto()             # the client asks for news: ask the store even when no hint came (NOOP, CHECK)
     CHANGES = enum.auto()           # it changes the selected mailbox: ask the store afterwards
+    MAY_READ_SEQ = enum.auto()      # a UID command among whose arguments sequence numbers may be (search keys)
+    TELLS_ALL = enum.auto()         # what a client of NOTIFY else wants to hear nothing of is told with its answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class Registry:
         self.search_keys: dict[bytes, Named] = {}
         self.status_items: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
+        self.by_number: frozenset[bytes]            # commands about sequence numbers
+        self.perhaps_by_number: frozenset[bytes]    # those whose arguments may name some
         self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
         for extension in self.extensions:
             self.commands.update((command.name, command) for command in extension.commands)
@@ -126,6 +130,11 @@ class Registry:
             if extension.needs:
                 entries = (*extension.items, *extension.search_keys, *extension.status_items)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
+        self.by_number = self._with(Effect.READS_SEQ)
+        self.perhaps_by_number = self._with(Effect.MAY_READ_SEQ)
+
+    def _with(self, effect: Effect) -> frozenset[bytes]:
+        return frozenset(name for name, command in self.commands.items() if effect in command.effect)
 
     def with_extensions(self, *more: Extension) -> Registry:
         """A registry with these as well."""
@@ -173,6 +182,41 @@ class Selected:
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What of the selected mailbox is told (RFC 5465 section 6.1); the default is how every session begins."""
+
+    messages: bool = True               # which come and go; with False a client has a snapshot
+    flags: bool = True                  # and which change
+    unasked: bool = False               # also while no command runs
+    expunges_unasked: bool = False      # then even EXPUNGE: the client gave up sequence numbers
+
+
+class Watcher(Protocol):
+    """What a client wants to be told besides the answers to its commands: NOTIFY's other half."""
+
+    @property
+    def wish(self) -> Wish: ...
+
+    def hinted(self, mailbox_id: str) -> bool:
+        """As `IAccount.subscribe` has it; returns whether there may be something to tell now."""
+
+    def left(self, mailbox_id: str) -> None:
+        """It is no longer the selected mailbox."""
+
+    async def describe(self, context: Context, spans: list[tuple[int, int]]) -> None:
+        """These messages (index spans of the view) are new to the client, who has just been told how many there are."""
+
+    async def tell(self, context: Context, *, now: bool = False) -> None:
+        """Write what happened elsewhere than in the selected mailbox; without `now` only when its time has come."""
+
+    def give_up(self, context: Context) -> None:
+        """Say so, and be as after NOTIFY NONE (RFC 5465 section 5.8)."""
+
+    def stop(self) -> None:
+        """Nobody listens any more."""
+
+
 class Literal(Protocol):
     """A message on its way in (`Command.streams`)."""
 
@@ -202,6 +246,7 @@ class Context(Protocol):
     by_uid: bool                            # whether the running command is a UID command
     tag: bytes                              # of the running command
     extra: dict[str, Any]                   # an extension's own, for the session's life
+    watcher: Watcher | None                 # while NOTIFY is in force
 
     @property
     def state(self) -> State: ...
@@ -300,6 +345,12 @@ class Context(Protocol):
     async def news(self) -> bytes | None:
         """Wait for a line of the client, or for a hint that something changed (None)."""
 
+    def wake(self) -> None:
+        """There may be news: a session that waits looks for them."""
+
+    def listen(self) -> None:
+        """Hear the account's hints from now on, also while no mailbox is selected."""
+
     async def drained(self) -> None:
         """Send what `out` holds and return when the client has taken most of it: await it between long pieces.
         Raises ConnectionError when the client is gone."""
@@ -315,4 +366,5 @@ class Context(Protocol):
 
     async def sync(self, expunge: bool, *, poll: bool = True) -> None:
         """Ask the selected mailbox for changes and write what `view.tell` says. The session does it after each command
-        by the command's Effect; a command calls it where its own order of answers matters."""
+        by the command's Effect; a command calls it where its own order of answers matters.
+        Raises NoSuchMailbox when the mailbox is no more, which the client has then been told."""

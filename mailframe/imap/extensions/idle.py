@@ -1,6 +1,10 @@
-"""IDLE (RFC 2177): news as it happens."""
+"""IDLE (RFC 2177): news as it happens, the same as between commands after NOTIFY (RFC 5465 section 4)."""
 
 from __future__ import annotations
+
+from contextlib import suppress
+
+from mailframe.model.refusal import NoSuchMailbox
 
 from ..commands.anytime import no_arguments
 from ..cursor import BadSyntax
@@ -13,9 +17,10 @@ async def idle(context: Context, _: None) -> Completion:
     line = None
     while line is None:
         if context.selected_or_none is not None:
-            await context.sync(True)
-            if context.selected_or_none is None:        # deleted; BYE was said
-                return Completion(b"IDLE ended")
+            with suppress(NoSuchMailbox):       # the client has been told; in IMAP4rev2 it may idle on
+                await context.sync(True)
+        if context.watcher is not None:
+            await context.watcher.tell(context)
         line = await context.news()
     if line.upper() != b"DONE":
         raise BadSyntax("DONE expected")
