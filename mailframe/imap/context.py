@@ -286,10 +286,11 @@ class SessionContext:
 
     def _hint(self, mailbox_id: str) -> None:
         selected = self._selected
+        elsewhere = self.watcher is not None and self.watcher.hinted(mailbox_id)
         here = selected is not None and mailbox_id in (selected.info.id, "")    # "": it may be it that was deleted
         if here and selected is not None:
             selected.dirty = True
-        if here or (self.watcher is not None and self.watcher.hinted(mailbox_id)):
+        if here or elsewhere:
             if self._listening and not self._hinted:
                 self._turns.later(self.connection.wake)         # not within the other session's commit
             self._hinted = True

@@ -101,6 +101,7 @@ class Extension:
     items: tuple[Named, ...] = ()           # FETCH data items
     search_keys: tuple[Named, ...] = ()
     status_items: tuple[Named, ...] = ()
+    events: tuple[Named, ...] = ()          # of NOTIFY (RFC 5465 section 5)
     search_returns: tuple[ReturnOption, ...] = ()
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
     announced: State = State.ANY
@@ -117,6 +118,7 @@ class Registry:
         self.items: dict[bytes, Named] = {}
         self.search_keys: dict[bytes, Named] = {}
         self.status_items: dict[bytes, Named] = {}
+        self.events: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
         self.by_number: frozenset[bytes]            # commands about sequence numbers
         self.perhaps_by_number: frozenset[bytes]    # those whose arguments may name some
@@ -126,9 +128,10 @@ class Registry:
             self.items.update((item.name, item) for item in extension.items)
             self.search_keys.update((key.name, key) for key in extension.search_keys)
             self.status_items.update((item.name, item) for item in extension.status_items)
+            self.events.update((event.name, event) for event in extension.events)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
             if extension.needs:
-                entries = (*extension.items, *extension.search_keys, *extension.status_items)
+                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.events)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
         self.by_number = self._with(Effect.READS_SEQ)
         self.perhaps_by_number = self._with(Effect.MAY_READ_SEQ)
@@ -141,7 +144,7 @@ class Registry:
         return Registry((*self.extensions, *more))
 
     def usable(self, table: Mapping[bytes, Named], context: Context) -> dict[bytes, Named]:
-        """What of `items`, `search_keys` or `status_items` the session's store can answer; the rest is unknown to it."""
+        """What of `items`, `search_keys`, `status_items` or `events` the session's store can answer; the rest is unknown to it."""
         lacking = {key for key, needs in self._needs.items() if not all(map(context.provides, needs))}
         return {name: entry for name, entry in table.items() if id(entry) not in lacking}
 

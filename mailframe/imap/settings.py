@@ -30,4 +30,6 @@ class ImapSettings:
     max_connections_per_ip: int = 50            # mail programs open 5 or so; offices share an address. Webmail on loopback is free
     max_mailbox_name_octets: int = 1_000        # RFC 9051 leaves it open; longer than any real name
     max_mailbox_depth: int = 20                 # levels of a name: deeper than any tree that people make
-    recheck_s: float = 60.0                     # how often IDLE asks a store whose hints may be lost
+    recheck_s: float = 60.0                     # how often IDLE and NOTIFY ask a store whose hints may be lost
+    max_watched_mailboxes: int = 1_000          # by one NOTIFY: a hint of each is a look at its counts (RFC 5465 section 5.8)
+    notify_gather_s: float = 0.5                # between two rounds of news of other mailboxes: a burst is a few lines

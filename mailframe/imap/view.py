@@ -300,6 +300,7 @@ class View:
         told = self._told
         places = [bisect_left(self.uids, uid) for uid in gone]
         self._gone.difference_update(gone)
+        self._changed.difference_update(gone)       # where flags are not told, they may have waited
         self._told -= sum(place < told for place in places)
         columns = [self.uids, self.flags] + ([self.modseqs] if self.modseqs else [])
         for column in columns:

@@ -12,6 +12,7 @@ from support.imap_world import World, run
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
+from mailframe.imap.settings import ImapSettings
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
 
@@ -36,7 +37,7 @@ class SqliteConversations(TestCase):
             with TemporaryDirectory() as folder:
                 store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock)
                 await store.start()
-                world = World(store, clock=clock)
+                world = World(store, ImapSettings(notify_gather_s=0.0), clock=clock)
                 try:
                     await play(path, world)
                 finally:

@@ -126,6 +126,7 @@ class Client:
         try:
             await waiting
         finally:
+            self._waiting = None
             if late.active():
                 late.cancel()
 
