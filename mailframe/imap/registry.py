@@ -11,7 +11,7 @@ from zope.interface import Interface
 
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.store import IAccount, IMailbox
-from mailframe.model.mailbox import MailboxInfo, MailboxStatus
+from mailframe.model.mailbox import MailboxInfo, MailboxList, MailboxStatus
 from mailframe.sasl.exchange import Mechanism
 
 from .cursor import Cursor
@@ -206,6 +206,12 @@ class Watcher(Protocol):
 
     def left(self, mailbox_id: str) -> None:
         """It is no longer the selected mailbox."""
+
+    async def listing(self, context: Context, known: MailboxList) -> None:
+        """A command is about to show names out of `known`: whatever else is new in it is told first."""
+
+    def counted(self, mailbox_id: str, status: MailboxStatus) -> None:
+        """A command shows some of these counts."""
 
     async def describe(self, context: Context, spans: list[tuple[int, int]]) -> None:
         """These messages (index spans of the view) are new to the client, who has just been told how many there are."""

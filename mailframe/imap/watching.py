@@ -88,6 +88,16 @@ class Watch:
             self._stale[mailbox_id] = None
             self._wake()
 
+    async def listing(self, context: Context, known: MailboxList) -> None:
+        if self._wishes.groups:
+            await self._names(context, Listed.of(known))
+
+    def counted(self, mailbox_id: str, status: MailboxStatus) -> None:
+        if mailbox_id in self._watched and self._counts.get(mailbox_id) != _counts(status):
+            self._counts.pop(mailbox_id, None)      # all of them are told at the next occasion
+            self._stale[mailbox_id] = None
+            self._wake()
+
     async def describe(self, context: Context, spans: list[tuple[int, int]]) -> None:
         if not (spans and self._items):
             return
@@ -102,7 +112,7 @@ class Watch:
         told = False
         breath = Breath(context.clock.seconds, context.breathe)
         if self._relist:
-            told = await self._names(context)
+            told = await self._names(context, await self._list(context))
         while self._stale and self._wishes.groups:
             number = next(iter(self._stale))
             del self._stale[number]
@@ -157,7 +167,11 @@ class Watch:
 
     async def _list(self, context: Context) -> Listed:
         self._relist = False            # first: a hint that comes while we ask is a hint to ask again
-        known: MailboxList = await settled(context.account.mailboxes())
+        try:
+            known: MailboxList = await settled(context.account.mailboxes())
+        except BaseException:
+            self._relist = True
+            raise
         return Listed.of(known)
 
     def _watch(self) -> list[str]:
@@ -171,14 +185,9 @@ class Watch:
         self._counts = {number: counts for number, counts in self._counts.items() if number in self._watched}
         return [number for number in self._watched if number not in before]
 
-    async def _names(self, context: Context) -> bool:
+    async def _names(self, context: Context, after: Listed) -> bool:
         """Tell what happened to the list; mailboxes that are watched since, or by another name, are told with their counts."""
-        before = self._listed
-        try:
-            after = self._listed = await self._list(context)
-        except BaseException:
-            self._relist = True
-            raise
+        before, self._listed = self._listed, after
         self._stale.update(dict.fromkeys(self._watch()))
         for number, info in before.by_id.items():
             if number in self._counts and after.by_id[number].name != info.name:
@@ -228,7 +237,7 @@ class Watch:
             if refusal.imap_code != b"NOPERM":
                 raise
             return self._no_access(context, info)
-        counts = (status.uidvalidity, status.messages, status.uidnext, status.unseen, status.highest_modseq)
+        counts = _counts(status)
         known, self._counts[number] = self._counts.get(number), counts
         heard = counts if FLAG_CHANGE in events else counts[:3]
         if not tell or (known is not None and known[:len(heard)] == heard):
@@ -247,6 +256,10 @@ class Watch:
         children = b"\\HasChildren" if info.name in tree.with_children else b"\\HasNoChildren"
         context.out.untagged(b'LIST (%b \\NoAccess) "/" %b' % (children, writer.mailbox(info.name, context.utf8)))
         return True
+
+
+def _counts(status: MailboxStatus) -> Counts:
+    return status.uidvalidity, status.messages, status.uidnext, status.unseen, status.highest_modseq
 
 
 def _items(counts: Counts, modseq: bool) -> Iterable[bytes]:
