@@ -138,7 +138,8 @@ class SessionContext:
         return line
 
     async def news(self) -> bytes | None:
-        late = self.clock.callLater(self.settings.recheck_s, self.wake)       # a hint may be lost on its way from elsewhere
+        late = self.clock.callLater(        # a hint may be lost on its way from elsewhere
+            min(self.settings.recheck_s, self.settings.idle_keepalive_s), self.wake)
         self._listening = True
         try:
             while (line := self.connection.framer.line(_MAX_LINE)) is None:

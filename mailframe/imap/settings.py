@@ -31,5 +31,6 @@ class ImapSettings:
     max_mailbox_name_octets: int = 1_000        # RFC 9051 leaves it open; longer than any real name
     max_mailbox_depth: int = 20                 # levels of a name: deeper than any tree that people make
     recheck_s: float = 60.0                     # how often IDLE and NOTIFY ask a store whose hints may be lost
+    idle_keepalive_s: float = 120.0             # IDLE says that it is still there: routers forget silent connections in minutes
     max_watched_mailboxes: int = 1_000          # by one NOTIFY: a hint of each is a look at its counts (RFC 5465 section 5.8)
     notify_gather_s: float = 0.5                # between two rounds of news of other mailboxes: a burst is a few lines

@@ -14,13 +14,18 @@ from ..registry import Command, Completion, Context, Effect, Extension, State
 async def idle(context: Context, _: None) -> Completion:
     """Until DONE."""
     context.out.write(b"+ idling\r\n")
-    line = None
+    line, spoke = None, context.clock.seconds()
     while line is None:
         if context.selected_or_none is not None:
             with suppress(NoSuchMailbox):       # the client has been told; in IMAP4rev2 it may idle on
                 await context.sync(True)
         if context.watcher is not None:
             await context.watcher.tell(context)
+        if context.out.pending:
+            spoke = context.clock.seconds()
+        elif context.clock.seconds() - spoke >= context.settings.idle_keepalive_s:
+            spoke = context.clock.seconds()
+            context.out.untagged(b"OK Still here")
         line = await context.news()
     if line.upper() != b"DONE":
         raise BadSyntax("DONE expected")
