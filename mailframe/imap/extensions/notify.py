@@ -24,7 +24,7 @@ MAX_GROUPS = 100                # of one command; programs send three or so
 _SELECTED = (b"SELECTED", b"SELECTED-DELAYED")
 _NAMED = (b"SUBTREE", b"MAILBOXES")
 _SCOPES = (b"PERSONAL", b"INBOXES", b"SUBSCRIBED", *_NAMED)
-_UNSUPPORTED = b"ANNOTATIONCHANGE"
+_UNSUPPORTED = b"ANNOTATIONCHANGE"      # of RFC 5257, whose annotations nobody keeps
 
 
 class BadEvent(Refusal):
