@@ -49,12 +49,13 @@ def _names(before: Listed, after: Listed) -> tuple[set[str], dict[str, str], set
     A new name that another mailbox had before (or has left to another) is no renaming to a client that follows names, line by
     line: such names are told one by one, as they are now."""
     was, now = before.tree.mailboxes.keys(), after.tree.mailboxes.keys()
-    moved = {info.name: before.by_id[number].name for number, info in after.by_id.items()
-             if number in before.by_id and before.by_id[number].name != info.name}
-    renamed = {new: old for new, old in moved.items() if new not in was and old not in now}
-    gone = was - now - set(renamed.values())
-    others = {name for name in now - was if name not in renamed} | {
-        info.name for number, info in after.by_id.items()
-        if info.name in was and (number not in before.by_id or before.by_id[number].name != info.name)}
-    parents = (before.tree.with_children ^ after.tree.with_children) & now
-    return set(gone), renamed, (others | parents) - renamed.keys()
+    renamed: dict[str, str] = {}
+    others = (before.tree.with_children ^ after.tree.with_children) & now
+    for number, info in after.by_id.items():
+        old = before.by_id.get(number)
+        if old is None or old.name != info.name:
+            if old is not None and info.name not in was and old.name not in now:
+                renamed[info.name] = old.name
+            else:
+                others.add(info.name)
+    return was - now - set(renamed.values()), renamed, others - renamed.keys()

@@ -24,6 +24,7 @@ from .renames import Listed, changes
 from .wishes import FLAG_CHANGE, MESSAGE_NEW, Event, Wishes
 
 Counts = tuple[int, int, int, int, int]         # uidvalidity, messages, uidnext, unseen, highest mod-sequence
+_MANY = 500             # mailboxes in a list: more are taken in steps
 _NO_MAILBOXES = MailboxList((), frozenset())
 
 
@@ -56,7 +57,7 @@ class Watch:
             return
         self._recheck = self._clock.callLater(self._settings.recheck_s, self._look_again)
         self._listed = await self._list(context)
-        self._watch()
+        await self._watch(context)
         if self._too_many:
             raise Overflow
         for event in self._events:
@@ -90,7 +91,7 @@ class Watch:
 
     async def listing(self, context: Context, known: MailboxList) -> None:
         if self._wishes.groups:
-            await self._names(context, Listed.of(known))
+            await self._names(context, await self._sorted(context, known))
 
     def counted(self, mailbox_id: str, status: MailboxStatus) -> None:
         if mailbox_id in self._watched and self._counts.get(mailbox_id) != _counts(status):
@@ -172,23 +173,32 @@ class Watch:
         except BaseException:
             self._relist = True
             raise
-        return Listed.of(known)
+        return await self._sorted(context, known)
 
-    def _watch(self) -> list[str]:
+    async def _sorted(self, context: Context, known: MailboxList) -> Listed:
+        listed = Listed.of(known)
+        if len(known.mailboxes) > _MANY:
+            await context.breathe()         # it was some milliseconds' work, and more of it comes (I2)
+        return listed
+
+    async def _watch(self, context: Context) -> list[str]:
         """Which mailboxes count from now on; returns those that did not."""
-        tree = self._listed.tree
-        before, self._watched = self._watched, {}
-        for name in in_order(tree.mailboxes):
+        tree, watched = self._listed.tree, dict[str, frozenset[bytes]]()
+        breath = Breath(context.clock.seconds, context.breathe)
+        for name in in_order(tree.mailboxes) if self._wishes.anywhere(MESSAGE_NEW) else ():
             events = self._wishes.of(name, tree.subscribed)
             if MESSAGE_NEW in events:       # the others go with it (section 5)
-                self._watched[tree.mailboxes[name].id] = events
+                watched[tree.mailboxes[name].id] = events
+            if breath.due:
+                await breath.take()
+        before, self._watched = self._watched, watched
         self._counts = {number: counts for number, counts in self._counts.items() if number in self._watched}
         return [number for number in self._watched if number not in before]
 
     async def _names(self, context: Context, after: Listed) -> bool:
         """Tell what happened to the list; mailboxes that are watched since, or by another name, are told with their counts."""
         before, self._listed = self._listed, after
-        self._stale.update(dict.fromkeys(self._watch()))
+        self._stale.update(dict.fromkeys(await self._watch(context)))
         for number, info in before.by_id.items():
             if number in self._counts and after.by_id[number].name != info.name:
                 del self._counts[number]        # known by another name
