@@ -13,6 +13,7 @@ from mailframe.imap.registry import Context, Extension, Registry
 from mailframe.imap.settings import ImapSettings
 from mailframe.imap.wishes import Event
 from mailframe.model.mailbox import FRESH_ACCOUNT, New
+from mailframe.model.refusal import Refusal
 from mailframe.stores.memory_mailbox import MemoryMailbox
 
 EVERYWHERE = "n NOTIFY SET (personal (MessageNew MessageExpunge))"
@@ -90,6 +91,29 @@ def test_a_store_that_fails_costs_the_news_and_not_the_session(monkeypatch: pyte
         world.clock.pump([0, 1])
         assert client.pending() == ["* OK [NOTIFICATIONOVERFLOW] No more is told unasked"]
         assert await client.command("a NOOP") == ["a OK NOOP completed"]
+
+    run(talk)
+
+
+def test_a_mailbox_that_may_only_be_listed_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Section 3.1."""
+    status = MemoryMailbox.status
+
+    async def closed(self: MemoryMailbox) -> Any:
+        if self.id == "2":
+            raise Refusal(imap_code=b"NOPERM")
+        return await status(self)
+
+    async def talk(world: World) -> None:
+        client = await world.login()
+        monkeypatch.setattr(MemoryMailbox, "status", closed)
+        told = await client.command("n NOTIFY SET STATUS (mailboxes (INBOX Drafts) (MessageNew MessageExpunge))")
+        assert '* LIST (\\HasNoChildren \\NoAccess) "/" Drafts' in told
+        assert told[-1].startswith("n OK")
+        assert any(line.startswith("* STATUS INBOX") for line in told)
+        await deliver(world, folder="Drafts")
+        world.clock.pump([0, 1])
+        assert client.pending() == []
 
     run(talk)
 
