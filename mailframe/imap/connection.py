@@ -134,11 +134,6 @@ class Connection(Protocol):
     def secure(self) -> bool:
         return bool(ISSLTransport.providedBy(self.transport))
 
-    @property
-    def waiting(self) -> bool:
-        """Whether the session waits for octets."""
-        return self._waiter is not None
-
     async def more(self) -> None:
         """Send what is written, and wait for more octets or a `poke`; may return for nothing. Raises Gone, TimedOut."""
         self.out.flush()

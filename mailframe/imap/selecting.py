@@ -123,7 +123,7 @@ async def tell(selected: Selected, out: Writer, pause: Breathe, how: Telling, ex
                 await pause()
             out.write(b"".join(lines))
             pieces += 1
-    if not view.has_news:
+    if how.flags and not view.owes_expunge:
         selected.told_modseq = selected.seen_modseq
 
 

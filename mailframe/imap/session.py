@@ -97,8 +97,7 @@ class Session(SessionContext):
     def stop(self) -> None:
         """Say BYE as soon as the running command, if any, is done."""
         self._stopping = True
-        if self.connection.waiting:
-            self.connection.poke()
+        self.connection.wake()
 
     def _greet(self) -> None:
         self.out.untagged(b"OK [%b] %b ready" % (self.capability_line(), writer.text(self.settings.hostname)))
