@@ -134,6 +134,11 @@ class Connection(Protocol):
     def secure(self) -> bool:
         return bool(ISSLTransport.providedBy(self.transport))
 
+    @property
+    def held(self) -> bool:
+        """Whether the client has not taken what was sent."""
+        return self._held
+
     async def more(self) -> None:
         """Send what is written, and wait for more octets or a `poke`; may return for nothing. Raises Gone, TimedOut."""
         self.out.flush()

@@ -24,7 +24,8 @@ from . import login, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
 from .pipelined import counts_messages
-from .registry import REV2, Bad, Effect, Literal, Registry, Selected, State, Watcher, Wish
+from .progress import Progress
+from .registry import REV2, UIDONLY, Bad, Effect, Literal, Registry, Selected, State, Watcher, Wish
 from .settings import ImapSettings
 from .view import Telling, View
 
@@ -65,6 +66,7 @@ class SessionContext:
         self.tag = b""
         self.effect = Effect.NONE               # of the running command
         self.watcher: Watcher | None = None
+        self.limited = b""
         self._shared = shared
         self.connection = connection
         self.out = connection.out
@@ -79,6 +81,7 @@ class SessionContext:
         self._hinted = False                    # something changed since `news` was last awaited
         self._listening = False                 # and the session waits for that
         self._slice = 0.0                       # when this session's turn began
+        self._progress: Progress | None = None  # of the running command, when it takes long
 
     # -- Context: the session
 
@@ -101,6 +104,10 @@ class SessionContext:
         return REV2 in self.enabled
 
     @property
+    def uid_only(self) -> bool:
+        return UIDONLY in self.enabled
+
+    @property
     def tls_available(self) -> bool:
         return self._shared.tls is not None and not self.secure
 
@@ -117,9 +124,9 @@ class SessionContext:
         """``CAPABILITY IMAP4rev1 ...`` as it is now."""
         return b" ".join([b"CAPABILITY", *self.registry.capabilities(self)])
 
-    def bye(self, words: str) -> None:
+    def bye(self, words: str, code: bytes = b"") -> None:
         if not self._ending:
-            self.out.untagged(b"BYE " + writer.text(words))
+            self.out.untagged(b"BYE " + (b"[%b] " % code if code else b"") + writer.text(words))
         self._ending = True
 
     def start_tls(self) -> None:
@@ -137,14 +144,14 @@ class SessionContext:
             await self.connection.more()
         return line
 
-    async def news(self) -> bytes | None:
-        late = self.clock.callLater(        # a hint may be lost on its way from elsewhere
-            min(self.settings.recheck_s, self.settings.idle_keepalive_s), self.wake)
+    async def news(self, within_s: float | None = None) -> bytes | None:
+        recheck_s = self.settings.recheck_s         # a hint may be lost on its way from elsewhere
+        late = self.clock.callLater(recheck_s if within_s is None else min(within_s, recheck_s), self.wake)
         self._listening = True
         try:
             while (line := self.connection.framer.line(_MAX_LINE)) is None:
                 if self._stopping:
-                    self.bye("Server is going down")
+                    self.bye("Server is going down", b"UNAVAILABLE")
                 if self._ending:
                     raise Gone
                 if self._hinted:
@@ -178,6 +185,18 @@ class SessionContext:
             raise Gone              # nobody wants to know any more
         self._slice = self.clock.seconds()
         self.connection.working()
+
+    def progress(self, done: int, total: int) -> None:
+        if self._progress is None:
+            if not self.settings.progress_s:
+                return
+            self._progress = Progress(self.tag, self.clock, self.settings.progress_s, self._keep_waiting)
+        self._progress.at(done, total)
+
+    def _keep_waiting(self, line: bytes) -> None:
+        if not self.connection.held:            # who does not take answers is not waiting for one
+            self.out.untagged(line)
+            self.out.flush()
 
     # -- Context: the account
 
@@ -263,7 +282,7 @@ class SessionContext:
         self.listen()
         self._selected, status = await selecting.opened(
             mailbox, info, read_only, self.breathe, claims=not (read_only or self.rev2))
-        self._selected.view.watch_modseq = b"CONDSTORE" in self.enabled
+        self._tune(self._selected.view)
         self._selected.dirty = True         # what came between the listing and now
         return status
 
@@ -277,8 +296,13 @@ class SessionContext:
         if b"QRESYNC" in fresh:
             self.enabled.add(b"CONDSTORE")      # RFC 7162 section 3.2.3
         if self._selected is not None:
-            self._selected.view.watch_modseq = b"CONDSTORE" in self.enabled
+            self._tune(self._selected.view)
         return fresh
+
+    def _tune(self, view: View) -> None:
+        """By what is enabled."""
+        view.watch_modseq = b"CONDSTORE" in self.enabled
+        view.uid_only = self.uid_only
 
     def unselect(self) -> None:
         selected, self._selected = self._selected, None
@@ -330,7 +354,7 @@ class SessionContext:
         if self.rev2:
             self.out.untagged(b"OK [CLOSED] The selected mailbox was deleted")
         else:
-            self.bye("The selected mailbox is gone")
+            self.bye("The selected mailbox is gone", b"NONEXISTENT")
 
     async def refresh_keywords(self, add: Sequence[str] = ()) -> tuple[str, ...]:
         return await selecting.refresh_keywords(self.selected, self.out, tuple(add))

@@ -102,7 +102,7 @@ class Watch:
     async def describe(self, context: Context, spans: list[tuple[int, int]]) -> None:
         if not (spans and self._items):
             return
-        items = [Uid(), *self._items]
+        items = [*self._items] if context.uid_only else [Uid(), *self._items]
         if conditional.is_on(context):
             items.append(Modseq())
         await Fetching(context, Plan.of(items)).run(spans)

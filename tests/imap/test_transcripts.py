@@ -7,12 +7,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from support.imap_transcripts import play
+from support.imap_transcripts import play, settings
 from support.imap_world import World, run
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from mailframe.imap.settings import ImapSettings
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
 
@@ -23,7 +22,7 @@ DURABLE = sorted((FOLDER / "durable").glob("*.txt"))        # what only a store 
 
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
 def test_conversation_over_the_memory_store(path: Path) -> None:
-    run(lambda world: play(path, world))
+    run(lambda world: play(path, world), World(settings=settings(path)))
 
 
 class SqliteConversations(TestCase):
@@ -37,7 +36,7 @@ class SqliteConversations(TestCase):
             with TemporaryDirectory() as folder:
                 store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock)
                 await store.start()
-                world = World(store, ImapSettings(notify_gather_s=0.0), clock=clock)
+                world = World(store, settings(path), clock=clock)
                 try:
                     await play(path, world)
                 finally:

@@ -1,4 +1,5 @@
-"""IDLE (RFC 2177): news as it happens, the same as between commands after NOTIFY (RFC 5465 section 4)."""
+"""IDLE (RFC 2177): news as it happens, after NOTIFY the same as between commands (RFC 5465 section 4), and where there is none
+a sign of life, which also shows who is no longer there."""
 
 from __future__ import annotations
 
@@ -12,21 +13,23 @@ from ..registry import Command, Completion, Context, Effect, Extension, State
 
 
 async def idle(context: Context, _: None) -> Completion:
-    """Until DONE."""
+    """Until DONE. One timer serves the sign of life, and asking a store whose hints may be lost."""
     context.out.write(b"+ idling\r\n")
-    line, spoke = None, context.clock.seconds()
+    keepalive_s = context.settings.idle_keepalive_s
+    quiet_since = context.clock.seconds()
+    line = None
     while line is None:
         if context.selected_or_none is not None:
             with suppress(NoSuchMailbox):       # the client has been told; in IMAP4rev2 it may idle on
                 await context.sync(True)
         if context.watcher is not None:
             await context.watcher.tell(context)
-        if context.out.pending:
-            spoke = context.clock.seconds()
-        elif context.clock.seconds() - spoke >= context.settings.idle_keepalive_s:
-            spoke = context.clock.seconds()
+        now = context.clock.seconds()
+        if keepalive_s and not context.out.pending and now - quiet_since >= keepalive_s:
             context.out.untagged(b"OK Still here")
-        line = await context.news()
+        if context.out.pending:
+            quiet_since = now
+        line = await context.news(quiet_since + keepalive_s - now if keepalive_s else None)
     if line.upper() != b"DONE":
         raise BadSyntax("DONE expected")
     return Completion(b"IDLE completed")
