@@ -19,6 +19,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailframe.pacing.acks import Acks
 from mailframe.pacing.turns import Turns
 
 from .deflate import BadDeflate, Deflate
@@ -69,6 +70,7 @@ class Connection(Protocol):
         self._closing = False
         self._deflate: Deflate | None = None            # once the client asked for it
         self._socket: socket | None = None  # of a plain TCP transport: what the kernel takes at once need not wait for the reactor
+        self._acks = Acks()
 
     # -- Twisted calls these
 
@@ -78,6 +80,7 @@ class Connection(Protocol):
             transport: Any = self.transport
             if not self.secure:
                 self._socket = transport.getHandle()
+        self._acks = Acks(self.transport)
         self.transport.registerProducer(self, self._socket is None)     # a pull producer is told whenever nothing waits there
         self._watch()
         self._serving = Deferred.fromCoroutine(self.serve())
@@ -85,6 +88,7 @@ class Connection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._closing:
             return
+        self._acks.came()
         if self.logged_in:
             self._quiet_since = self._clock.seconds()
         if self._deflate is None:
@@ -140,11 +144,6 @@ class Connection(Protocol):
         return bool(ISSLTransport.providedBy(self.transport))
 
     @property
-    def waiting(self) -> bool:
-        """Whether the session waits for octets."""
-        return self._waiter is not None
-
-    @property
     def held(self) -> bool:
         """Whether the client has not taken what was sent."""
         return self._held
@@ -163,10 +162,17 @@ class Connection(Protocol):
                 if self._paused:
                     self._paused = False
                     self.transport.resumeProducing()
+                self._acks.settle()
                 self._waiter = Deferred()
                 await self._waiter
         self._fresh = False
         self.working()
+
+    def wake(self) -> None:
+        """End the wait in `more`, or the next one."""
+        if self._waiter is None:
+            self._fresh = True
+        self.poke()
 
     def poke(self) -> None:
         """End the wait in `more`, if there is one."""
@@ -232,6 +238,7 @@ class Connection(Protocol):
     def _send(self, octets: bytes) -> None:
         if self.lost or self._closing:
             return
+        self._acks.answered()
         if self._deflate is not None:
             octets = self._deflate.pack(octets)
         if self._socket is None:
