@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from mails import OCTETS, Mails
-from memory import Memory
-from peers import Peer, memory_kib
+from peers import Peer, family, memory_kib, resident_mib
 from run import PATIENCE_S, Line, connected, imap, imap_flight, opened
 
 _TOGETHER = 100         # messages in one APPEND while the mailbox is filled
@@ -193,28 +192,30 @@ class Load:
 
     def deaf(self, ask: Callable[[Load, socket.socket], None]) -> Deaf:
         other, messages = opened(self._peer.port, *self._peer.who)
-        before = statistics.median(self._waits(other, messages, 2.0))
+        before, _ = self._waits(other, messages, 2.0, [])
         line, _ = opened(self._peer.port, *self._peer.who)
         time.sleep(0.5)
-        memory = Memory(self._peer.pid)
-        memory.reset()
-        there = memory.now()
+        pids = family(self._peer.pid)
+        there = resident_mib(pids)
         self._peer.late()
         line.socket.setblocking(False)
         ask(self, line.socket)
-        waits = self._waits(other, messages, 5.0)
-        mib = memory.peak() - there
+        waits, most = self._waits(other, messages, 5.0, pids)
         for each in (line, other):
             each.close()
-        return Deaf(mib, statistics.median(waits), max(waits), before, max(self._peer.late(), default=0.0))
+        late = max(self._peer.late(), default=0.0)
+        return Deaf(most - there, statistics.median(waits), max(waits), statistics.median(before), late)
 
-    def _waits(self, line: Line, messages: int, seconds: float) -> list[float]:
-        """Milliseconds of one FETCH of a message after another."""
-        waits, end = [], time.perf_counter() + seconds
+    def _waits(self, line: Line, messages: int, seconds: float, pids: list[int]) -> tuple[list[float], float]:
+        """Milliseconds of one FETCH of a message after another, and the most memory that these processes had meanwhile."""
+        waits: list[float] = []
+        most, end = 0.0, time.perf_counter() + seconds
         while (begun := time.perf_counter()) < end:
             line.tagged(b"tag", b"UID FETCH %d BODY.PEEK[]" % (len(waits) * 7 % messages + 1))
             waits.append(1000 * (time.perf_counter() - begun))
-        return waits
+            if len(waits) % 20 == 1:
+                most = max(most, resident_mib(pids))
+        return waits, most
 
     def ask_whole(self, sock: socket.socket) -> None:
         """10,000 messages of 10 KiB, ten times."""
