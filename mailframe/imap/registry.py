@@ -100,6 +100,7 @@ class Extension:
     search_keys: tuple[Named, ...] = ()
     status_items: tuple[Named, ...] = ()
     search_returns: tuple[ReturnOption, ...] = ()
+    list_returns: tuple[Named, ...] = ()    # words of LIST's RETURN
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
     announced: State = State.ANY
     when: Callable[[Context], bool] | None = None
@@ -116,6 +117,7 @@ class Registry:
         self.search_keys: dict[bytes, Named] = {}
         self.status_items: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
+        self.list_returns: dict[bytes, Named] = {}
         self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
         for extension in self.extensions:
             self.commands.update((command.name, command) for command in extension.commands)
@@ -123,8 +125,9 @@ class Registry:
             self.search_keys.update((key.name, key) for key in extension.search_keys)
             self.status_items.update((item.name, item) for item in extension.status_items)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
+            self.list_returns.update((option.name, option) for option in extension.list_returns)
             if extension.needs:
-                entries = (*extension.items, *extension.search_keys, *extension.status_items)
+                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.list_returns)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
 
     def with_extensions(self, *more: Extension) -> Registry:
@@ -132,7 +135,7 @@ class Registry:
         return Registry((*self.extensions, *more))
 
     def usable(self, table: Mapping[bytes, Named], context: Context) -> dict[bytes, Named]:
-        """What of `items`, `search_keys` or `status_items` the session's store can answer; the rest is unknown to it."""
+        """What of `items`, `search_keys`, `status_items` or `list_returns` the session's store can answer; the rest is unknown."""
         lacking = {key for key, needs in self._needs.items() if not all(map(context.provides, needs))}
         return {name: entry for name, entry in table.items() if id(entry) not in lacking}
 
