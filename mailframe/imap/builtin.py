@@ -10,12 +10,15 @@ from .extensions import (
     compress,
     condstore,
     enable,
+    filters,
     id,
     idle,
     imap4rev2,
     list_extended,
+    list_metadata,
     list_status,
     literal_plus,
+    metadata,
     move,
     multiappend,
     namespace,
@@ -87,6 +90,9 @@ EXTENSIONS: tuple[Extension, ...] = (
     savedate.EXTENSION,
     preview.EXTENSION,
     quota.EXTENSION,
+    metadata.EXTENSION,
+    list_metadata.EXTENSION,
+    filters.EXTENSION,
 )
 
 
