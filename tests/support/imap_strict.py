@@ -546,10 +546,11 @@ def _quota(reader: Reader) -> tuple[bytes, dict[bytes, tuple[int, int]]]:
 _ENTRY = re.compile(rb"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\xff]+)+", re.IGNORECASE)
 
 
-def _metadata(reader: Reader) -> tuple[bytes, dict[bytes, bytes | None]]:
-    """(mailbox, values by entry); of a response without values (RFC 5464 section 4.4.2) they are all None."""
+def _metadata(reader: Reader) -> tuple[bytes, dict[bytes, bytes | None] | list[bytes]]:
+    """(mailbox, values by entry), or of a response without values (RFC 5464 section 4.4.2) the entries alone."""
     reader.expect(b" ")
-    name, values = reader.astring(), {}
+    name = reader.astring()
+    values: dict[bytes, bytes | None] = {}
     reader.expect(b" ")
 
     def entry() -> bytes:
@@ -565,11 +566,11 @@ def _metadata(reader: Reader) -> tuple[bytes, dict[bytes, bytes | None]]:
 
     if reader.octets[reader.at:reader.at + 1] == b"(":
         reader.list_of(entry_value, 1)
-    else:
+        return name, values
+    values[entry()] = None
+    while reader.take(b" "):
         values[entry()] = None
-        while reader.take(b" "):
-            values[entry()] = None
-    return name, values
+    return name, list(values)
 
 
 def _quota_root(reader: Reader) -> tuple[bytes, list[bytes]]:
