@@ -54,7 +54,7 @@ async def opened(
     recent = await _claim(mailbox) if claims else NONE_RECENT
     keywords: tuple[str, ...] = await settled(mailbox.keywords(()))
     view = View(rows, recent)
-    selected = Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext)
+    selected = Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext, heard_below=status.uidnext)
     selected.seen_modseq = selected.told_modseq = status.highest_modseq
     return selected, status
 
