@@ -63,9 +63,9 @@ class Command(Generic[R]):
     `run` does it: it writes untagged data to `context.out`, raises Refusal (NO) or Bad, and returns the tagged OK.
 
     `name` is in upper case; two words for UID commands (``UID FETCH``), whose cursor has `by_uid` set.
-    `streams(cursor, again)`: given a cursor behind the name, whether the literal announced at the end of what has come so
-    far is a message to be streamed: `run` then starts before it came and reads it from `context.literal`. Asked `again` with
-    what followed such a literal. It may raise BadSyntax.
+    `streams(cursor)`: given a cursor behind the name, whether the literal announced at the end of what has come so far is to
+    be streamed: `run` then starts before it came and reads it from `context.literal`, and so each literal that follows in the
+    same command. It may raise BadSyntax.
     """
 
     name: bytes
@@ -73,7 +73,7 @@ class Command(Generic[R]):
     parse: Callable[[Cursor], R]
     run: Callable[[Context, R], Awaitable[Completion | None]]
     effect: Effect = Effect.MAY_EXPUNGE
-    streams: Callable[[Cursor, bool], bool] | None = None
+    streams: Callable[[Cursor], bool] | None = None
 
 
 class Named(Protocol):
@@ -100,6 +100,7 @@ class Extension:
     search_keys: tuple[Named, ...] = ()
     status_items: tuple[Named, ...] = ()
     search_returns: tuple[ReturnOption, ...] = ()
+    append_data: tuple[Named, ...] = ()     # what a message may be made of in APPEND (`appending.AppendData`)
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
     announced: State = State.ANY
     when: Callable[[Context], bool] | None = None
@@ -116,6 +117,7 @@ class Registry:
         self.search_keys: dict[bytes, Named] = {}
         self.status_items: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
+        self.append_data: dict[bytes, Named] = {}
         self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
         for extension in self.extensions:
             self.commands.update((command.name, command) for command in extension.commands)
@@ -123,6 +125,7 @@ class Registry:
             self.search_keys.update((key.name, key) for key in extension.search_keys)
             self.status_items.update((item.name, item) for item in extension.status_items)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
+            self.append_data.update((data.name, data) for data in extension.append_data)
             if extension.needs:
                 entries = (*extension.items, *extension.search_keys, *extension.status_items)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
@@ -174,9 +177,10 @@ class Selected:
 
 
 class Literal(Protocol):
-    """A message on its way in (`Command.streams`)."""
+    """A message on its way in, or a part of one (`Command.streams`)."""
 
     size: int
+    binary: bool                            # ``~{n}``: it may hold a NUL (RFC 3516)
 
     def accept(self) -> None:
         """Let it come: sends the continuation if the client waits for one. Not called, a waiting client is refused by the
