@@ -6,6 +6,7 @@ from .commands import anytime, append, copy, expunge, fetch, listing, login, mai
 from .extensions import (
     appendlimit,
     binary,
+    catenate,
     children,
     compress,
     condstore,
@@ -72,6 +73,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     status_size.EXTENSION,
     multiappend.EXTENSION,
     appendlimit.EXTENSION,
+    catenate.EXTENSION,
     binary.EXTENSION,
     unselect.EXTENSION,
     unauthenticate.EXTENSION,

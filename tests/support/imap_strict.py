@@ -29,6 +29,7 @@ _MARK = re.compile(rb"~?\{([0-9]+)\}\Z")
 _STATUS_ITEM = re.compile(
     rb"MESSAGES|RECENT|UIDNEXT|UIDVALIDITY|UNSEEN|DELETED-STORAGE|DELETED|SIZE|HIGHESTMODSEQ|APPENDLIMIT|MAILBOXID")
 _OBJECT_ID = re.compile(rb"\(([A-Za-z0-9_-]{1,255})\)")
+_URL_TEXT = re.compile(rb"[\x21-\x5c\x5e-\x7e]+")
 _MARK8 = re.compile(rb"~\{([0-9]+)\}\r\n")
 _PLAIN_CODES = frozenset((
     b"ALERT", b"PARSE", b"READ-ONLY", b"READ-WRITE", b"TRYCREATE", b"UIDNOTSTICKY", b"CLOSED", b"NOMODSEQ",
@@ -201,6 +202,9 @@ class Reader:
         if code == b"MODIFIED":
             self.expect(b" ")
             return self.uid_set()
+        if code == b"BADURL":
+            self.expect(b" ")
+            return self.match(_URL_TEXT, "url-resp-text").group()
         if code in (b"APPENDUID", b"COPYUID"):
             self.expect(b" ")
             value: list[Any] = [self.number(least=1)]
