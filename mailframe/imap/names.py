@@ -110,7 +110,8 @@ class Pattern:
         self._wild = self._star | self._percent
         self._end = 1 << len(text)
         # INBOX is the same in any case: an upper-case twin tries it (RFC 3501 section 5.1).
-        self._twin = Pattern(text.upper()) if text.isascii() and text != text.upper() and set("INBOX*%") >= set(text.upper()) else None
+        upper = text.upper() if text.isascii() else text
+        self._twin = Pattern(upper) if upper != text and set("INBOX*%") >= set(upper) else None
 
     def matches(self, name: str) -> bool:
         if self._everything:

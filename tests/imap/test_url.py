@@ -36,8 +36,8 @@ BAD = (
     b"http://host/x/;UID=1", b"/INBOX?SUBJECT%20x", b"/INBOX/;UID=1?x", b"/INBOX/;UID=1#x", b"/" + b"x" * 8_190 + b"/;UID=1",
 )
 CHARACTERS = st.sampled_from([
-    b"/", b";", b"UID=", b"1", b"0", b"SECTION=", b"PARTIAL=", b"UIDVALIDITY=", b".", b"%", b"%20", b"%C3", b"INBOX", b"imap:", b"//",
-    b"host", b"@", b":", b"[", b"]", b"*", b"a", b";AUTH=", b"HEADER", b"\0", b"\xff", b"?", b"99999999999",
+    b"/", b";", b"UID=", b"1", b"0", b"SECTION=", b"PARTIAL=", b"UIDVALIDITY=", b".", b"%", b"%20", b"%C3", b"INBOX", b"imap:",
+    b"//", b"host", b"@", b":", b"[", b"]", b"*", b"a", b";AUTH=", b"HEADER", b"\0", b"\xff", b"?", b"99999999999",
 ])
 
 
