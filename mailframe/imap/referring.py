@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IMailbox
@@ -27,50 +27,68 @@ class BadUrl(Refusal):
         super().__init__(public, imap_code=b"BADURL " + url.told(text))
 
 
+@dataclass(frozen=True, slots=True)
 class Referred:
-    """The octets that a URL names: `size` of them. `pieces` may raise BadUrl, when the message goes meanwhile."""
+    """The octets that a URL names: those of `item` in `message`. `pieces` may raise BadUrl, when the message goes meanwhile."""
 
-    def __init__(self, text: bytes, message: Message, where: Span | bytes) -> None:
-        self.size = len(where) if isinstance(where, bytes) else where.size
-        self._text, self._message, self._where = text, message, where
+    text: bytes
+    message: Message
+    item: Octets
+    where: Span | bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.where) if isinstance(self.where, bytes) else self.where.size
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        where = self._where
+        where = self.where
         if isinstance(where, bytes):
             yield where
             return
         offset, end = where.offset, where.offset + where.size
         while offset < end:
             try:
-                octets = await self._message.read(offset, min(SLICE, end - offset))
+                octets = await self.message.read(offset, min(SLICE, end - offset))
             except NoSuchMessage:
-                raise gone(self._text) from None
+                raise gone(self.text) from None
             if not octets:
-                raise TryAgainLater(detail=f"message {self._message.uid} ends before the size that was told")
+                raise TryAgainLater(detail=f"message {self.message.uid} ends before the size that was told")
             offset += len(octets)
             yield octets
-            await self._message.breathe()
+            await self.message.breathe()
 
 
 async def refer(context: Context, text: bytes, breath: Breath) -> Referred:
-    """What the client's `text` names. Raises BadUrl."""
+    """What the client's `text` names in its own mailboxes. Raises BadUrl."""
     try:
         found = url.parse(text)
-        item = _item(found)
     except url.NotOfThisKind as fault:
         raise BadUrl(text, str(fault)) from None
-    except BadSyntax:
-        raise BadUrl(text, "Bad section in the URL") from None
     if found.server is not None and not ours(context, found.server):
         raise BadUrl(text, "The URL is another server's, or another user's")
     try:
-        message = await _message(context, found, item, breath)
+        mailbox = await _mailbox(context, found)
+    except NoSuchMailbox:
+        mailbox = None
+    if mailbox is None:
+        raise gone(text)
+    return await referred(text, found, mailbox, breath)
+
+
+async def referred(text: bytes, found: MessageUrl, mailbox: IMailbox, breath: Breath) -> Referred:
+    """What `found`, which `text` says, names in this mailbox. Raises BadUrl."""
+    try:
+        item = _item(found)
+    except BadSyntax:
+        raise BadUrl(text, "Bad section in the URL") from None
+    try:
+        message = await _message(found, mailbox, breath)
         where = await item.find(message) if message is not None else None
     except (NoSuchMailbox, NoSuchMessage):
         where = None
     if where is None or message is None:
         raise gone(text)
-    return Referred(text, message, where)
+    return Referred(text, message, item, where)
 
 
 def gone(text: bytes) -> BadUrl:
@@ -80,7 +98,12 @@ def gone(text: bytes) -> BadUrl:
 
 def ours(context: Context, server: Server) -> bool:
     """Whether it is this server, as the client's user sees it."""
-    return server.host == context.settings.hostname.lower() and server.user in (None, context.account_name)
+    return here(context, server) and server.user in (None, context.account_name)
+
+
+def here(context: Context, server: Server) -> bool:
+    """Whether it is this server."""
+    return server.host == context.settings.hostname.lower()
 
 
 def _item(found: MessageUrl) -> Octets:
@@ -91,19 +114,14 @@ def _item(found: MessageUrl) -> Octets:
     return item if found.partial is None else replace(item, partial=found.partial)
 
 
-async def _message(context: Context, found: MessageUrl, item: Octets, breath: Breath) -> Message | None:
+async def _message(found: MessageUrl, mailbox: IMailbox, breath: Breath) -> Message | None:
     """None: it is not there."""
-    mailbox = await _mailbox(context, found)
-    if mailbox is None:
-        return None
     if found.uidvalidity is not None:
         status: MailboxStatus = await settled(mailbox.status())
         if status.uidvalidity != found.uidvalidity:
             return None
-    rows: Rows = await settled(mailbox.rows(((found.uid, found.uid),), 1, item.fields | Field.SIZE))
-    if not len(rows):
-        return None
-    return Message(mailbox, found.uid, breath, size=rows.sizes[0], index=rows.indexes[0] if rows.indexes else b"")
+    rows: Rows = await settled(mailbox.rows(((found.uid, found.uid),), 1, Field.SIZE | Field.INDEX))
+    return Message(mailbox, found.uid, breath, size=rows.sizes[0], index=rows.indexes[0]) if len(rows) else None
 
 
 async def _mailbox(context: Context, found: MessageUrl) -> IMailbox | None:

@@ -11,6 +11,7 @@ from zope.interface import Interface
 
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.sasl.exchange import Mechanism
 
@@ -100,6 +101,8 @@ class Extension:
     search_keys: tuple[Named, ...] = ()
     status_items: tuple[Named, ...] = ()
     search_returns: tuple[ReturnOption, ...] = ()
+    url_data: tuple[Named, ...] = ()        # what URLFETCH may be asked for of a URL (`urlfetching.UrlDatum`)
+    on_select: Callable[[Context, Selected], Iterable[bytes]] | None = None     # more untagged lines of SELECT, when offered
     append_data: tuple[Named, ...] = ()     # what a message may be made of in APPEND (`appending.AppendData`)
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
     announced: State = State.ANY
@@ -118,6 +121,8 @@ class Registry:
         self.status_items: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
         self.append_data: dict[bytes, Named] = {}
+        self.url_data: dict[bytes, Named] = {}
+        self._on_select = tuple(extension for extension in self.extensions if extension.on_select is not None)
         self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
         for extension in self.extensions:
             self.commands.update((command.name, command) for command in extension.commands)
@@ -126,6 +131,7 @@ class Registry:
             self.status_items.update((item.name, item) for item in extension.status_items)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
             self.append_data.update((data.name, data) for data in extension.append_data)
+            self.url_data.update((data.name, data) for data in extension.url_data)
             if extension.needs:
                 entries = (*extension.items, *extension.search_keys, *extension.status_items)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
@@ -149,6 +155,12 @@ class Registry:
                 if extension.capabilities is not None:
                     words += extension.capabilities(context)
         return list(dict.fromkeys(words))
+
+    def select_lines(self, context: Context, selected: Selected) -> Iterable[bytes]:
+        """What extensions add to the answer of SELECT and EXAMINE."""
+        for extension in self._on_select:
+            if extension.on_select is not None and self.offers(extension, context):
+                yield from extension.on_select(context, selected)
 
     def offers(self, extension: Extension, context: Context) -> bool:
         """Whether `extension` works in this session as it is now."""
@@ -237,6 +249,10 @@ class Context(Protocol):
     @property
     def content(self) -> IContent | None:
         """Where large messages are staged, if the store can do that."""
+
+    @property
+    def keys(self) -> IMailboxKeys | None:
+        """By which URLs are signed, if the server has such (RFC 4467)."""
 
     @property
     def selected_or_none(self) -> Selected | None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from .names import canonical
@@ -21,6 +22,10 @@ _SERVER = re.compile((
 _MESSAGE = re.compile((
     rf"(?:/({_BCHAR}+)(?:;UIDVALIDITY=([0-9]{{1,10}}))?/)?;UID=([0-9]{{1,10}})"
     rf"(?:/;SECTION=({_BCHAR}+))?(?:/;PARTIAL=([0-9]{{1,19}})(?:\.([0-9]{{1,19}}))?)?").encode(), re.IGNORECASE)
+_AUTHORITY = re.compile((
+    r"(?:;EXPIRE=([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,20})?(Z|[+-][0-9]{2}:[0-9]{2}))?"
+    rf";URLAUTH=(?:(SUBMIT|USER)\+({_ACHAR}+)|(AUTHUSER|ANONYMOUS))").encode(), re.IGNORECASE)
+_VERIFIER = re.compile(rb":([A-Za-z0-9.-]{1,64}):([0-9A-Fa-f]{32,256})")
 _SAID = "!\"#$&'()*+,/:;<=>?@[\\^_`{|}~%"      # what stands as it is where a URL is told: visible ASCII but for "]"
 
 
@@ -47,6 +52,56 @@ class MessageUrl:
     uidvalidity: int | None = None
     section: bytes = b""            # as between the brackets of BODY[...]; b"" is the whole message
     partial: tuple[int, int] | None = None      # (offset, size), the size perhaps TO_THE_END
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizedUrl:
+    """``authimapurlfull``, or a rump that is still to be signed: who may fetch a message of another's (RFC 4467 section 3)."""
+
+    message: MessageUrl
+    server: Server
+    mailbox: str
+    owner: str
+    rump: bytes                     # what is signed: everything up to the verifier
+    access: str                     # "submit", "user", "authuser" or "anonymous"
+    user: str | None = None         # whose session may, with "submit" and "user"
+    expires: float | None = None    # seconds since the epoch
+    mechanism: bytes = b""          # in upper case; b"" of a rump
+    token: bytes = b""              # in lower case
+
+
+def parse_authorized(octets: bytes) -> AuthorizedUrl:
+    """Raises NotOfThisKind with a sentence."""
+    place = _authority_place(octets)
+    found = _AUTHORITY.match(octets, place) if place >= 0 else None
+    if found is None:
+        raise NotOfThisKind("No access identifier in the URL")
+    verifier = _VERIFIER.fullmatch(octets, found.end())
+    if verifier is None and found.end() < len(octets):
+        raise NotOfThisKind("Bad verifier in the URL")
+    message = parse(octets[:place])
+    if message.server is None or message.server.user is None or message.mailbox is None:
+        raise NotOfThisKind("No owner in the URL")
+    expires, zone, kind, user, anyone = found.groups()
+    return AuthorizedUrl(
+        message, message.server, message.mailbox, message.server.user, octets[:found.end()],
+        (kind or anyone).decode("ascii").lower(), None if user is None else _text(user),
+        None if expires is None else _moment(expires + zone),
+        verifier[1].upper() if verifier else b"", verifier[2].lower() if verifier else b"")
+
+
+def _authority_place(octets: bytes) -> int:
+    """Where the message part ends; -1 if nothing follows it."""
+    lower = octets.lower()
+    place = lower.find(b";expire=")
+    return place if place >= 0 else lower.find(b";urlauth=")
+
+
+def _moment(text: bytes) -> float:
+    try:
+        return datetime.fromisoformat(text.decode("ascii").upper().replace("Z", "+00:00")).timestamp()
+    except (ValueError, OverflowError):
+        raise NotOfThisKind("No such moment") from None
 
 
 def parse(octets: bytes) -> MessageUrl:

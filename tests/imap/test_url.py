@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailframe.imap.url import TO_THE_END, MessageUrl, NotOfThisKind, Server, parse, told
+from mailframe.imap.url import TO_THE_END, MessageUrl, NotOfThisKind, Server, parse, parse_authorized, told
 
 GOOD = {
     b"/INBOX/;UID=20": MessageUrl(20, "INBOX"),
@@ -37,7 +37,8 @@ BAD = (
 )
 CHARACTERS = st.sampled_from([
     b"/", b";", b"UID=", b"1", b"0", b"SECTION=", b"PARTIAL=", b"UIDVALIDITY=", b".", b"%", b"%20", b"%C3", b"INBOX", b"imap:",
-    b"//", b"host", b"@", b":", b"[", b"]", b"*", b"a", b";AUTH=", b"HEADER", b"\0", b"\xff", b"?", b"99999999999",
+    b"//", b"host", b"@", b":", b"[", b"]", b"*", b"a", b";AUTH=", b"HEADER", b";URLAUTH=", b"user+a", b":internal:",
+    b"0123456789abcdef" * 2, b";EXPIRE=2020-01-01T00:00:00Z", b"\0", b"\xff", b"?", b"99999999999",
 ])
 
 
@@ -67,6 +68,19 @@ def test_any_octets_are_read_or_refused(text: bytes) -> None:
         assert 0 < found.uid < 1 << 32
         assert found.mailbox or found.server is None
         assert found.partial is None or found.partial[1] > 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.lists(CHARACTERS, max_size=12).map(b"".join)).map(b"//a@host/x/;UID=1".__add__))
+@example(b"//a@host/x/;UID=1;EXPIRE=2020-01-01T00:00:00Z;URLAUTH=user+a:internal:" + b"0" * 64)
+@example(b"//a@host/x/;UID=1;URLAUTH=user+" + b"%41" * 2_600 + b":")
+def test_any_octets_are_an_authority_or_refused(text: bytes) -> None:
+    try:
+        found = parse_authorized(text)
+    except NotOfThisKind as fault:
+        assert str(fault)
+    else:
+        assert text.startswith(found.rump) and found.owner and bool(found.token) == (text != found.rump)
 
 
 @settings(max_examples=100, deadline=None)
