@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from mailframe.interfaces.maybe import settled
@@ -18,6 +18,7 @@ from .registry import Context, Literal, Named
 
 MAX_MESSAGES = 1_000        # in one APPEND
 MAX_MEMORY_OCTETS = 67_108_864      # of one APPEND's messages held together, before all of them are appended at once
+MAX_COPIED = 4              # of the largest message's size: what one command may copy from messages that are here already
 LITERAL = b""               # the name of `AppendData` that is announced by no word: a message in one literal
 
 
@@ -50,6 +51,7 @@ class Incoming:
     def __init__(self, context: Context, cursor: Cursor) -> None:
         self.context = context
         self.cursor = cursor
+        self._copied = 0                    # octets that came from elsewhere than the client
 
     @property
     def literal(self) -> Literal | None:
@@ -60,6 +62,17 @@ class Incoming:
     def ended(self) -> bool:
         """Whether all of the command has been read."""
         return self.cursor.at_end and self.literal is None
+
+    async def copy(self, size: int, pieces: AsyncIterator[bytes], intake: Intake) -> None:
+        """Add `size` octets that are here already to a message. They cost the client nothing, so a command has a limit."""
+        most = self.context.settings.max_message_octets
+        if intake.size() + size > most:
+            raise MessageTooBig
+        self._copied += size
+        if self._copied > MAX_COPIED * most:
+            raise LimitReached("Too much to copy in one command")
+        async for octets in pieces:
+            await intake.write(octets)
 
     def next_literal(self) -> Literal:
         """The literal that begins here. Raises BadSyntax where none does."""

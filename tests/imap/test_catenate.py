@@ -108,6 +108,29 @@ def test_no_nul_where_the_grammar_has_none(command: str) -> None:
     run(talk)
 
 
+def test_one_command_copies_only_so_much() -> None:
+    """I3: what costs the client a line each must not fill the disk."""
+    async def talk(world: World) -> None:
+        client = await ready(world)
+        part = ' CATENATE (URL "/INBOX/;UID=1" URL "/INBOX/;UID=1" URL "/INBOX/;UID=1")'
+        assert (await client.command("a APPEND INBOX" + part * 5))[-1].startswith("a NO [LIMIT]")
+        assert (await client.command("b APPEND INBOX" + part * 4))[-1].startswith("b OK")
+
+    run(talk, World(settings=SMALL))
+
+
+def test_a_mailbox_deleted_while_its_message_comes_may_be_made_again() -> None:
+    async def talk(world: World) -> None:
+        client, other = await ready(world), await world.login()
+        await other.command("o1 CREATE x")
+        client.send("a APPEND x {2}\r\n")
+        await other.command("o2 DELETE x")
+        client.send("hi\r\n")
+        assert client.pending()[-1].startswith("a NO [TRYCREATE]")
+
+    run(talk)
+
+
 def test_a_literal8_keeps_its_octets_and_so_do_its_copies() -> None:
     async def talk(world: World) -> None:
         client = await ready(world)

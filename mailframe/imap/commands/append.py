@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from mailframe.interfaces.maybe import settled
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
+from mailframe.model.refusal import NoSuchMailbox
 
 from .. import numset
 from ..appending import LITERAL_DATA, Heading, parse_heading, streams, taken
-from ..copying import find_target
+from ..copying import find_target, try_create
 from ..cursor import Cursor
 from ..registry import Command, Completion, Context, Effect, Extension, State
 
@@ -31,7 +32,10 @@ def parse(args: Cursor) -> AppendRequest:
 async def run(context: Context, request: AppendRequest) -> Completion:
     target = await find_target(context, request.name)
     messages = await taken(context, target.mailbox, request.heading, request.rest)
-    uids = await settled(target.mailbox.append(messages))
+    try:
+        uids = await settled(target.mailbox.append(messages))
+    except NoSuchMailbox as error:          # deleted while they came
+        raise try_create(error) from None
     status: MailboxStatus = await settled(target.mailbox.status())
     await _show(context, target.info)
     code = b"APPENDUID %d %b" % (status.uidvalidity, numset.render_numbers(uids))     # RFC 4315 section 3

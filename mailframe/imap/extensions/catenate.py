@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailframe.model.refusal import LimitReached, MessageTooBig
+from mailframe.model.refusal import LimitReached
 from mailframe.pacing.breath import Breath
 from mailframe.staging.intake import Intake
 
@@ -44,15 +44,11 @@ async def _part(incoming: Incoming, intake: Intake, breath: Breath) -> None:
 
 
 async def _copied(incoming: Incoming, intake: Intake, breath: Breath) -> None:
-    context = incoming.context
     text = await incoming.astring(MAX_URL_OCTETS)
     if not text:
         raise BadSyntax("A URL expected")
-    found = await refer(context, text, breath)
-    if intake.size() + found.size > context.settings.max_message_octets:
-        raise MessageTooBig
-    async for octets in found.pieces():
-        await intake.write(octets)
+    found = await refer(incoming.context, text, breath)
+    await incoming.copy(found.size, found.pieces(), intake)
 
 
 EXTENSION = Extension(

@@ -61,8 +61,10 @@ def parse_generate(args: Cursor) -> list[tuple[bytes, bytes]]:
 async def generate(context: Context, pairs: list[tuple[bytes, bytes]]) -> None:
     """All URLs are looked at before the first is answered: a fault in one is BAD for the command (section 7)."""
     keys = _keys(context)
+    breath = Breath(context.clock.seconds, context.breathe)
     rumps = []
     for text, mechanism in pairs:
+        await breath.take()
         if mechanism != INTERNAL:
             raise Bad("Unknown URL mechanism")
         url = _rump(context, text)
@@ -71,6 +73,7 @@ async def generate(context: Context, pairs: list[tuple[bytes, bytes]]) -> None:
             raise Bad("No such mailbox in the URL")
         rumps.append((url, info.id))
     for url, mailbox_id in rumps:
+        await breath.take()
         token = signed(await keys.made(context.account_name, mailbox_id), url.rump)
         context.out.untagged(b"GENURLAUTH " + writer.string(url.rump + b":internal:" + token))
 
