@@ -14,9 +14,10 @@ from mailframe.pacing.breath import Breath
 from mailframe.staging.intake import MEMORY_OCTETS, Intake
 
 from .cursor import BadSyntax, Cursor
+from .limits import check_append
 from .registry import Context, Literal, Named
 
-MAX_MESSAGES = 1_000        # in one APPEND
+OVERHEAD = 2_048            # octets that a message costs besides its own, until it is appended
 MAX_MEMORY_OCTETS = 67_108_864      # of one APPEND's messages held together, before all of them are appended at once
 MAX_COPIED = 4              # of the largest message's size: what one command may copy from messages that are here already
 LITERAL = b""               # the name of `AppendData` that is announced by no word: a message in one literal
@@ -145,10 +146,10 @@ def streams(args: Cursor) -> bool:
     return args.peek() == b" "
 
 
-async def taken(context: Context, mailbox: IMailbox, heading: Heading, rest: Cursor, most: int = MAX_MESSAGES) -> list[New]:
+async def taken(context: Context, mailbox: IMailbox, heading: Heading, rest: Cursor, most: int = 0) -> list[New]:
     """Every message of the command, staged or in memory: all are appended at once or none (RFC 3502 section 5).
 
-    `rest` is what follows `heading`. More than `most` messages are refused."""
+    `rest` is what follows `heading`. More than `most` messages (0: than APPEND may) are refused."""
     incoming = Incoming(context, rest)
     messages: list[New] = []
     intakes: list[Intake] = []
@@ -159,11 +160,13 @@ async def taken(context: Context, mailbox: IMailbox, heading: Heading, rest: Cur
             intake = Intake(context.content, max_octets=context.settings.max_message_octets)
             intakes.append(intake)
             messages.append(await _one(incoming, mailbox, heading, intake))
-            memory += min(messages[-1].size, MEMORY_OCTETS if context.content is not None else messages[-1].size)
+            size = messages[-1].size
+            memory += OVERHEAD + (size if context.content is None else min(size, MEMORY_OCTETS))
             if incoming.ended:
                 return messages
             heading = parse_heading(incoming.cursor)
-            if len(intakes) >= most or memory > MAX_MEMORY_OCTETS:
+            check_append(context.settings, len(intakes) + 1)
+            if len(intakes) == most or memory > MAX_MEMORY_OCTETS:
                 raise LimitReached("Too many messages in one command")
             await breath.take()
     except BaseException:

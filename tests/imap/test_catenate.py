@@ -177,12 +177,12 @@ def test_a_client_that_half_closes_in_the_middle_leaves_nothing(unfinished: str)
 def test_too_many_messages_in_one_command_are_none() -> None:
     async def talk(world: World) -> None:
         client = await world.login()
-        assert (await client.command("a APPEND INBOX" + " {1+}\r\nx" * 1_001))[-1].startswith("a NO [LIMIT]")
+        assert (await client.command("a APPEND INBOX" + " {1+}\r\nx" * 1_001))[-1].startswith("a NO [MESSAGELIMIT 1000]")
         assert (await client.command("b APPEND INBOX" + " {1+}\r\nx" * 1_000))[-1].startswith("b OK [APPENDUID ")
         assert await messages(client) == "* STATUS INBOX (MESSAGES 1000)"
         assert (await client.command("c STATUS INBOX (APPENDLIMIT)"))[0] == "* STATUS INBOX (APPENDLIMIT 52428800)"
 
-    run(talk)
+    run(talk, World(settings=ImapSettings(save_limit=1_000)))
 
 
 class Large(TestCase):

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from support.imap_transcripts import play
+from support.imap_transcripts import play, settings
 from support.imap_world import World, run
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
@@ -23,7 +23,7 @@ DURABLE = sorted((FOLDER / "durable").glob("*.txt"))        # what only a store 
 
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
 def test_conversation_over_the_memory_store(path: Path) -> None:
-    run(lambda world: play(path, world))
+    run(lambda world: play(path, world), World(settings=settings(path)))
 
 
 class SqliteConversations(TestCase):
@@ -39,7 +39,7 @@ class SqliteConversations(TestCase):
                 store = SqliteStore(engine, clock)
                 keys = MailboxKeys(engine, store)
                 await store.start()
-                world = World(store, clock=clock, keys=keys)
+                world = World(store, settings(path), clock=clock, keys=keys)
                 try:
                     await play(path, world)
                 finally:

@@ -1,4 +1,5 @@
-"""UTF8=ACCEPT (RFC 6855): after ENABLE, names and strings are UTF-8, and APPEND says which messages have UTF-8 headers.
+"""UTF8=ACCEPT (RFC 9755, before it RFC 6855): after ENABLE, names and strings are UTF-8, and APPEND may say which messages
+have UTF-8 headers.
 
 `Cursor` and `writer` read and write names by `Context.utf8`. ENVELOPE and BODYSTRUCTURE hold what is not US-ASCII in
 literals, enabled or not, and every message is kept as it came, whether it was announced as UTF8 or not.
@@ -14,7 +15,7 @@ from ..registry import Extension, State
 
 
 async def take(incoming: Incoming, intake: Intake) -> None:
-    """``"UTF8" SP "(" literal8 ")"``, behind the word and its space (section 4)."""
+    """``"UTF8" SP "(" literal8 ")"``, behind the word and its space (RFC 6855 section 4)."""
     if not incoming.cursor.utf8:
         raise BadSyntax("ENABLE UTF8=ACCEPT comes first")
     incoming.cursor.expect(b"(")
@@ -23,6 +24,6 @@ async def take(incoming: Incoming, intake: Intake) -> None:
 
 
 EXTENSION = Extension(
-    capability=b"UTF8=ACCEPT", rfc="6855", announced=State.LOGGED_IN, enables=(b"UTF8=ACCEPT",),
+    capability=b"UTF8=ACCEPT", rfc="9755, 6855", announced=State.LOGGED_IN, enables=(b"UTF8=ACCEPT",),
     append_data=(AppendData(b"UTF8", take),),
 )
