@@ -14,6 +14,7 @@ from twisted.trial.unittest import TestCase
 
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
+from mailframe.stores.urlkeys import MailboxKeys
 
 FOLDER = Path(__file__).parents[1] / "transcripts" / "imap"
 CONVERSATIONS = sorted(FOLDER.glob("*.txt"))
@@ -34,9 +35,11 @@ class SqliteConversations(TestCase):
         clock: Any = reactor
         for path in (*CONVERSATIONS, *DURABLE):
             with TemporaryDirectory() as folder:
-                store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock)
+                engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
+                store = SqliteStore(engine, clock)
+                keys = MailboxKeys(engine, store)
                 await store.start()
-                world = World(store, settings(path), clock=clock)
+                world = World(store, settings(path), clock=clock, keys=keys)
                 try:
                     await play(path, world)
                 finally:
