@@ -11,14 +11,17 @@ from .extensions import (
     compress,
     condstore,
     enable,
+    filters,
     id,
     idle,
     imap4rev2,
     inprogress,
     list_extended,
+    list_metadata,
     list_status,
     literal_plus,
     messagelimit,
+    metadata,
     move,
     multiappend,
     namespace,
@@ -107,6 +110,9 @@ EXTENSIONS: tuple[Extension, ...] = (
     savedate.EXTENSION,
     preview.EXTENSION,
     quota.EXTENSION,
+    metadata.EXTENSION,
+    list_metadata.EXTENSION,
+    filters.EXTENSION,
 )
 
 

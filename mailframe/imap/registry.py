@@ -62,6 +62,10 @@ class Bad(Exception):
 
     code: bytes = b""           # the answer's response code, without brackets
 
+    def __init__(self, words: str, code: bytes = b"") -> None:
+        super().__init__(words)
+        self.code = code or self.code
+
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[R]):
@@ -107,10 +111,13 @@ class Extension:
     status_items: tuple[Named, ...] = ()
     events: tuple[Named, ...] = ()          # of NOTIFY (RFC 5465 section 5)
     search_returns: tuple[ReturnOption, ...] = ()
+    list_returns: tuple[Named, ...] = ()    # words of LIST's RETURN
+    metadata_entries: tuple[Named, ...] = ()    # annotations that mean something (RFC 5464)
     url_data: tuple[Named, ...] = ()        # what URLFETCH may be asked for of a URL (`urlfetching.UrlDatum`)
     on_select: Callable[[Context, Selected], Iterable[bytes]] | None = None     # more untagged lines of SELECT, when offered
     append_data: tuple[Named, ...] = ()     # what a message may be made of in APPEND (`appending.AppendData`)
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
+    on_enable: Callable[[Context], Awaitable[None]] | None = None       # awaited when a client has enabled some of them
     announced: State = State.ANY
     when: Callable[[Context], bool] | None = None
     capabilities: Callable[[Context], Iterable[bytes]] | None = None
@@ -127,6 +134,8 @@ class Registry:
         self.status_items: dict[bytes, Named] = {}
         self.events: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
+        self.list_returns: dict[bytes, Named] = {}
+        self.metadata_entries: dict[bytes, Named] = {}
         self.append_data: dict[bytes, Named] = {}
         self.url_data: dict[bytes, Named] = {}
         self._on_select = tuple(extension for extension in self.extensions if extension.on_select is not None)
@@ -140,10 +149,13 @@ class Registry:
             self.status_items.update((item.name, item) for item in extension.status_items)
             self.events.update((event.name, event) for event in extension.events)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
+            self.list_returns.update((option.name, option) for option in extension.list_returns)
+            self.metadata_entries.update((entry.name, entry) for entry in extension.metadata_entries)
             self.append_data.update((data.name, data) for data in extension.append_data)
             self.url_data.update((data.name, data) for data in extension.url_data)
             if extension.needs:
-                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.events)
+                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.events,
+                           *extension.list_returns, *extension.metadata_entries)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
         self.by_number = self._with(Effect.READS_SEQ)
         self.perhaps_by_number = self._with(Effect.MAY_READ_SEQ)
@@ -156,7 +168,7 @@ class Registry:
         return Registry((*self.extensions, *more))
 
     def usable(self, table: Mapping[bytes, Named], context: Context) -> dict[bytes, Named]:
-        """What of `items`, `search_keys`, `status_items` or `events` the session's store can answer; the rest is unknown to it."""
+        """What of a table like `items`, `search_keys`, `status_items` the session's store can answer; the rest is unknown."""
         lacking = {key for key, needs in self._needs.items() if not all(map(context.provides, needs))}
         return {name: entry for name, entry in table.items() if id(entry) not in lacking}
 
@@ -372,6 +384,16 @@ class Context(Protocol):
 
     def enable(self, *words: bytes) -> list[bytes]:
         """Make these enabled; returns those that were not before."""
+
+    def also_tell(self, teller: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
+        """Until the login ends, await `teller` before each command's answer, and in IDLE: it writes untagged data about what
+        others changed outside the selected mailbox. Then call `end`."""
+
+    def heard(self) -> None:
+        """For listeners: there is something to be told; a session that waits wakes once the other's commit is over."""
+
+    async def tell_others(self) -> None:
+        """Await what `also_tell` was given. The session does it with each answer, IDLE as it is woken."""
 
     def unselect(self) -> None:
         """Leave the selected mailbox, if any; nothing is expunged."""

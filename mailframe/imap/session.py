@@ -207,6 +207,8 @@ class Session(SessionContext):
         """What happened in the selected mailbox, as far as this command's answer may tell it."""
         if self.watcher is not None and Effect.POLLS in effect:
             await self.watcher.tell(self, now=True)
+        if self._others:
+            await self.tell_others()
         selected = self._selected
         if selected is None:
             return
