@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -14,6 +14,7 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.model.client import Client
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.model.refusal import NoSuchMailbox, Refusal
@@ -44,6 +45,7 @@ class Shared(Protocol):
     portal: login.Portal
     tls: object | None
     content: IContent | None
+    keys: IMailboxKeys | None
     mechanisms: Mapping[bytes, Mechanism]
     caches: dict[Any, Any]
 
@@ -81,6 +83,7 @@ class SessionContext:
         self._hinted = False                    # something changed since `news` was last awaited
         self._listening = False                 # and the session waits for that
         self._slice = 0.0                       # when this session's turn began
+        self._others: list[tuple[Callable[[], Awaitable[None]], Callable[[], None]]] = []      # see `also_tell`
         self._progress: Progress | None = None  # of the running command, when it takes long
 
     # -- Context: the session
@@ -119,6 +122,10 @@ class SessionContext:
     def content(self) -> IContent | None:
         account = self._user.account if self._user else None
         return account if IContent.providedBy(account) else self._shared.content
+
+    @property
+    def keys(self) -> IMailboxKeys | None:
+        return self._shared.keys
 
     def capability_line(self) -> bytes:
         """``CAPABILITY IMAP4rev1 ...`` as it is now."""
@@ -316,9 +323,21 @@ class SessionContext:
         if here and selected is not None:
             selected.dirty = True
         if here or elsewhere:
-            if self._listening and not self._hinted:
-                self._turns.later(self.connection.wake)         # not within the other session's commit
-            self._hinted = True
+            self.heard()
+
+    # -- Context: what others change elsewhere
+
+    def heard(self) -> None:
+        if self._listening and not self._hinted:
+            self._turns.later(self.connection.wake)         # not within the other session's commit
+        self._hinted = True
+
+    def also_tell(self, teller: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
+        self._others.append((teller, end))
+
+    async def tell_others(self) -> None:
+        for teller, _ in self._others:
+            await teller()
 
     async def sync(self, expunge: bool, *, poll: bool = True) -> None:
         selected = self.selected
@@ -368,6 +387,9 @@ class SessionContext:
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
+        others, self._others = self._others, []
+        for _, end in others:
+            end()
         user, self._user = self._user, None
         if user is not None:
             user.logout()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from . import mutf7, numset
+from .names import canonical
 from .numset import MessageSet, NumSet
 
 T = TypeVar("T")
@@ -214,6 +215,12 @@ class Cursor:
     def leave(self) -> None:
         self._depth -= 1
 
+    def nested(self, octets: bytes) -> Cursor:
+        """Over other octets that stand in this place, as deep as this one is."""
+        inner = Cursor(octets, by_uid=self.by_uid, utf8=True)
+        inner._depth = self._depth
+        return inner
+
     def list_of(self, item: Callable[[], T], *, empty: bool = False) -> list[T]:
         """``"(" item *(SP item) ")"``, also ``"()"`` if `empty`."""
         self.expect(b"(")
@@ -249,8 +256,7 @@ class Cursor:
             name = octets.decode("utf-8") if self.utf8 else mutf7.decode(octets)
         except ValueError:
             raise BadSyntax("Mailbox name is not valid " + ("UTF-8" if self.utf8 else "modified UTF-7")) from None
-        head, separator, rest = name.partition("/")
-        return "INBOX" + separator + rest if head.upper() == "INBOX" else name
+        return canonical(name)
 
     def flag(self) -> bytes:
         """A system flag (``\\Seen``) or a keyword, as written."""

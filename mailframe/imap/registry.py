@@ -11,6 +11,7 @@ from zope.interface import Interface
 
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.model.mailbox import MailboxInfo, MailboxList, MailboxStatus
 from mailframe.sasl.exchange import Mechanism
 
@@ -64,6 +65,10 @@ class Bad(Exception):
 
     code: bytes = b""           # the answer's response code, without brackets
 
+    def __init__(self, words: str, code: bytes = b"") -> None:
+        super().__init__(words)
+        self.code = code or self.code
+
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[R]):
@@ -71,9 +76,9 @@ class Command(Generic[R]):
     `run` does it: it writes untagged data to `context.out`, raises Refusal (NO) or Bad, and returns the tagged OK.
 
     `name` is in upper case; two words for UID commands (``UID FETCH``), whose cursor has `by_uid` set.
-    `streams(cursor, again)`: given a cursor behind the name, whether the literal announced at the end of what has come so
-    far is a message to be streamed: `run` then starts before it came and reads it from `context.literal`. Asked `again` with
-    what followed such a literal. It may raise BadSyntax.
+    `streams(cursor)`: given a cursor behind the name, whether the literal announced at the end of what has come so far is to
+    be streamed: `run` then starts before it came and reads it from `context.literal`, and so each literal that follows in the
+    same command. It may raise BadSyntax.
     """
 
     name: bytes
@@ -81,7 +86,7 @@ class Command(Generic[R]):
     parse: Callable[[Cursor], R]
     run: Callable[[Context, R], Awaitable[Completion | None]]
     effect: Effect = Effect.MAY_EXPUNGE
-    streams: Callable[[Cursor, bool], bool] | None = None
+    streams: Callable[[Cursor], bool] | None = None
     states: tuple[State, ...] = field(init=False)   # those of `state`: to ask an enum of flags takes half a microsecond
     polls: bool = field(init=False)                 # of `effect`
     asks_store: bool = field(init=False)            # of `effect`: whether the store is asked afterwards, hint or not
@@ -123,7 +128,13 @@ class Extension:
     status_items: tuple[Named, ...] = ()
     events: tuple[Named, ...] = ()          # of NOTIFY (RFC 5465 section 5)
     search_returns: tuple[ReturnOption, ...] = ()
+    list_returns: tuple[Named, ...] = ()    # words of LIST's RETURN
+    metadata_entries: tuple[Named, ...] = ()    # annotations that mean something (RFC 5464)
+    url_data: tuple[Named, ...] = ()        # what URLFETCH may be asked for of a URL (`urlfetching.UrlDatum`)
+    on_select: Callable[[Context, Selected], Iterable[bytes]] | None = None     # more untagged lines of SELECT, when offered
+    append_data: tuple[Named, ...] = ()     # what a message may be made of in APPEND (`appending.AppendData`)
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
+    on_enable: Callable[[Context], Awaitable[None]] | None = None       # awaited when a client has enabled some of them
     announced: State = State.ANY
     when: Callable[[Context], bool] | None = None
     capabilities: Callable[[Context], Iterable[bytes]] | None = None
@@ -140,6 +151,11 @@ class Registry:
         self.status_items: dict[bytes, Named] = {}
         self.events: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
+        self.list_returns: dict[bytes, Named] = {}
+        self.metadata_entries: dict[bytes, Named] = {}
+        self.append_data: dict[bytes, Named] = {}
+        self.url_data: dict[bytes, Named] = {}
+        self._on_select = tuple(extension for extension in self.extensions if extension.on_select is not None)
         self.by_number: frozenset[bytes]            # commands about sequence numbers
         self.perhaps_by_number: frozenset[bytes]    # those whose arguments may name some
         self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
@@ -150,8 +166,13 @@ class Registry:
             self.status_items.update((item.name, item) for item in extension.status_items)
             self.events.update((event.name, event) for event in extension.events)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
+            self.list_returns.update((option.name, option) for option in extension.list_returns)
+            self.metadata_entries.update((entry.name, entry) for entry in extension.metadata_entries)
+            self.append_data.update((data.name, data) for data in extension.append_data)
+            self.url_data.update((data.name, data) for data in extension.url_data)
             if extension.needs:
-                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.events)
+                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.events,
+                           *extension.list_returns, *extension.metadata_entries)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
         self.by_number = self._with(Effect.READS_SEQ)
         self.perhaps_by_number = self._with(Effect.MAY_READ_SEQ)
@@ -168,7 +189,7 @@ class Registry:
         return Registry((*self.extensions, *more))
 
     def usable(self, table: Mapping[bytes, Named], context: Context) -> dict[bytes, Named]:
-        """What of `items`, `search_keys`, `status_items` or `events` the session's store can answer; the rest is unknown to it."""
+        """What of a table like `items`, `search_keys`, `status_items` the session's store can answer; the rest is unknown."""
         lacking = {key for key, needs in self._needs.items() if not all(map(context.provides, needs))}
         return {name: entry for name, entry in table.items() if id(entry) not in lacking}
 
@@ -182,6 +203,12 @@ class Registry:
                 if extension.capabilities is not None:
                     words += extension.capabilities(context)
         return list(dict.fromkeys(words))
+
+    def select_lines(self, context: Context, selected: Selected) -> Iterable[bytes]:
+        """What extensions add to the answer of SELECT and EXAMINE."""
+        for extension in self._on_select:
+            if extension.on_select is not None and self.offers(extension, context):
+                yield from extension.on_select(context, selected)
 
     def offers(self, extension: Extension, context: Context) -> bool:
         """Whether `extension` works in this session as it is now."""
@@ -257,9 +284,10 @@ class Watcher(Protocol):
 
 
 class Literal(Protocol):
-    """A message on its way in (`Command.streams`)."""
+    """A message on its way in, or a part of one (`Command.streams`)."""
 
     size: int
+    binary: bool                            # ``~{n}``: it may hold a NUL (RFC 3516)
 
     def accept(self) -> None:
         """Let it come: sends the continuation if the client waits for one. Not called, a waiting client is refused by the
@@ -324,6 +352,10 @@ class Context(Protocol):
         """Where large messages are staged, if the store can do that."""
 
     @property
+    def keys(self) -> IMailboxKeys | None:
+        """By which URLs are signed, if the server has such (RFC 4467)."""
+
+    @property
     def selected_or_none(self) -> Selected | None: ...
 
     @property
@@ -373,6 +405,16 @@ class Context(Protocol):
 
     def enable(self, *words: bytes) -> list[bytes]:
         """Make these enabled; returns those that were not before."""
+
+    def also_tell(self, teller: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
+        """Until the login ends, await `teller` before each command's answer, and in IDLE: it writes untagged data about what
+        others changed outside the selected mailbox. Then call `end`."""
+
+    def heard(self) -> None:
+        """For listeners: there is something to be told; a session that waits wakes once the other's commit is over."""
+
+    async def tell_others(self) -> None:
+        """Await what `also_tell` was given. The session does it with each answer, IDLE as it is woken."""
 
     def unselect(self) -> None:
         """Leave the selected mailbox, if any; nothing is expunged."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from zope.interface import Attribute, Interface
@@ -172,6 +172,13 @@ class IMailboxFinder(Interface):
         """The mailbox of exactly that name, None if there is none."""
 
 
+class ISpecialUses(Interface):
+    """An account whose mailboxes can be given another special use after they were made (RFC 6154 section 4)."""
+
+    async def set_special_uses(uses: Mapping[str, str | None]) -> None:
+        """By mailbox id, None for no special use; the framework has checked them. All or none, durable. Raises NoSuchMailbox."""
+
+
 class ICopyable(Interface):
     """A mailbox that copies within its account without reading the messages (else the framework reads and appends)."""
 
@@ -184,6 +191,22 @@ class IMovable(Interface):
 
     async def move(uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
         """As `ICopyable.copy`, and the originals are gone."""
+
+
+class IReplaces(Interface):
+    """A mailbox that puts a new message in an old one's place in one durable step (RFC 8508), as drafts are saved.
+
+    Else the framework appends, then expunges: what comes between leaves both, and a full account lets nothing be replaced.
+    """
+
+    async def replace(uid: int, target_id: str, message: New) -> int:
+        """Append `message` to the mailbox `target_id` of the same account, perhaps this one, and expunge `uid` here: both
+        or neither; returns the new UID. Keywords in `message.flags` are by the target's table.
+
+        The account's limits are those of `IQuota`, judged by what it holds afterwards: what fits into the place that the
+        old message leaves is let in. Raises NoSuchMessage when `uid` is not there, perhaps because another session has
+        replaced it; NoSuchMailbox, OverQuota..., as `IMailbox.append`.
+        """
 
 
 class IModSequenced(Interface):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore, IMailbox, IMailboxFinder, IQuota
+from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore, IMailbox, IMailboxFinder, IQuota, ISpecialUses
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, Listeners, MailboxInfo, MailboxList, New, NewMailbox, Quota
 from mailframe.model.refusal import MailboxExists, NoSuchMailbox, NoSuchMessage, OverQuota, Refusal, TryAgainLater
 
@@ -97,7 +98,7 @@ class _Staged:
         self._buffer.clear()
 
 
-@implementer(IAccount, IMailboxFinder, IQuota)
+@implementer(IAccount, IMailboxFinder, IQuota, ISpecialUses)
 class MemoryAccount:
     """The mailboxes of one name."""
 
@@ -146,6 +147,11 @@ class MemoryAccount:
         self._need_inbox()              # a renamed INBOX leaves an empty one behind (RFC 3501 section 6.3.5)
         self.listeners.tell("")
 
+    async def set_special_uses(self, uses: Mapping[str, str | None]) -> None:
+        changed = [replace(self._info(mailbox_id), special_use=use) for mailbox_id, use in uses.items()]
+        self._infos.update((info.name, info) for info in changed)
+        self.listeners.tell("")
+
     async def set_subscribed(self, name: str, subscribed: bool) -> None:
         (self._subscribed.add if subscribed else self._subscribed.discard)(name)
         self.listeners.tell("")
@@ -166,10 +172,11 @@ class MemoryAccount:
     def subscribe(self, listener: Callable[[str], None]) -> Callable[[], None]:
         return self.listeners.add(listener)
 
-    def _need_room(self, sizes: Sequence[int]) -> None:
-        """For messages of these sizes. Raises OverQuota."""
+    def _need_room(self, sizes: Sequence[int], leaving: Sequence[int]) -> None:
+        """For messages of these sizes, where others leave. Raises OverQuota."""
         octets, messages = self._use()
-        for use, limit in ((octets + sum(sizes), self._max_octets), (messages + len(sizes), self._max_messages)):
+        for use, limit in ((octets + sum(sizes) - sum(leaving), self._max_octets),
+                           (messages + len(sizes) - len(leaving), self._max_messages)):
             if sizes and limit is not None and use > limit:
                 raise OverQuota(detail=f"{use} of {limit}")
 

@@ -21,7 +21,7 @@ async def list_line(context: Context, name: str, old: str | None = None) -> None
     known: MailboxList = await settled(context.account.mailboxes())
     if context.watcher is not None:
         await context.watcher.listing(context, known)
-    line = Lister(context, Tree(known), ListRequest("", (name,), returns=frozenset((b"SUBSCRIBED",)), extended=True)).line(name)
+    line = Lister(context, Tree(known), ListRequest("", (name,), returns={b"SUBSCRIBED": None}, extended=True)).line(name)
     if line is not None:
         before = b"" if old is None else b' ("OLDNAME" (%b))' % writer.mailbox(old, context.utf8)
         context.out.untagged(line + before)
