@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
+from mailframe.mime.casemap import fold
 from mailframe.mime.header import fields, parse_date
 from mailframe.mime.searchtext import field_holds
 from mailframe.mime.text import header_text
@@ -194,7 +195,7 @@ class Octets:
         self._block = block
         self._fields = fields(block)    # (lower-case name, raw value)
         self._header: str | None = None
-        self.body: str | None = None    # decoded and casefolded text parts; None: not read
+        self.body: str | None = None    # decoded and folded text parts; None: not read
 
     @property
     def day(self) -> int | None:
@@ -207,9 +208,9 @@ class Octets:
 
     @property
     def header(self) -> str:
-        """All fields, decoded and casefolded, a line each."""
+        """All fields, decoded and folded, a line each."""
         if self._header is None:
-            self._header = header_text(self._block).casefold()
+            self._header = fold(header_text(self._block))
         return self._header
 
     def leaf(self, leaf: Query) -> bool | None:

@@ -30,6 +30,7 @@ from twisted.internet.task import LoopingCall, deferLater, react
 from mailframe.app.steady import steady
 from mailframe.imap.searching import Searching
 from mailframe.mime.attributes import VERSION, attributes
+from mailframe.mime.casemap import fold
 from mailframe.model.mailbox import FRESH_ACCOUNT, MAX_UID, New
 from mailframe.model.query import InBody, InHeader, InText, Query
 from mailframe.pacing.breath import Breath
@@ -40,9 +41,9 @@ from mailframe.stores.sqlite.settings import SqliteSettings
 reactor: Any = the_reactor
 HEAD = b"Return-Path: <ada@example.org>\r\nReceived: from a.example by b.example; " + b"x" * 300 + b"\r\n"
 SEARCHES: tuple[tuple[str, Query], ...] = (
-    ("BODY, absent word", InBody("xylophonist")), ("BODY, present word", InBody("needleful")),
-    ("TEXT, absent word", InText("xylophonist")), ("TEXT, present word", InText("needleful")),
-    ("SUBJECT", InHeader(b"subject", "needleful")), ("FROM", InHeader(b"from", "person7@")),
+    ("BODY, absent word", InBody(fold("xylophonist"))), ("BODY, present word", InBody(fold("needleful"))),
+    ("TEXT, absent word", InText(fold("xylophonist"))), ("TEXT, present word", InText(fold("needleful"))),
+    ("SUBJECT", InHeader(b"subject", fold("needleful"))), ("FROM", InHeader(b"from", fold("person7@"))),
 )
 WRITERS = 20
 LONG = 3            # times all messages are appended: some seconds, so that the background work has begun

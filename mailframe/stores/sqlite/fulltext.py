@@ -9,7 +9,7 @@ from mailframe.sqlite.rows import fetch
 
 COMPONENT = "words"
 
-#: Trigrams of casefolded text find any three letters in a row, in any language. detail=none: which content, not where, and
+#: Trigrams of folded text find any three letters in a row, in any language. detail=none: which content, not where, and
 #: no copy of the text. The triggers stay when the setting is turned off, so what is left in the index goes with its content.
 MIGRATIONS = (
     """

@@ -30,7 +30,7 @@ _NARROW = 64            # UIDs: shorter ranges are asked for as a list
 _NAME = frozenset(range(33, 127)) - {ord(":")}      # octets of a field's name (RFC 5322 section 2.2)
 
 # What a message comes to: 0 no, 1 yes, 2 to be read, 3 its header is to be looked at line by line.
-# ?1 mailbox, ?2 version, ?3 needle, ?4 "\nname: ", ?5 MATCH, ?6 and ?7 lowest and highest content, ?8 and ?9 UIDs.
+# ?1 mailbox, ?2 version, ?3 needle, ?4 "\nNAME: ", ?5 MATCH, ?6 and ?7 lowest and highest content, ?8 and ?9 UIDs.
 # The subquery in CASE is only run for messages where it comes to that: bodies rest on pages of their own.
 _BODY = "coalesce((SELECT instr(b.octets, ?3) > 0 FROM text_body AS b WHERE b.content = m.content AND b.version = ?2), 2)"
 _TEXT = f"CASE WHEN t.header IS NULL THEN 2 WHEN instr(t.header, ?3) THEN 1 ELSE {_BODY} END"
@@ -102,7 +102,7 @@ class SearchableMailbox(SqliteMailbox):
         return Page(where.format("?8", "?9"), (window[0], last), count, lowest, highest), left
 
     async def _judge(self, leaf: Leaf, page: Page) -> TextMatches:
-        key = b"\n" + leaf.name + b": " if isinstance(leaf, InHeader) else b""
+        key = b"\n" + leaf.name.upper() + b": " if isinstance(leaf, InHeader) else b""
         verdict, match = self._verdict(leaf, page)
         needle = encoded(leaf.text)
         heads = self._in_heads(leaf, page)          # asked first: they are looked through while the reader goes on to the texts
