@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from mailframe.mime.casemap import fold
+from mailframe.mime.charset import decode
 from mailframe.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailframe.model.query import (
     Everything,
@@ -56,10 +58,11 @@ class KeyReader:
     keys: Mapping[bytes, SearchKey]
     now: float = 0.0            # seconds since the epoch
     count: int = 0              # of the keys so far
+    charset: bytes = b"UTF-8"   # of the strings
 
     def text(self) -> str:
-        """An astring, decoded and casefolded."""
-        return self.cursor.astring().decode("utf-8", "replace").casefold()
+        """An astring, decoded and folded."""
+        return fold(decode(self.cursor.astring(), self.charset))
 
 
 def program(reader: KeyReader) -> Query:

@@ -11,7 +11,7 @@ from mailframe.model.query import Numbers, leaves, resolve
 from mailframe.model.refusal import Refusal
 from mailframe.pacing.breath import Breath
 
-from .. import returning
+from .. import charsets, returning
 from ..conditional import Since, turn_on
 from ..cursor import BadSyntax, Cursor
 from ..numset import STAR, MessageSet, NumSet
@@ -21,12 +21,11 @@ from ..searching import Searching
 from ..searchkeys import SEARCH_KEYS, KeyReader, Recent, SearchKey, program
 from ..view import View
 
-CHARSETS = frozenset((b"US-ASCII", b"ASCII", b"UTF-8"))     # all read as UTF-8: some clients say less than they send
 EVERYTHING = MessageSet(NumSet(((1, STAR),)), True)
 
 
 class BadCharset(Refusal):
-    public, imap_code = "Charset is not known here", b"BADCHARSET (US-ASCII UTF-8)"
+    public, imap_code = "Charset is not known here", b"BADCHARSET (" + charsets.SHOWN + b")"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +110,11 @@ def _returned(context: Context, found: array[int], asked: Options | None) -> arr
 
 async def find(context: Context, charset: bytes, keys: Cursor) -> tuple[array[int], bool]:
     """The UIDs that match, ascending, of the messages that the client knows; whether MODSEQ was among the keys."""
-    if charset not in CHARSETS:
+    if not charsets.is_known(charset):
         raise BadCharset
     usable = context.registry.usable(context.registry.search_keys, context)
     known = {name: word for name, word in usable.items() if isinstance(word, SearchKey)}
-    reader = KeyReader(keys, known, context.clock.seconds())
+    reader = KeyReader(keys, known, context.clock.seconds(), charset=charsets.meant(charset))
     query = program(reader)
     keys.end()
     conditionally = any(isinstance(leaf, Numbers) and isinstance(leaf.given, Since) for leaf in leaves(query))
