@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from mailframe.mime.casemap import fold
@@ -96,6 +97,16 @@ HEADER_KEYS: dict[bytes, Callable[[Fields, int], Value]] = {
     b"DISPLAYTO": lambda header, _: shown(header, b"to"),
 }
 SORT_KEYS = frozenset(HEADER_KEYS) | {b"ARRIVAL", b"SIZE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Descending:
+    """A value that sorts the other way round."""
+
+    value: Value
+
+    def __lt__(self, other: Descending) -> bool:
+        return self.value > other.value     # type: ignore[operator]    # values of one key are of one type
 
 
 async def ordered(columns: Sequence[tuple[Sequence[Value], bool]], count: int, breath: Breath) -> list[int]:

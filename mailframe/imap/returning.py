@@ -1,10 +1,11 @@
-"""What SEARCH and SORT are asked to RETURN, and the ESEARCH response that answers (RFC 4731, 5182, 5267, 9394); pure."""
+"""What SEARCH and SORT are asked to RETURN, and the ESEARCH response that answers (RFC 4731, 5182, 5267, 7377, 9394); pure."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from . import writer
 from .cursor import BadSyntax, Cursor
@@ -17,12 +18,17 @@ Options = Mapping[bytes, object]
 @dataclass(frozen=True, slots=True)
 class ReturnOption:
     """A word of RETURN. `read` takes what follows it; `tell` gives what the response says of the numbers found, in their
-    order; b"" says nothing. `keep`: which of them ``SAVE`` keeps when nothing else asks for all (RFC 5182 section 2.4)."""
+    order; b"" says nothing. `keep`: which of them ``SAVE`` keeps when nothing else asks for all (RFC 5182 section 2.4).
+    `begin`: what is done, before anything is told, with the session and the `commands.search.Outcome`. `asks`: whether it
+    is a wish for results at all; where nobody wishes any, it is for ALL.
+    """
 
     name: bytes
     tell: Callable[[Sequence[int], object], bytes] = lambda found, _: b""
     read: Callable[[Cursor], object] = lambda cursor: None
     keep: Callable[[array[int], object], Sequence[int]] | None = None
+    begin: Callable[[Any, Any], Awaitable[None]] | None = None
+    asks: bool = True
 
 
 def partial_range(cursor: Cursor) -> tuple[int, int]:
@@ -106,7 +112,12 @@ def read(cursor: Cursor, known: Mapping[bytes, ReturnOption]) -> Options:
     cursor.list_of(option, empty=True)
     if {b"ALL", b"PARTIAL"} <= found.keys():
         raise BadSyntax("ALL and PARTIAL exclude each other")        # RFC 9394 section 3.1
-    return found or {b"ALL": None}
+    return found if any(known[word].asks for word in found) else {**found, b"ALL": None}
+
+
+def says(options: Options, known: Mapping[bytes, ReturnOption]) -> bool:
+    """Whether there is to be an ESEARCH response: not for SAVE alone (RFC 5182 section 2.4)."""
+    return any(known[word].asks and word != b"SAVE" for word in options)
 
 
 def worth_saving(found: array[int], options: Options, known: Mapping[bytes, ReturnOption]) -> array[int]:

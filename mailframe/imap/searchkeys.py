@@ -56,9 +56,15 @@ class KeyReader:
 
     cursor: Cursor
     keys: Mapping[bytes, SearchKey]
-    now: float = 0.0            # seconds since the epoch
+    clock: Callable[[], float] = lambda: 0.0    # seconds since the epoch
     count: int = 0              # of the keys so far
     charset: bytes = b"UTF-8"   # of the strings
+    timely: bool = False        # some key looks at the clock: another day the same words mean another search
+
+    def now(self) -> float:
+        """Seconds since the epoch, for keys that ask for an age."""
+        self.timely = True
+        return self.clock()
 
     def text(self) -> str:
         """An astring, decoded and folded."""

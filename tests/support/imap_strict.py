@@ -198,6 +198,9 @@ class Reader:
         if code == b"MAILBOXID":
             self.expect(b" ")
             return self.match(_OBJECT_ID, "objectid")[1]
+        if code == b"NOUPDATE":
+            self.expect(b" ")
+            return self.string()
         if code == b"MODIFIED":
             self.expect(b" ")
             return self.uid_set()
@@ -382,6 +385,9 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
     while reader.take(b" "):
         word = reader.match(_ATOM, "search return data").group()
         reader.expect(b" ")
+        if word in (b"ADDTO", b"REMOVEFROM"):       # RFC 5267 section 5; several of each may be, in their order
+            found.setdefault(b"UPDATES", []).append((word, _context_places(reader)))
+            continue
         assert word not in found, f"{word!r} twice"
         if word == b"ALL":
             found[word] = reader.uid_set()
@@ -399,6 +405,18 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
             assert word == b"MODSEQ", f"unknown return data {word!r}"
             found[word] = reader.number(MAX_63, 1)
     return found
+
+
+def _context_places(reader: Reader) -> list[tuple[int, bytes]]:
+    """``"(" context-position SP sequence-set *(SP context-position SP sequence-set) ")"``"""
+    places = []
+    reader.expect(b"(")
+    while not places or reader.take(b" "):
+        place = reader.number()
+        reader.expect(b" ")
+        places.append((place, reader.uid_set()))
+    reader.expect(b")")
+    return places
 
 
 def _list(reader: Reader) -> dict[str, Any]:

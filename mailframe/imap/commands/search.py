@@ -6,26 +6,18 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailframe.model.mailbox import UidRanges
-from mailframe.model.query import Numbers, leaves, resolve
 from mailframe.model.refusal import Refusal
-from mailframe.pacing.breath import Breath
 
-from .. import charsets, returning
-from ..conditional import Since, turn_on
+from .. import returning
+from ..conditional import turn_on
+from ..criteria import Outcome, matching, read_criteria
 from ..cursor import BadSyntax, Cursor
 from ..numset import STAR, MessageSet, NumSet
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..returning import Options
-from ..searching import Searching
-from ..searchkeys import SEARCH_KEYS, KeyReader, Recent, SearchKey, program
-from ..view import View
+from ..searchkeys import SEARCH_KEYS
 
 EVERYTHING = MessageSet(NumSet(((1, STAR),)), True)
-
-
-class BadCharset(Refusal):
-    public, imap_code = "Charset is not known here", b"BADCHARSET (" + charsets.SHOWN + b")"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +43,7 @@ def read_returns(context: Context, args: Cursor) -> Options | None:
     return options
 
 
-def _read_charset(context: Context, args: Cursor) -> bytes:
+def read_charset(context: Context, args: Cursor) -> bytes:
     if args.peek(8).upper() != b"CHARSET ":
         return b"UTF-8"
     if b"UTF8=ACCEPT" in context.enabled:
@@ -66,33 +58,44 @@ async def run(context: Context, request: SearchRequest) -> Completion | None:
     asked = read_returns(context, request.rest)
     if asked is None and context.rev2:
         asked = {b"ALL": None}
-    charset = _read_charset(context, request.rest)
-    found, conditionally = await find_saving(context, charset, request.rest, asked)
-    by_modseq = b"MODSEQ %d" % context.view.highest_modseq(_returned(context, found, asked)) if conditionally and found else b""
+    charset = read_charset(context, request.rest)
+    outcome = await find_saving(context, charset, request.rest, asked)
+    found = outcome.found
+    by_modseq = b""
+    if outcome.criteria.conditional and found:
+        by_modseq = b"MODSEQ %d" % context.view.highest_modseq(_returned(context, found, asked))
     if asked is None:
         numbers = found if context.by_uid else filter(None, context.view.numbers(found))
         told = [b"SEARCH", *map(b"%d".__mod__, numbers)]
         context.out.untagged(b" ".join([*told, b"(" + by_modseq + b")"] if by_modseq else told))
-    elif asked.keys() != {b"SAVE"}:
+        return None
+    await begin(context, asked, outcome)
+    if returning.says(asked, context.registry.search_returns):
         shown = found if context.by_uid else array("I", filter(None, context.view.numbers(found)))
         tell(context, shown, asked, by_modseq)
     return None
 
 
-async def find_saving(
-    context: Context, charset: bytes, keys: Cursor, asked: Options | None,
-) -> tuple[array[int], bool]:
+async def begin(context: Context, asked: Options, outcome: Outcome) -> None:
+    """What RETURN options do besides telling."""
+    for word in asked:
+        option = context.registry.search_returns[word]
+        if option.begin is not None:
+            await option.begin(context, outcome)
+
+
+async def find_saving(context: Context, charset: bytes, keys: Cursor, asked: Options | None) -> Outcome:
     """`find`, and what RETURN (SAVE) keeps of it; a NO empties the variable (RFC 5182 section 2.1)."""
     saves = asked is not None and b"SAVE" in asked
     try:
-        found, conditionally = await find(context, charset, keys)
+        outcome = await find(context, charset, keys)
     except Refusal:
         if saves:
             context.view.saved = array("I")
         raise
     if saves:
-        context.view.saved = returning.worth_saving(found, asked or {}, context.registry.search_returns)
-    return found, conditionally
+        context.view.saved = returning.worth_saving(outcome.found, asked or {}, context.registry.search_returns)
+    return outcome
 
 
 def tell(context: Context, shown: Sequence[int], asked: Options, by_modseq: bytes = b"") -> None:
@@ -108,39 +111,14 @@ def _returned(context: Context, found: array[int], asked: Options | None) -> arr
     return returning.worth_saving(found, asked, context.registry.search_returns)
 
 
-async def find(context: Context, charset: bytes, keys: Cursor) -> tuple[array[int], bool]:
-    """The UIDs that match, ascending, of the messages that the client knows; whether MODSEQ was among the keys."""
-    if not charsets.is_known(charset):
-        raise BadCharset
-    usable = context.registry.usable(context.registry.search_keys, context)
-    known = {name: word for name, word in usable.items() if isinstance(word, SearchKey)}
-    reader = KeyReader(keys, known, context.clock.seconds(), charset=charsets.meant(charset))
-    query = program(reader)
-    keys.end()
-    conditionally = any(isinstance(leaf, Numbers) and isinstance(leaf.given, Since) for leaf in leaves(query))
-    if conditionally:
+async def find(context: Context, charset: bytes, keys: Cursor) -> Outcome:
+    """The messages that match, of those that the client knows."""
+    criteria = read_criteria(context, charset, keys)
+    if criteria.conditional:
         turn_on(context)
     if context.selected.dirty:
         await context.sync(False)
-    view, selected = context.view, context.selected
-    query = resolve(query, lambda given: _ranges(view, given))
-    searching = Searching(selected.mailbox, selected.keywords, query, Breath(context.clock.seconds, context.breathe))
-    spans = view.spans(EVERYTHING)
-    if searching.asks_store:
-        return array("I", await searching.among(view.uid_ranges(spans))), conditionally
-    return await searching.within(view.rows(spans)), conditionally
-
-
-def _ranges(view: View, given: object) -> UidRanges:
-    """What a set in the client's words names now."""
-    if isinstance(given, MessageSet):
-        if not len(view):           # "1:*" is what programs ask of an empty mailbox, too: nothing matches
-            return ()
-        return view.uid_ranges(view.spans(given))
-    if isinstance(given, Since):
-        return given.ranges(view)
-    assert isinstance(given, Recent)
-    return view.recent_ranges
+    return Outcome(criteria, await matching(context, criteria.query, context.view.spans(EVERYTHING)))
 
 
 EXTENSION = Extension(

@@ -50,7 +50,7 @@ def parse(args: Cursor) -> ThreadRequest:
 
 
 async def run(context: Context, request: ThreadRequest) -> Completion | None:
-    found, _ = await find(context, request.charset, request.rest)
+    found = (await find(context, request.charset, request.rest)).found
     breath = Breath(context.clock.seconds, context.breathe)
     number = _itself if context.by_uid else context.view.number
     posts = await read_posts(context.selected.mailbox, found, number, breath)

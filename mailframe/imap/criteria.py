@@ -1,0 +1,98 @@
+"""A search program as a session asks it: read once, asked of the messages that the session knows, also again."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mailframe.model.mailbox import UidRanges
+from mailframe.model.query import Numbers, Query, leaves, resolve
+from mailframe.model.refusal import Refusal
+from mailframe.pacing.breath import Breath
+
+from . import charsets
+from .conditional import Since
+from .cursor import Cursor
+from .numset import MessageSet
+from .registry import Context
+from .searching import Searching
+from .searchkeys import KeyReader, Recent, SearchKey, program
+from .view import View
+
+
+class BadCharset(Refusal):
+    public, imap_code = "Charset is not known here", b"BADCHARSET (" + charsets.SHOWN + b")"
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What is looked for."""
+
+    query: Query                        # sets are still in the client's words
+    read: Callable[[], Query]           # once more, for keys that look at the clock
+    timely: bool                        # whether there are such keys
+
+    @property
+    def given(self) -> Iterator[object]:
+        """The sets in it."""
+        return (leaf.given for leaf in leaves(self.query) if isinstance(leaf, Numbers))
+
+    @property
+    def conditional(self) -> bool:
+        """Whether MODSEQ is among the keys."""
+        return any(isinstance(given, Since) for given in self.given)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was looked for, and the UIDs that match, ascending, of the messages that the client knows; for SORT also in the
+    order of `keys` (name, whether reversed)."""
+
+    criteria: Criteria
+    found: array[int]
+    keys: tuple[tuple[bytes, bool], ...] = ()
+    ordered: Sequence[int] = ()
+
+
+def read_criteria(context: Context, charset: bytes, keys: Cursor) -> Criteria:
+    """``search-key *(SP search-key)`` up to the end. Raises BadCharset."""
+    if not charsets.is_known(charset):
+        raise BadCharset
+    usable = context.registry.usable(context.registry.search_keys, context)
+    known = {name: word for name, word in usable.items() if isinstance(word, SearchKey)}
+    start = keys.position
+
+    def reader() -> KeyReader:
+        return KeyReader(keys, known, context.clock.seconds, charset=charsets.meant(charset))
+
+    def again() -> Query:
+        keys.position = start
+        return program(reader())
+
+    first = reader()
+    query = program(first)
+    keys.end()
+    return Criteria(query, again, first.timely)
+
+
+async def matching(context: Context, query: Query, spans: Sequence[tuple[int, int]]) -> array[int]:
+    """Of the view's messages in these index spans those that match, ascending UIDs."""
+    view, selected = context.view, context.selected
+    query = resolve(query, lambda given: _ranges(view, given))
+    searching = Searching(selected.mailbox, selected.keywords, query, Breath(context.clock.seconds, context.breathe))
+    if searching.asks_store:
+        return array("I", await searching.among(view.uid_ranges(spans)))
+    return await searching.within(view.rows(spans))
+
+
+def _ranges(view: View, given: object) -> UidRanges:
+    """What a set in the client's words names now."""
+    if isinstance(given, MessageSet):
+        if not len(view):           # "1:*" is what programs ask of an empty mailbox, too: nothing matches
+            return ()
+        return view.uid_ranges(view.spans(given))
+    if isinstance(given, Since):
+        return given.ranges(view)
+    assert isinstance(given, Recent)
+    return view.recent_ranges
