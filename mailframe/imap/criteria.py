@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mailframe.interfaces.store import IMailbox
 from mailframe.model.mailbox import UidRanges
 from mailframe.model.query import Numbers, Query, leaves, resolve
 from mailframe.model.refusal import Refusal
@@ -14,11 +15,13 @@ from mailframe.pacing.breath import Breath
 from . import charsets
 from .conditional import Since
 from .cursor import Cursor
-from .numset import MessageSet
+from .numset import STAR, MessageSet, NumSet
 from .registry import Context
 from .searching import Searching
 from .searchkeys import KeyReader, Recent, SearchKey, program
 from .view import View
+
+EVERYTHING = MessageSet(NumSet(((1, STAR),)), True)
 
 
 class BadCharset(Refusal):
@@ -77,10 +80,17 @@ def read_criteria(context: Context, charset: bytes, keys: Cursor) -> Criteria:
 
 
 async def matching(context: Context, query: Query, spans: Sequence[tuple[int, int]]) -> array[int]:
-    """Of the view's messages in these index spans those that match, ascending UIDs."""
-    view, selected = context.view, context.selected
+    """Of the selected mailbox's messages in these index spans of the view those that match, ascending UIDs."""
+    selected = context.selected
+    return await matching_in(context, selected.mailbox, selected.keywords, selected.view, query, spans)
+
+
+async def matching_in(
+    context: Context, mailbox: IMailbox, keywords: Sequence[str], view: View, query: Query, spans: Sequence[tuple[int, int]],
+) -> array[int]:
+    """The same in any mailbox, of which there is a view."""
     query = resolve(query, lambda given: _ranges(view, given))
-    searching = Searching(selected.mailbox, selected.keywords, query, Breath(context.clock.seconds, context.breathe))
+    searching = Searching(mailbox, keywords, query, Breath(context.clock.seconds, context.breathe))
     if searching.asks_store:
         return array("I", await searching.among(view.uid_ranges(spans)))
     return await searching.within(view.rows(spans))

@@ -156,8 +156,8 @@ class Registry:
         )
 
 
-class Watcher(Protocol):
-    """Somebody who follows the selected mailbox beside its view (`Selected.watch`); what it writes stands in its place."""
+class Follower(Protocol):
+    """Somebody who follows the selected mailbox beside its view (`Selected.follow`); what it writes stands in its place."""
 
     async def leaving(self, uids: Sequence[int]) -> None:
         """These (ascending) are about to be told as expunged; their numbers are still good."""
@@ -182,18 +182,18 @@ class Selected:
     seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
     told_modseq: int = 0                    # all up to it, expunges too, was told
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
-    watchers: dict[bytes, Watcher] = field(default_factory=dict)    # by a name of their own
+    followers: dict[bytes, Follower] = field(default_factory=dict)    # by a name of their own
 
-    def watch(self, name: bytes, watcher: Watcher) -> None:
-        """Tell `watcher` what happens from now on, until the mailbox is left or `unwatch`."""
-        self.watchers[name] = watcher
+    def follow(self, name: bytes, follower: Follower) -> None:
+        """Tell `follower` what happens from now on, until the mailbox is left or `unfollow`."""
+        self.followers[name] = follower
         if self.view.touched is None:
             self.view.touched = set()
 
-    def unwatch(self, name: bytes) -> None:
+    def unfollow(self, name: bytes) -> None:
         """Raises KeyError."""
-        del self.watchers[name]
-        if not self.watchers:
+        del self.followers[name]
+        if not self.followers:
             self.view.touched = None
 
 

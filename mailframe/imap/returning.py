@@ -129,10 +129,10 @@ def worth_saving(found: array[int], options: Options, known: Mapping[bytes, Retu
 
 
 def response(
-    found: Sequence[int], options: Options, known: Mapping[bytes, ReturnOption], tag: bytes, by_uid: bool,
+    found: Sequence[int], options: Options, known: Mapping[bytes, ReturnOption], tag: bytes, by_uid: bool, where: bytes = b"",
 ) -> bytes:
-    """An ESEARCH response without ``* `` (RFC 4731 section 3.1), its parts in the order of `known`."""
-    parts = [b"ESEARCH (TAG %b)" % writer.quoted(tag)]
+    """An ESEARCH response without ``* `` (RFC 4731 section 3.1), its parts in the order of `known`; `where` follows the tag."""
+    parts = [b"ESEARCH (TAG %b%b)" % (writer.quoted(tag), where)]
     if by_uid:
         parts.append(b"UID")
     parts += filter(None, (option.tell(found, options[name]) for name, option in known.items() if name in options))

@@ -108,17 +108,17 @@ async def _apply(view: View, rows: Rows, vanished: Sequence[int], breathe: Breat
 
 
 async def tell(selected: Selected, out: Writer, pause: Breathe, how: Telling, expunge: bool) -> None:
-    """Write what the view has to tell, and what watchers say of it."""
-    if not selected.watchers:
+    """Write what the view has to tell, and what followers say of it."""
+    if not selected.followers:
         await _tell_view(selected, out, pause, how, expunge)
         return
     gone = selected.view.gone if expunge else []
-    for watcher in tuple(selected.watchers.values()) if gone else ():
-        await watcher.leaving(gone)
+    for follower in tuple(selected.followers.values()) if gone else ():
+        await follower.leaving(gone)
     await _tell_view(selected, out, pause, how, expunge)
     touched = sorted(selected.view.touched or ())
-    for watcher in tuple(selected.watchers.values()):
-        await watcher.changed(touched)
+    for follower in tuple(selected.followers.values()):
+        await follower.changed(touched)
     if selected.view.touched:
         selected.view.touched.difference_update(touched)
 

@@ -31,4 +31,5 @@ class ImapSettings:
     max_mailbox_name_octets: int = 1_000        # RFC 9051 leaves it open; longer than any real name
     max_mailbox_depth: int = 20                 # levels of a name: deeper than any tree that people make
     max_contexts: int = 10                      # searches kept up to date in a session: each looks at every change (RFC 5267)
+    max_searched_mailboxes: int = 5_000         # by one ESEARCH: more than people have
     recheck_s: float = 60.0                     # how often IDLE asks a store whose hints may be lost

@@ -51,7 +51,7 @@ class View:
         self.modseqs: array[int] = rows.modseqs
         self.saved = array("I")             # what "$" stands for (RFC 5182): ascending UIDs
         self.watch_modseq = False           # tell of a mod-sequence that grew though the flags are the same
-        self.touched: set[int] | None = None    # where somebody watches: UIDs that are new or changed since it was emptied
+        self.touched: set[int] | None = None    # where somebody follows: UIDs that are new or changed since it was emptied
         self._gone: set[int] = set()
         self._changed: set[int] = set()
         self._recent: list[tuple[int, int]] = []

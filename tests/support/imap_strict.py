@@ -379,6 +379,10 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
     found: dict[bytes, Any] = {}
     if reader.take(b" (TAG "):
         found[b"TAG"] = reader.string()
+        if reader.take(b" MAILBOX "):           # RFC 7377 section 4
+            found[b"MAILBOX"] = reader.astring()
+            reader.expect(b" UIDVALIDITY ")
+            found[b"UIDVALIDITY"] = reader.number(least=1)
         reader.expect(b")")
     if reader.take(b" UID"):
         found[b"UID"] = True

@@ -10,14 +10,11 @@ from mailframe.model.refusal import Refusal
 
 from .. import returning
 from ..conditional import turn_on
-from ..criteria import Outcome, matching, read_criteria
+from ..criteria import EVERYTHING, Outcome, matching, read_criteria
 from ..cursor import BadSyntax, Cursor
-from ..numset import STAR, MessageSet, NumSet
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..returning import Options
 from ..searchkeys import SEARCH_KEYS
-
-EVERYTHING = MessageSet(NumSet(((1, STAR),)), True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,16 @@ MAX_TAGS = 1_000            # in one CANCELUPDATE
 async def _update(context: Context, outcome: Outcome) -> None:
     """Begin to tell what changes, or say that it is not done (section 4.3.1); the search is answered either way."""
     selected, tag = context.selected, context.tag
-    if tag in selected.watchers:
+    if tag in selected.followers:
         raise Bad("The tag is in use for another search that is kept up to date")      # section 4.3
-    if sum(isinstance(each, UpdateContext) for each in selected.watchers.values()) >= context.settings.max_contexts:
+    if sum(isinstance(each, UpdateContext) for each in selected.followers.values()) >= context.settings.max_contexts:
         return _refuse(context, "Too many contexts")
     if _moves(outcome.criteria):
         return _refuse(context, "Not for message numbers, * and $: ask by UID")
     if outcome.keys:
-        selected.watch(tag, SortContext(context, tag, outcome, keys_of))
+        selected.follow(tag, SortContext(context, tag, outcome, keys_of))
     else:
-        selected.watch(tag, SearchContext(context, tag, outcome))
+        selected.follow(tag, SearchContext(context, tag, outcome))
     return None
 
 
@@ -61,8 +61,8 @@ async def cancel(context: Context, tags: list[bytes]) -> Completion | None:
     """A tag of no context, perhaps refused with NOUPDATE, is as good as cancelled."""
     selected = context.selected
     for tag in tags:
-        if isinstance(selected.watchers.get(tag), UpdateContext):
-            selected.unwatch(tag)
+        if isinstance(selected.followers.get(tag), UpdateContext):
+            selected.unfollow(tag)
     return None
 
 
