@@ -19,6 +19,7 @@ from .numset import STAR, MessageSet, NumSet
 from .registry import Context
 from .searching import Searching
 from .searchkeys import KeyReader, Recent, SearchKey, program
+from .sentdays import KeptDays
 from .view import View
 
 EVERYTHING = MessageSet(NumSet(((1, STAR),)), True)
@@ -90,10 +91,17 @@ async def matching_in(
 ) -> array[int]:
     """The same in any mailbox, of which there is a view."""
     query = resolve(query, lambda given: _ranges(view, given))
-    searching = Searching(mailbox, keywords, query, Breath(context.clock.seconds, context.breathe))
+    searching = searching_in(context, mailbox, keywords, query)
     if searching.asks_store:
         return array("I", await searching.among(view.uid_ranges(spans)))
     return await searching.within(view.rows(spans))
+
+
+def searching_in(context: Context, mailbox: IMailbox, keywords: Sequence[str], query: Query) -> Searching:
+    """One search in one mailbox of the account, which learns from those before."""
+    kept: KeptDays = context.caches.setdefault("imap days of sending", KeptDays())
+    days = kept.of(context.account_name, mailbox.id)
+    return Searching(mailbox, keywords, query, Breath(context.clock.seconds, context.breathe), days)
 
 
 def _ranges(view: View, given: object) -> UidRanges:

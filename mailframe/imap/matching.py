@@ -31,6 +31,8 @@ from mailframe.model.query import (
     leaves,
 )
 
+from .sentdays import UNKNOWN
+
 
 def needed(query: Query) -> Field:
     """The columns that the tree's leaves look at."""
@@ -95,6 +97,15 @@ class Columns:
         """What the store says of a leaf, for the next `judge`."""
         sure, doubtful = _number(_among(self._rows.uids, matches.found)), _number(_among(self._rows.uids, matches.open))
         self._known[id(leaf)] = sure, sure | doubtful
+
+    def learn_days(self, asked: Sequence[Sent], places: bytes, days: Sequence[int]) -> None:
+        """The days on which the messages at `places` (1 for each of them) were sent, where they are known."""
+        each = iter(days)
+        column = [next(each) if asked_for else UNKNOWN for asked_for in places]
+        maybe = _number(bytes(map(UNKNOWN.__eq__, column)))
+        for leaf in asked:
+            sure = _number(bytes([leaf.first <= day < leaf.until for day in column]))
+            self._known[id(leaf)] = sure, sure | maybe
 
     def judge(self, query: Query) -> tuple[bytes, bytes]:
         """(certain, open): one byte 0 or 1 for each message."""

@@ -19,6 +19,7 @@ from mailframe.pacing.breath import Breath
 from .items.message import SLICE, Message
 from .matching import Columns, Octets, needed, truth
 from .paging import Pager, overlap
+from .sentdays import UNKNOWN, SentDays, day_in
 
 VIEW_PAGE = 5_000           # messages judged by the view's columns alone between two pauses
 PAGE = 1_000                # messages whose columns are looked at between two pauses
@@ -30,11 +31,15 @@ IN_OCTETS = (Sent, *IN_TEXT)
 class Searching:
     """One search over one mailbox."""
 
-    def __init__(self, mailbox: IMailbox, keywords: Sequence[str], query: Query, breath: Breath) -> None:
-        """`query` is resolved: it holds no `Numbers`."""
+    def __init__(
+        self, mailbox: IMailbox, keywords: Sequence[str], query: Query, breath: Breath, days: SentDays | None = None,
+    ) -> None:
+        """`query` is resolved: it holds no `Numbers`. `days`: what is known of this mailbox from earlier searches."""
         self._mailbox, self._keywords, self._query, self._breath = mailbox, keywords, query, breath
         self._texts: Any = mailbox if ISearchable.providedBy(mailbox) else None
         self._asked = asked_for(query) if self._texts else {}
+        self._sent = [leaf for leaf in leaves(query) if isinstance(leaf, Sent)]
+        self._days = SentDays() if days is None else days
         self.fields = needed(query)
         if self._asked:
             self.fields &= ~Field.INDEX         # is fetched of those messages that have to be read
@@ -67,6 +72,10 @@ class Searching:
         """Those of `rows` (with the columns `fields`) that match."""
         columns = Columns(rows, self._keywords)
         certain, doubtful = columns.judge(self._query)
+        if self._sent and any(doubtful):
+            columns.learn_days(self._sent, doubtful, await self._sent_days(array("I", compress(rows.uids, doubtful))))
+            certain, doubtful = columns.judge(self._query)
+            await self._breath.take()
         for leaf, same in self._asked.items():
             if not any(doubtful):
                 break
@@ -83,6 +92,19 @@ class Searching:
                 await self._breath.take()
             certain = bytes(found)
         return list(compress(rows.uids, certain))
+
+    async def _sent_days(self, uids: array[int]) -> array[int]:
+        """The days of these messages, as far as the store's ENVELOPEs tell."""
+        found = self._days.of(uids)
+        if UNKNOWN in found:
+            asked = array("I", compress(uids, map(UNKNOWN.__eq__, found)))
+            rows: Rows = await settled(self._mailbox.rows(uid_ranges(asked), len(asked), Field.ENVELOPE))
+            days = list(map(day_in, rows.envelopes))
+            known = bytes(day != UNKNOWN for day in days)
+            if any(known):
+                self._days.learn(array("I", compress(rows.uids, known)), array("i", compress(days, known)))
+                found = self._days.of(uids)
+        return found
 
     async def _indexes(self, rows: Rows, doubtful: bytes) -> Mapping[int, bytes]:
         """The stored MIME indexes of the messages that have to be read."""

@@ -16,14 +16,13 @@ from mailframe.pacing.breath import Breath
 from .. import returning, writer
 from ..commands.search import read_charset, read_returns
 from ..conditional import turn_on
-from ..criteria import EVERYTHING, Criteria, matching, matching_in, read_criteria
+from ..criteria import EVERYTHING, Criteria, matching, matching_in, read_criteria, searching_in
 from ..cursor import BadSyntax, Cursor
 from ..names import Tree, in_order
 from ..numset import MessageSet
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, State
 from ..returning import Options
 from ..scopes import Scope, read_scopes
-from ..searching import Searching
 from ..selecting import listed
 from ..view import View
 
@@ -135,7 +134,7 @@ async def _elsewhere(
     keywords: tuple[str, ...] = await settled(mailbox.keywords(()))
     query: Query = criteria.query
     if not any(True for _ in criteria.given):
-        searching = Searching(mailbox, keywords, query, Breath(context.clock.seconds, context.breathe))
+        searching = searching_in(context, mailbox, keywords, query)
         return array("I", await searching.among([(1, MAX_UID)])), None
     fields = Field.FLAGS | Field.MODSEQ if status.highest_modseq else Field.FLAGS
     view = View(await listed(mailbox, fields, context.breathe))
