@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mailframe.interfaces.store import IMailbox
 from mailframe.model.mailbox import UidRanges
-from mailframe.model.query import Numbers, Query, leaves, resolve
+from mailframe.model.query import Fuzzy, Numbers, Query, leaves, resolve
 from mailframe.model.refusal import Refusal
 from mailframe.pacing.breath import Breath
 
@@ -43,6 +43,11 @@ class Criteria:
         return (leaf.given for leaf in leaves(self.query) if isinstance(leaf, Numbers))
 
     @property
+    def fuzzy(self) -> bool:
+        """Whether FUZZY is, with a string."""
+        return any(isinstance(leaf, Fuzzy) for leaf in leaves(self.query))
+
+    @property
     def conditional(self) -> bool:
         """Whether MODSEQ is among the keys."""
         return any(isinstance(given, Since) for given in self.given)
@@ -55,8 +60,12 @@ class Outcome:
 
     criteria: Criteria
     found: array[int]
+    relevancies: Mapping[int, int] = field(default_factory=dict)        # from 1 to 100, where some key is FUZZY
     keys: tuple[tuple[bytes, bool], ...] = ()
     ordered: Sequence[int] = ()
+
+    def relevancies_of(self, uids: Iterable[int]) -> list[int]:
+        return [self.relevancies.get(uid, 1) for uid in uids]
 
 
 def read_criteria(context: Context, charset: bytes, keys: Cursor) -> Criteria:
@@ -80,21 +89,35 @@ def read_criteria(context: Context, charset: bytes, keys: Cursor) -> Criteria:
     return Criteria(query, again, first.timely)
 
 
-async def matching(context: Context, query: Query, spans: Sequence[tuple[int, int]]) -> array[int]:
-    """Of the selected mailbox's messages in these index spans of the view those that match, ascending UIDs."""
+async def matching(
+    context: Context, query: Query, spans: Sequence[tuple[int, int]], relevancies: dict[int, int] | None = None,
+) -> array[int]:
+    """Of the selected mailbox's messages in these index spans of the view those that match, ascending UIDs.
+
+    `relevancies` is filled with theirs, from 1 to 100, where there are some."""
     selected = context.selected
-    return await matching_in(context, selected.mailbox, selected.keywords, selected.view, query, spans)
+    return await matching_in(context, selected.mailbox, selected.keywords, selected.view, query, spans, relevancies)
 
 
 async def matching_in(
     context: Context, mailbox: IMailbox, keywords: Sequence[str], view: View, query: Query, spans: Sequence[tuple[int, int]],
+    relevancies: dict[int, int] | None = None,
 ) -> array[int]:
     """The same in any mailbox, of which there is a view."""
     query = resolve(query, lambda given: _ranges(view, given))
     searching = searching_in(context, mailbox, keywords, query)
     if searching.asks_store:
-        return array("I", await searching.among(view.uid_ranges(spans)))
+        found = array("I", await searching.among(view.uid_ranges(spans)))
+        if relevancies is not None:
+            relevancies.update(scaled(searching.relevancies, found))
+        return found
     return await searching.within(view.rows(spans))
+
+
+def scaled(relevancies: Mapping[int, int], found: Sequence[int]) -> dict[int, int]:
+    """Of what was found: from 1 to 100, where 100 is the best (RFC 6203 section 4)."""
+    best = max((relevancies.get(uid, 0) for uid in found), default=0)
+    return {uid: max(1, relevancies.get(uid, 0) * 100 // best) for uid in found} if best else {}
 
 
 def searching_in(context: Context, mailbox: IMailbox, keywords: Sequence[str], query: Query) -> Searching:

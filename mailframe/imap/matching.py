@@ -6,7 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
 from mailframe.mime.casemap import fold
-from mailframe.mime.header import fields, parse_date
+from mailframe.mime.fuzzy import Meant
+from mailframe.mime.header import decode_words, fields, parse_date
 from mailframe.mime.searchtext import field_holds
 from mailframe.mime.text import header_text
 from mailframe.model.flags import flag_mask
@@ -14,6 +15,7 @@ from mailframe.model.mailbox import Field, Rows, TextMatches
 from mailframe.model.query import (
     And,
     Everything,
+    Fuzzy,
     HasFlags,
     HasId,
     HasKeyword,
@@ -49,7 +51,7 @@ def needed(query: Query) -> Field:
                 fields |= Field.SAVED
             case HasId(_, thread):
                 fields |= Field.THREADID if thread else Field.EMAILID
-            case InBody() | InText():
+            case InBody() | InText() | Fuzzy(InBody() | InText()):
                 fields |= Field.INDEX
             case _:
                 pass
@@ -224,12 +226,26 @@ class Octets:
             self._header = fold(header_text(self._block))
         return self._header
 
+    def relevancy(self, leaf: Fuzzy) -> int | None:
+        """How well this message is what is meant, 0 for not at all; None where the body was not read yet."""
+        meant = Meant.of(leaf.part.text)
+        match leaf.part:
+            case InHeader(name, _):
+                return meant.relevancy("\n".join(fold(decode_words(value)) for field, value in self._fields if field == name))
+            case InBody():
+                return None if self.body is None else meant.relevancy(self.body)
+            case InText():
+                return None if self.body is None else meant.relevancy(f"{self.header}\n{self.body}")
+
     def leaf(self, leaf: Query) -> bool | None:
         """The value of a leaf that asks for octets; None where the body was not read yet."""
         match leaf:
             case Sent(first, until):
                 day = self.day
                 return day is not None and first <= day < until
+            case Fuzzy():
+                relevancy = self.relevancy(leaf)
+                return None if relevancy is None else relevancy > 0
             case InHeader(name, text):
                 return field_holds(self._fields, name, text)
             case InBody(text):

@@ -29,6 +29,7 @@ class ReturnOption:
     keep: Callable[[array[int], object], Sequence[int]] | None = None
     begin: Callable[[Any, Any], Awaitable[None]] | None = None
     asks: bool = True
+    of_relevancies: bool = False        # `tell` is given those of the results instead of their numbers (RFC 6203)
 
 
 def partial_range(cursor: Cursor) -> tuple[int, int]:
@@ -71,7 +72,7 @@ def _tell_partial(found: Sequence[int], wanted: object) -> bytes:
     return b"PARTIAL (%d:%d %b)" % (*wanted, numbers_of(shown) if shown else b"NIL")
 
 
-def _keep_partial(found: array[int], wanted: object) -> Sequence[int]:
+def _keep_partial(found: Sequence[int], wanted: object) -> Sequence[int]:
     assert isinstance(wanted, tuple)
     return window(found, wanted)
 
@@ -96,6 +97,8 @@ BUILT_IN: tuple[ReturnOption, ...] = (
     ReturnOption(b"COUNT", lambda found, _: b"COUNT %d" % len(found)),
     ReturnOption(b"SAVE"),
 )
+RELEVANCY = ReturnOption(
+    b"RELEVANCY", lambda found, _: b"RELEVANCY (%b)" % b" ".join(map(b"%d".__mod__, found)), of_relevancies=True)
 PARTIAL = ReturnOption(b"PARTIAL", _tell_partial, partial_range, _keep_partial)
 
 
@@ -130,11 +133,17 @@ def worth_saving(found: array[int], options: Options, known: Mapping[bytes, Retu
 
 def response(
     found: Sequence[int], options: Options, known: Mapping[bytes, ReturnOption], tag: bytes, by_uid: bool, where: bytes = b"",
+    relevancies: Sequence[int] = (),
 ) -> bytes:
-    """An ESEARCH response without ``* `` (RFC 4731 section 3.1), its parts in the order of `known`; `where` follows the tag."""
+    """An ESEARCH response without ``* `` (RFC 4731 section 3.1), its parts in the order of `known`; `where` follows the tag,
+    `relevancies` are those of `found`."""
     parts = [b"ESEARCH (TAG %b%b)" % (writer.quoted(tag), where)]
     if by_uid:
         parts.append(b"UID")
-    parts += filter(None, (option.tell(found, options[name]) for name, option in known.items() if name in options))
+    if b"PARTIAL" in options:
+        relevancies = _keep_partial(relevancies, options[b"PARTIAL"])
+    parts += filter(None, (
+        option.tell(relevancies if option.of_relevancies else found, options[name])
+        for name, option in known.items() if name in options))
     return b" ".join(parts)
 

@@ -115,6 +115,13 @@ class InText:
 
 
 @dataclass(frozen=True, slots=True)
+class Fuzzy:
+    """The words of a text, each somewhere, in any order, without accents (`mailframe.mime.fuzzy`, RFC 6203)."""
+
+    part: InHeader | InBody | InText
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     part: Query
 
@@ -131,7 +138,7 @@ class Or:
 
 Query = (
     Everything | Numbers | Uids | HasFlags | HasKeyword | HasId | Size | Received | Saved | Sent | InHeader | InBody | InText
-    | Not | And | Or
+    | Fuzzy | Not | And | Or
 )
 
 

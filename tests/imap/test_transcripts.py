@@ -14,9 +14,11 @@ from twisted.trial.unittest import TestCase
 
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
+from mailframe.stores.sqlite.settings import SqliteSettings
 
 FOLDER = Path(__file__).parents[1] / "transcripts" / "imap"
 CONVERSATIONS = sorted(FOLDER.glob("*.txt"))
+INDEXED = sorted((FOLDER / "indexed").glob("*.txt"))        # what only one with a full-text index can
 DURABLE = sorted((FOLDER / "durable").glob("*.txt"))        # what only a store with a memory of its own can answer
 
 
@@ -31,14 +33,19 @@ class SqliteConversations(TestCase):
     timeout = 60
 
     async def test_conversations(self) -> None:
-        clock: Any = reactor
         for path in (*CONVERSATIONS, *DURABLE):
-            with TemporaryDirectory() as folder:
-                store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock)
-                await store.start()
-                world = World(store, clock=clock)
-                try:
-                    await play(path, world)
-                finally:
-                    world.close()
-                    await store.close()
+            await self.play(path, SqliteSettings())
+        for path in INDEXED:
+            await self.play(path, SqliteSettings(search_index=True))
+
+    async def play(self, path: Path, settings: SqliteSettings) -> None:
+        clock: Any = reactor
+        with TemporaryDirectory() as folder:
+            store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock, settings=settings)
+            await store.start()
+            world = World(store, clock=clock)
+            try:
+                await play(path, world)
+            finally:
+                world.close()
+                await store.close()

@@ -399,6 +399,8 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
             found[word] = reader.number(least=1)
         elif word == b"COUNT":
             found[word] = reader.number()
+        elif word == b"RELEVANCY":              # RFC 6203 section 7
+            found[word] = reader.list_of(lambda: reader.number(100, 1))
         elif word == b"PARTIAL":
             reader.expect(b"(")
             found[word] = reader.match(re.compile(rb"-?[1-9][0-9]*:-?[1-9][0-9]*"), "partial-range").group()

@@ -10,7 +10,7 @@ from mailframe.model.refusal import Refusal
 
 from .. import returning
 from ..conditional import turn_on
-from ..criteria import EVERYTHING, Outcome, matching, read_criteria
+from ..criteria import EVERYTHING, Criteria, Outcome, matching, read_criteria
 from ..cursor import BadSyntax, Cursor
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..returning import Options
@@ -69,7 +69,7 @@ async def run(context: Context, request: SearchRequest) -> Completion | None:
     await begin(context, asked, outcome)
     if returning.says(asked, context.registry.search_returns):
         shown = found if context.by_uid else array("I", filter(None, context.view.numbers(found)))
-        tell(context, shown, asked, by_modseq)
+        tell(context, shown, asked, by_modseq, outcome.relevancies_of(found) if b"RELEVANCY" in asked else ())
     return None
 
 
@@ -86,6 +86,8 @@ async def find_saving(context: Context, charset: bytes, keys: Cursor, asked: Opt
     saves = asked is not None and b"SAVE" in asked
     try:
         outcome = await find(context, charset, keys)
+        if asked is not None:
+            check_relevancy(outcome.criteria, asked)
     except Refusal:
         if saves:
             context.view.saved = array("I")
@@ -95,9 +97,16 @@ async def find_saving(context: Context, charset: bytes, keys: Cursor, asked: Opt
     return outcome
 
 
-def tell(context: Context, shown: Sequence[int], asked: Options, by_modseq: bytes = b"") -> None:
+def check_relevancy(criteria: Criteria, asked: Options) -> None:
+    """Raises BadSyntax where results cannot have any (RFC 6203 section 4)."""
+    if b"RELEVANCY" in asked and not criteria.fuzzy:
+        raise BadSyntax("RELEVANCY is of FUZZY searches")
+
+
+def tell(context: Context, shown: Sequence[int], asked: Options, by_modseq: bytes = b"", relevancies: Sequence[int] = ()) -> None:
     """The ESEARCH response about results in the client's numbers, in their order."""
-    line = returning.response(shown, asked, context.registry.search_returns, context.tag, context.by_uid)
+    line = returning.response(
+        shown, asked, context.registry.search_returns, context.tag, context.by_uid, relevancies=relevancies)
     context.out.untagged(line + b" " + by_modseq if by_modseq else line)
 
 
@@ -115,7 +124,9 @@ async def find(context: Context, charset: bytes, keys: Cursor) -> Outcome:
         turn_on(context)
     if context.selected.dirty:
         await context.sync(False)
-    return Outcome(criteria, await matching(context, criteria.query, context.view.spans(EVERYTHING)))
+    relevancies: dict[int, int] = {}
+    found = await matching(context, criteria.query, context.view.spans(EVERYTHING), relevancies)
+    return Outcome(criteria, found, relevancies)
 
 
 EXTENSION = Extension(

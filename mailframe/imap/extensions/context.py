@@ -9,7 +9,7 @@ from ..cursor import BadSyntax, Cursor
 from ..numset import STAR, MessageSet
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, State
 from ..returning import ReturnOption
-from .sort import keys_of
+from .sort import RELEVANCY, keys_of
 
 MAX_TAGS = 1_000            # in one CANCELUPDATE
 
@@ -23,6 +23,8 @@ async def _update(context: Context, outcome: Outcome) -> None:
         return _refuse(context, "Too many contexts")
     if _moves(outcome.criteria):
         return _refuse(context, "Not for message numbers, * and $: ask by UID")
+    if any(name == RELEVANCY for name, _ in outcome.keys):
+        return _refuse(context, "Not in the order of relevancy: each message changes that of others")
     if outcome.keys:
         selected.follow(tag, SortContext(context, tag, outcome, keys_of))
     else:

@@ -14,9 +14,9 @@ from mailframe.model.refusal import LimitReached, Refusal
 from mailframe.pacing.breath import Breath
 
 from .. import returning, writer
-from ..commands.search import read_charset, read_returns
+from ..commands.search import check_relevancy, read_charset, read_returns
 from ..conditional import turn_on
-from ..criteria import EVERYTHING, Criteria, matching, matching_in, read_criteria, searching_in
+from ..criteria import EVERYTHING, Criteria, matching, matching_in, read_criteria, scaled, searching_in
 from ..cursor import BadSyntax, Cursor
 from ..names import Tree, in_order
 from ..numset import MessageSet
@@ -58,6 +58,7 @@ async def run(context: Context, request: MultiSearchRequest) -> Completion | Non
     if b"UPDATE" in asked:
         raise Bad("UPDATE is for SEARCH and SORT")
     criteria = read_criteria(context, charset, request.rest)
+    check_relevancy(criteria, asked)
     if criteria.conditional:
         turn_on(context)
     selected = context.selected_or_none
@@ -106,39 +107,43 @@ async def _chosen(context: Context, scopes: Sequence[Scope]) -> list[MailboxInfo
 async def _search(context: Context, info: MailboxInfo, criteria: Criteria, asked: Options) -> None:
     """The selected mailbox is searched as the session knows it. Raises NoSuchMailbox."""
     selected = context.selected_or_none
+    relevancies: dict[int, int] = {}
     if selected is not None and selected.info.id == info.id:
         if selected.dirty:
             await context.sync(False)
         status: MailboxStatus = await settled(selected.mailbox.status())
         view: View | None = context.view
-        found = await matching(context, criteria.query, context.view.spans(EVERYTHING))
+        found = await matching(context, criteria.query, context.view.spans(EVERYTHING), relevancies)
         if b"SAVE" in asked:
             context.view.saved = returning.worth_saving(found, asked, context.registry.search_returns)
     else:
         info = await context.find(info.name)            # it asks whether we may
         mailbox = await context.open(info)
         status = await settled(mailbox.status())
-        found, view = await _elsewhere(context, mailbox, status, criteria)
+        found, view = await _elsewhere(context, mailbox, status, criteria, relevancies)
     if found and returning.says(asked, context.registry.search_returns):
         where = b" MAILBOX %b UIDVALIDITY %d" % (writer.mailbox(info.name, context.utf8), status.uidvalidity)
-        line = returning.response(found, asked, context.registry.search_returns, context.tag, True, where)
+        line = returning.response(
+            found, asked, context.registry.search_returns, context.tag, True, where, [relevancies.get(uid, 1) for uid in found])
         if criteria.conditional and view is not None:
             line += b" MODSEQ %d" % view.highest_modseq(found)
         context.out.untagged(line)
 
 
 async def _elsewhere(
-    context: Context, mailbox: IMailbox, status: MailboxStatus, criteria: Criteria,
+    context: Context, mailbox: IMailbox, status: MailboxStatus, criteria: Criteria, relevancies: dict[int, int],
 ) -> tuple[array[int], View | None]:
     """In a mailbox that is not selected; only sets of messages need a view of it."""
     keywords: tuple[str, ...] = await settled(mailbox.keywords(()))
     query: Query = criteria.query
     if not any(True for _ in criteria.given):
         searching = searching_in(context, mailbox, keywords, query)
-        return array("I", await searching.among([(1, MAX_UID)])), None
+        found = array("I", await searching.among([(1, MAX_UID)]))
+        relevancies.update(scaled(searching.relevancies, found))
+        return found, None
     fields = Field.FLAGS | Field.MODSEQ if status.highest_modseq else Field.FLAGS
     view = View(await listed(mailbox, fields, context.breathe))
-    return await matching_in(context, mailbox, keywords, view, query, view.spans(EVERYTHING)), view
+    return await matching_in(context, mailbox, keywords, view, query, view.spans(EVERYTHING), relevancies), view
 
 
 EXTENSION = Extension(

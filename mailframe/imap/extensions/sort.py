@@ -20,6 +20,7 @@ from ..items.message import Message
 from ..paging import Pager
 from ..registry import Command, Completion, Context, Effect, Extension, State
 
+RELEVANCY = b"RELEVANCY"        # only with FUZZY search keys (RFC 6203 section 6)
 PAGE = 500          # messages whose dates and sizes are asked for at once
 MAX_KEYS = 20       # of one command; there are nine different ones
 
@@ -54,7 +55,7 @@ def _key(args: Cursor) -> tuple[bytes, bool]:
     if reverse:
         args.space()
         word = args.keyword()
-    if word not in SORT_KEYS:
+    if word not in SORT_KEYS and word != RELEVANCY:
         raise BadSyntax("Unknown sort key")
     return word, reverse
 
@@ -64,8 +65,12 @@ async def run(context: Context, request: SortRequest) -> Completion | None:
     keys, charset = _criteria(request.rest)
     outcome = await find_saving(context, charset, request.rest, asked)
     found = outcome.found
+    if any(name == RELEVANCY for name, _ in keys) and not outcome.criteria.fuzzy:
+        raise BadSyntax("RELEVANCY is of FUZZY searches")
     breath = Breath(context.clock.seconds, context.breathe)
     table = await read_table(context.selected.mailbox, found, {name for name, _ in keys}, breath)
+    if RELEVANCY in table.columns:          # the best first
+        table.columns[RELEVANCY] = [-relevancy for relevancy in outcome.relevancies_of(table.uids)]
     places = await ordered([(table.columns[name], reverse) for name, reverse in keys], len(table.uids), breath)
     uids = array("I", map(table.uids.__getitem__, places))
     numbers = list(uids if context.by_uid else filter(None, map(context.view.number, uids)))
@@ -75,7 +80,7 @@ async def run(context: Context, request: SortRequest) -> Completion | None:
     await begin(context, asked, replace(outcome, keys=tuple(keys), ordered=uids))
     if returning.says(asked, context.registry.search_returns):
         by_modseq = b"MODSEQ %d" % context.view.highest_modseq(found) if outcome.criteria.conditional and found else b""
-        tell(context, numbers, asked, by_modseq)
+        tell(context, numbers, asked, by_modseq, outcome.relevancies_of(uids) if RELEVANCY in asked else ())
     return None
 
 

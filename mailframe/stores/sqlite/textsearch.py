@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,15 +78,20 @@ class SearchableMailbox(SqliteMailbox):
         found, doubtful = array("I"), array("I")
         if isinstance(leaf, InHeader) and not (leaf.name and _NAME.issuperset(leaf.name)):
             return TextMatches(found, doubtful)             # no field has such a name
-        for begin in _windows(ranges):
+        async for page in self.pages(windows(ranges)):
+            matches = await self._judge(leaf, page)
+            found.extend(matches.found)
+            doubtful.extend(matches.open)
+        return TextMatches(found, doubtful)
+
+    async def pages(self, begun: Iterable[tuple[int, int] | array[int]]) -> AsyncIterator[Page]:
+        """The messages in these windows, some at a time; nothing is kept open in between."""
+        for begin in begun:
             window: tuple[int, int] | array[int] | None = begin
             while window is not None:
                 page, window = await self._page(window)
                 if page is not None:
-                    matches = await self._judge(leaf, page)
-                    found.extend(matches.found)
-                    doubtful.extend(matches.open)
-        return TextMatches(found, doubtful)
+                    yield page
 
     async def _page(self, window: tuple[int, int] | array[int]) -> tuple[Page | None, tuple[int, int] | None]:
         """The window's first messages, and what is left of it."""
@@ -160,7 +165,7 @@ def _in_a_field(header: bytes, key: bytes, needle: bytes) -> bool:
     return False
 
 
-def _windows(ranges: UidRanges) -> Iterator[tuple[int, int] | array[int]]:
+def windows(ranges: UidRanges) -> Iterator[tuple[int, int] | array[int]]:
     """Wide ranges as they are, narrow ones gathered as lists of UIDs."""
     gathered = array("I")
     for first, last in ranges:
