@@ -14,11 +14,12 @@ from mailframe.pacing.breath import Breath
 
 from . import charsets
 from .conditional import Since
-from .cursor import Cursor
+from .cursor import BadSyntax, Cursor
 from .numset import STAR, MessageSet, NumSet
+from .progress import Passed, untold
 from .registry import Context
 from .searching import Searching
-from .searchkeys import KeyReader, Recent, SearchKey, program
+from .searchkeys import KeyReader, Ranged, Recent, SearchKey, program
 from .sentdays import KeptDays
 from .view import View
 
@@ -42,6 +43,10 @@ class Criteria:
         """The sets in it."""
         return (leaf.given for leaf in leaves(self.query) if isinstance(leaf, Numbers))
 
+    def resolved(self, view: View) -> Query:
+        """With the UIDs that its sets mean now."""
+        return resolve(self.query, lambda given: _ranges(view, given))
+
     @property
     def fuzzy(self) -> bool:
         """Whether FUZZY is, with a string."""
@@ -61,6 +66,7 @@ class Outcome:
     criteria: Criteria
     found: array[int]
     relevancies: Mapping[int, int] = field(default_factory=dict)        # from 1 to 100, where some key is FUZZY
+    part: bool = False                  # of the messages alone: their number is limited (RFC 9738)
     keys: tuple[tuple[bytes, bool], ...] = ()
     ordered: Sequence[int] = ()
 
@@ -70,6 +76,8 @@ class Outcome:
 
 def read_criteria(context: Context, charset: bytes, keys: Cursor) -> Criteria:
     """``search-key *(SP search-key)`` up to the end. Raises BadCharset."""
+    if b"UTF8=ACCEPT" in context.enabled and charset != b"UTF-8":
+        raise BadSyntax("No CHARSET but UTF-8 after ENABLE UTF8=ACCEPT")        # RFC 9755 section 3
     if not charsets.is_known(charset):
         raise BadCharset
     usable = context.registry.usable(context.registry.search_keys, context)
@@ -105,7 +113,8 @@ async def matching_in(
 ) -> array[int]:
     """The same in any mailbox, of which there is a view."""
     query = resolve(query, lambda given: _ranges(view, given))
-    searching = searching_in(context, mailbox, keywords, query)
+    count = sum(stop - start for start, stop in spans)
+    searching = searching_in(context, mailbox, keywords, query, lambda done: context.progress(done, count))
     if searching.asks_store:
         found = array("I", await searching.among(view.uid_ranges(spans)))
         if relevancies is not None:
@@ -120,20 +129,20 @@ def scaled(relevancies: Mapping[int, int], found: Sequence[int]) -> dict[int, in
     return {uid: max(1, relevancies.get(uid, 0) * 100 // best) for uid in found} if best else {}
 
 
-def searching_in(context: Context, mailbox: IMailbox, keywords: Sequence[str], query: Query) -> Searching:
+def searching_in(context: Context, mailbox: IMailbox, keywords: Sequence[str], query: Query, passed: Passed = untold) -> Searching:
     """One search in one mailbox of the account, which learns from those before."""
     kept: KeptDays = context.caches.setdefault("imap days of sending", KeptDays())
     days = kept.of(context.account_name, mailbox.id)
-    return Searching(mailbox, keywords, query, Breath(context.clock.seconds, context.breathe), days)
+    return Searching(mailbox, keywords, query, Breath(context.clock.seconds, context.breathe), passed, days)
 
 
 def _ranges(view: View, given: object) -> UidRanges:
     """What a set in the client's words names now."""
     if isinstance(given, MessageSet):
-        if not len(view):           # "1:*" is what programs ask of an empty mailbox, too: nothing matches
+        if not len(view) and not view.uid_only:     # "1:*" is what programs ask of an empty mailbox, too: nothing matches
             return ()
         return view.uid_ranges(view.spans(given))
-    if isinstance(given, Since):
-        return given.ranges(view)
-    assert isinstance(given, Recent)
-    return view.recent_ranges
+    if isinstance(given, Recent):
+        return view.recent_ranges
+    assert isinstance(given, Ranged)
+    return given.ranges(view)

@@ -19,6 +19,7 @@ from mailframe.pacing.breath import Breath
 from .items.message import SLICE, Message
 from .matching import Columns, Octets, needed, truth
 from .paging import Pager, overlap
+from .progress import Passed, untold
 from .sentdays import UNKNOWN, SentDays, day_in
 
 VIEW_PAGE = 5_000           # messages judged by the view's columns alone between two pauses
@@ -32,10 +33,13 @@ class Searching:
     """One search over one mailbox."""
 
     def __init__(
-        self, mailbox: IMailbox, keywords: Sequence[str], query: Query, breath: Breath, days: SentDays | None = None,
+        self, mailbox: IMailbox, keywords: Sequence[str], query: Query, breath: Breath, passed: Passed = untold,
+        days: SentDays | None = None,
     ) -> None:
-        """`query` is resolved: it holds no `Numbers`. `days`: what is known of this mailbox from earlier searches."""
+        """`query` is resolved: it holds no `Numbers`. `passed` is told how many messages are decided, where that takes long;
+        `days` is what is known of this mailbox from earlier searches."""
         self._mailbox, self._keywords, self._query, self._breath = mailbox, keywords, query, breath
+        self._passed, self._done = passed, 0
         self._texts: Any = mailbox if ISearchable.providedBy(mailbox) else None
         self._asked = asked_for(query) if self._texts else {}
         self._sent = [leaf for leaf in leaves(query) if isinstance(leaf, Sent)]
@@ -66,7 +70,10 @@ class Searching:
         pager = Pager(self._mailbox, narrowed(ranges, self._query), PAGE, self.fields)
         found: list[int] = []
         while (rows := await pager.next()) is not None:
+            if self._done:
+                self._passed(self._done)
             found += await self.page(rows)
+            self._done += len(rows)
             await self._breath.take()
         return found
 
@@ -93,6 +100,7 @@ class Searching:
             found = bytearray(certain)
             indexes = await self._indexes(rows, doubtful)
             for place in compress(range(len(rows)), doubtful):
+                self._passed(self._done + place)
                 found[place] = await self._read(rows.uids[place], indexes.get(rows.uids[place], b""), place, columns)
                 await self._breath.take()
             certain = bytes(found)

@@ -32,4 +32,8 @@ class ImapSettings:
     max_mailbox_depth: int = 20                 # levels of a name: deeper than any tree that people make
     max_contexts: int = 10                      # searches kept up to date in a session: each looks at every change (RFC 5267)
     max_searched_mailboxes: int = 5_000         # by one ESEARCH: more than people have
+    message_limit: int = 0                      # messages of one command (RFC 9738: 1,000 or more; few programs know it). 0: any
+    save_limit: int = 100_000                   # messages of one COPY or APPEND: one commit, of a second at most. 0: any
+    progress_s: float = 10.0                    # how often a long command says how far it is (RFC 9585: 10 to 15 s). 0: never
+    idle_keepalive_s: float = 120.0             # of silence in IDLE, then "Still here": routers forget silent connections. 0: never
     recheck_s: float = 60.0                     # how often IDLE asks a store whose hints may be lost

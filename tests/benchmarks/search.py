@@ -110,7 +110,7 @@ async def turn() -> None:
 
 
 async def searched(mailbox: Any, query: Query, days: SentDays) -> int:
-    found = await Searching(mailbox, (), query, Breath(reactor.seconds, turn), days).among([(1, MAX_UID)])
+    found = await Searching(mailbox, (), query, Breath(reactor.seconds, turn), days=days).among([(1, MAX_UID)])
     return len(found)
 
 

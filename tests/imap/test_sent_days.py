@@ -60,7 +60,7 @@ def test_days_are_learned_once_in_any_order() -> None:
     kept = SentDays()
     expected = [uid for uid in range(1, 61) if (uid - 1) % 28 + 1 >= 10]
     for ranges in ([(30, 40)], [(1, 5), (50, 60)], [(1, MAX_UID)], [(1, MAX_UID)]):
-        found = run(Searching(mailbox, (), Sent(first=738_895), BREATH, kept).among(ranges))
+        found = run(Searching(mailbox, (), Sent(first=738_895), BREATH, days=kept).among(ranges))
         assert found == [uid for uid in expected if any(low <= uid <= high for low, high in ranges)]
     known = run(mailbox.rows([(1, 1)], 1, Field.ENVELOPE)).envelopes != [b""]
     assert len(kept) == (60 if known else 0)

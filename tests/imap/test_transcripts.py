@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from support.imap_transcripts import play
+from support.imap_transcripts import play, settings
 from support.imap_world import World, run
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
@@ -24,7 +24,7 @@ DURABLE = sorted((FOLDER / "durable").glob("*.txt"))        # what only a store 
 
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
 def test_conversation_over_the_memory_store(path: Path) -> None:
-    run(lambda world: play(path, world))
+    run(lambda world: play(path, world), World(settings=settings(path)))
 
 
 class SqliteConversations(TestCase):
@@ -38,12 +38,12 @@ class SqliteConversations(TestCase):
         for path in INDEXED:
             await self.play(path, SqliteSettings(search_index=True))
 
-    async def play(self, path: Path, settings: SqliteSettings) -> None:
+    async def play(self, path: Path, kept: SqliteSettings) -> None:
         clock: Any = reactor
         with TemporaryDirectory() as folder:
-            store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock, settings=settings)
+            store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock, settings=kept)
             await store.start()
-            world = World(store, clock=clock)
+            world = World(store, settings(path), clock=clock)
             try:
                 await play(path, world)
             finally:

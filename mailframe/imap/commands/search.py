@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from mailframe.model.refusal import Refusal
 
-from .. import returning
+from .. import limits, numset, returning
 from ..conditional import turn_on
 from ..criteria import EVERYTHING, Criteria, Outcome, matching, read_criteria
 from ..cursor import BadSyntax, Cursor
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..returning import Options
+from ..searching import narrowed
 from ..searchkeys import SEARCH_KEYS
 
 
@@ -44,7 +45,7 @@ def read_charset(context: Context, args: Cursor) -> bytes:
     if args.peek(8).upper() != b"CHARSET ":
         return b"UTF-8"
     if b"UTF8=ACCEPT" in context.enabled:
-        raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")      # RFC 6855 section 3
+        raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")      # RFC 9755 section 3
     args.position += 8
     charset = args.astring().upper()
     args.space()
@@ -81,11 +82,11 @@ async def begin(context: Context, asked: Options, outcome: Outcome) -> None:
             await option.begin(context, outcome)
 
 
-async def find_saving(context: Context, charset: bytes, keys: Cursor, asked: Options | None) -> Outcome:
+async def find_saving(context: Context, charset: bytes, keys: Cursor, asked: Options | None, *, whole: bool = False) -> Outcome:
     """`find`, and what RETURN (SAVE) keeps of it; a NO empties the variable (RFC 5182 section 2.1)."""
     saves = asked is not None and b"SAVE" in asked
     try:
-        outcome = await find(context, charset, keys)
+        outcome = await find(context, charset, keys, whole=whole)
         if asked is not None:
             check_relevancy(outcome.criteria, asked)
     except Refusal:
@@ -117,16 +118,23 @@ def _returned(context: Context, found: array[int], asked: Options | None) -> arr
     return returning.worth_saving(found, asked, context.registry.search_returns)
 
 
-async def find(context: Context, charset: bytes, keys: Cursor) -> Outcome:
-    """The messages that match, of those that the client knows."""
+async def find(context: Context, charset: bytes, keys: Cursor, *, whole: bool = False) -> Outcome:
+    """The messages that match, of those that the client knows. `whole`: a part of them, where their number is limited, is of
+    no use."""
     criteria = read_criteria(context, charset, keys)
     if criteria.conditional:
         turn_on(context)
     if context.selected.dirty:
         await context.sync(False)
+    view = context.view
+    query = criteria.resolved(view)
+    spans = numset.spans(narrowed(view.uid_ranges(view.spans(EVERYTHING)), query), view.uids)
+    if whole:
+        limits.none_too_many(context, spans)
+    kept = limits.last_of(context, spans)
     relevancies: dict[int, int] = {}
-    found = await matching(context, criteria.query, context.view.spans(EVERYTHING), relevancies)
-    return Outcome(criteria, found, relevancies)
+    found = await matching(context, query, kept, relevancies)
+    return Outcome(criteria, found, relevancies, part=kept is not spans)
 
 
 EXTENSION = Extension(

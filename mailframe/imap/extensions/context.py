@@ -23,6 +23,8 @@ async def _update(context: Context, outcome: Outcome) -> None:
         return _refuse(context, "Too many contexts")
     if _moves(outcome.criteria):
         return _refuse(context, "Not for message numbers, * and $: ask by UID")
+    if outcome.part:
+        return _refuse(context, "Not for a part of the messages")
     if any(name == RELEVANCY for name, _ in outcome.keys):
         return _refuse(context, "Not in the order of relevancy: each message changes that of others")
     if outcome.keys:

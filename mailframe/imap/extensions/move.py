@@ -10,8 +10,9 @@ from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage
 
 from ..commands.copy import CopyRequest, parse
 from ..conditional import expunge_completion
-from ..copying import Pairs, Target, copy, copy_uid, find_target, try_create
+from ..copying import LARGE, Pairs, Target, copy, copy_uid, find_target, try_create
 from ..expunged import expunged
+from ..limits import last_of
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..writable import writable
 
@@ -19,12 +20,14 @@ from ..writable import writable
 async def run(context: Context, request: CopyRequest) -> Completion | None:
     """COPYUID goes out untagged, before the EXPUNGEs that the session tells (RFC 6851 section 4.3)."""
     selected = writable(context)
-    uids = context.view.resolve(request.messages)
+    uids = context.view.uids_in(last_of(context, context.view.spans(request.messages)))
     target = await find_target(context, request.target)
     if not uids:
         return None
     if IMovable.providedBy(selected.mailbox) and target.info.id != selected.info.id:
         movable: IMovable = selected.mailbox
+        if len(uids) >= LARGE:
+            context.progress(0, len(uids))
         pairs = await _move(movable, uids, target)
     else:
         pairs = await copy(context, uids, target)

@@ -143,6 +143,7 @@ async def _elsewhere(
         return found, None
     fields = Field.FLAGS | Field.MODSEQ if status.highest_modseq else Field.FLAGS
     view = View(await listed(mailbox, fields, context.breathe))
+    view.uid_only = context.uid_only
     return await matching_in(context, mailbox, keywords, view, query, view.spans(EVERYTHING), relevancies), view
 
 

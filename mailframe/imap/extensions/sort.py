@@ -18,6 +18,7 @@ from ..cursor import BadSyntax, Cursor
 from ..headings import HEADER_KEYS, SORT_KEYS, Descending, Value, first_fields, ordered
 from ..items.message import Message
 from ..paging import Pager
+from ..progress import Passed, untold
 from ..registry import Command, Completion, Context, Effect, Extension, State
 
 RELEVANCY = b"RELEVANCY"        # only with FUZZY search keys (RFC 6203 section 6)
@@ -63,12 +64,13 @@ def _key(args: Cursor) -> tuple[bytes, bool]:
 async def run(context: Context, request: SortRequest) -> Completion | None:
     asked = read_returns(context, request.rest)
     keys, charset = _criteria(request.rest)
-    outcome = await find_saving(context, charset, request.rest, asked)
+    outcome = await find_saving(context, charset, request.rest, asked, whole=True)
     found = outcome.found
     if any(name == RELEVANCY for name, _ in keys) and not outcome.criteria.fuzzy:
         raise BadSyntax("RELEVANCY is of FUZZY searches")
     breath = Breath(context.clock.seconds, context.breathe)
-    table = await read_table(context.selected.mailbox, found, {name for name, _ in keys}, breath)
+    table = await read_table(
+        context.selected.mailbox, found, {name for name, _ in keys}, breath, lambda done: context.progress(done, len(found)))
     if RELEVANCY in table.columns:          # the best first
         table.columns[RELEVANCY] = [-relevancy for relevancy in outcome.relevancies_of(table.uids)]
     places = await ordered([(table.columns[name], reverse) for name, reverse in keys], len(table.uids), breath)
@@ -92,12 +94,16 @@ class Table:
     columns: dict[bytes, list[Value]]
 
 
-async def read_table(mailbox: IMailbox, uids: Sequence[int], names: Iterable[bytes], breath: Breath) -> Table:
+async def read_table(
+    mailbox: IMailbox, uids: Sequence[int], names: Iterable[bytes], breath: Breath, passed: Passed = untold,
+) -> Table:
     """Of these messages, without those that are gone; headers are read only if one of the keys is in them."""
     table = Table(array("I"), {name: [] for name in names})
     from_header = [(table.columns[name], HEADER_KEYS[name]) for name in table.columns if name in HEADER_KEYS]
     pager = Pager(mailbox, uid_ranges(uids), PAGE, Field.DATE | Field.SIZE)
     while (rows := await pager.next()) is not None:
+        if table.uids:
+            passed(len(table.uids))
         for uid, date, size in zip(rows.uids, rows.dates, rows.sizes):
             try:
                 header = first_fields(await Message(mailbox, uid, breath).header()) if from_header else {}
