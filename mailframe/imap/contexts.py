@@ -80,6 +80,8 @@ class UpdateContext:
         return [(0, list(uids))] if uids else []
 
     def _tell(self, removed: Places, added: Places) -> None:
+        if self._context.uid_only and not self._by_uid:
+            return                          # the client has given up message numbers since (RFC 9586)
         parts = [b"ESEARCH (TAG %b)" % writer.quoted(self._tag)]
         if self._by_uid:
             parts.append(b"UID")

@@ -1,4 +1,4 @@
-"""Words that mean some of an account's mailboxes (RFC 5465 section 6, RFC 7377 section 2.2); pure."""
+"""Words that mean some of an account's mailboxes (RFC 7377 section 2.2); pure."""
 
 from __future__ import annotations
 

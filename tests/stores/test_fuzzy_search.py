@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from mailframe.mime.fuzzy import Meant, plain
 from mailframe.model.mailbox import New
 from mailframe.model.query import Fuzzy, InBody, InHeader, InText
 from mailframe.pacing.breath import Breath
+from mailframe.stores.sqlite import fulltext
 from mailframe.stores.sqlite.fuzzysearch import FuzzyMailbox
 
 BREATH = Breath(lambda: 0.0, lambda: None)  # type: ignore[arg-type, return-value]
@@ -78,3 +80,16 @@ def test_what_is_more_relevant(low: str, high: str) -> None:
 def test_every_word_must_be_there() -> None:
     assert Meant.of(fold("one two")).relevancy(fold("one")) == 0
     assert plain(fold("Crème Brûlée")) == "CREME BRULEE"
+
+
+def test_an_index_of_an_earlier_version_is_made_anew() -> None:
+    con = apsw.Connection(":memory:")
+    con.execute("CREATE TABLE text (content INTEGER PRIMARY KEY, version INTEGER, indexed INTEGER, header BLOB)")
+    con.execute(fulltext.MIGRATIONS[0])
+    con.execute("INSERT INTO text VALUES (7, 1, 1, x''); INSERT INTO words (rowid, text) VALUES (7, 'E\u0301CLAIR')")
+    con.execute(fulltext.MIGRATIONS[1])
+    assert con.execute("SELECT indexed FROM text").fetchall() == [(0,)]
+    con.execute("INSERT OR REPLACE INTO words (rowid, text) VALUES (7, 'E\u0301CLAIR'); UPDATE text SET indexed = 1")
+    assert con.execute("SELECT rowid FROM words WHERE words MATCH ?", (fulltext.terms(fold("eclair")),)).fetchall() == [(7,)]
+    con.execute("DELETE FROM text")
+    assert con.execute("SELECT rowid FROM words WHERE words MATCH '\"ECL\"'").fetchall() == []
