@@ -23,12 +23,14 @@ from mailframe.sasl.exchange import Mechanism
 from . import login, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
+from .pipelined import counts_messages
 from .progress import Progress
-from .registry import REV2, UIDONLY, Bad, Literal, Registry, Selected, State
+from .registry import REV2, UIDONLY, Bad, Effect, Literal, Registry, Selected, State, Watcher, Wish
 from .settings import ImapSettings
 from .view import Telling, View
 
 _log = Logger()
+_BY_DEFAULT = Wish()
 _MAX_LINE = 16_384          # of an answer to a continuation request: a SASL response
 
 
@@ -62,6 +64,8 @@ class SessionContext:
         self.literal: Literal | None = None
         self.by_uid = False
         self.tag = b""
+        self.effect = Effect.NONE               # of the running command
+        self.watcher: Watcher | None = None
         self.limited = b""
         self._shared = shared
         self.connection = connection
@@ -75,7 +79,7 @@ class SessionContext:
         self._starts_tls = False
         self._compresses = False
         self._hinted = False                    # something changed since `news` was last awaited
-        self._listening = False                 # `news` is being awaited
+        self._listening = False                 # and the session waits for that
         self._slice = 0.0                       # when this session's turn began
         self._progress: Progress | None = None  # of the running command, when it takes long
 
@@ -142,12 +146,13 @@ class SessionContext:
 
     async def news(self, within_s: float | None = None) -> bytes | None:
         recheck_s = self.settings.recheck_s         # a hint may be lost on its way from elsewhere
-        late = self.clock.callLater(recheck_s if within_s is None else min(within_s, recheck_s), self._wake)
+        late = self.clock.callLater(recheck_s if within_s is None else min(within_s, recheck_s), self.wake)
         self._listening = True
         try:
             while (line := self.connection.framer.line(_MAX_LINE)) is None:
                 if self._stopping:
                     self.bye("Server is going down", b"UNAVAILABLE")
+                if self._ending:
                     raise Gone
                 if self._hinted:
                     self._hinted = False
@@ -159,9 +164,10 @@ class SessionContext:
             if late.active():
                 late.cancel()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         self._hinted = True
-        self.connection.poke()
+        if self._listening:
+            self.connection.wake()
 
     async def drained(self) -> None:
         await self.connection.drained()
@@ -273,13 +279,16 @@ class SessionContext:
     async def select(self, info: MailboxInfo, read_only: bool) -> MailboxStatus:
         self.unselect()
         mailbox = await self.open(info)
-        if self._unsubscribe is None:
-            self._unsubscribe = self.account.subscribe(self._hint)
+        self.listen()
         self._selected, status = await selecting.opened(
             mailbox, info, read_only, self.breathe, claims=not (read_only or self.rev2))
         self._tune(self._selected.view)
         self._selected.dirty = True         # what came between the listing and now
         return status
+
+    def listen(self) -> None:
+        if self._unsubscribe is None:
+            self._unsubscribe = self.account.subscribe(self._hint)
 
     def enable(self, *words: bytes) -> list[bytes]:
         fresh = [word for word in words if word not in self.enabled]
@@ -296,14 +305,19 @@ class SessionContext:
         view.uid_only = self.uid_only
 
     def unselect(self) -> None:
-        self._selected = None
+        selected, self._selected = self._selected, None
+        if selected is not None and self.watcher is not None:
+            self.watcher.left(selected.info.id)
 
     def _hint(self, mailbox_id: str) -> None:
         selected = self._selected
-        if selected is not None and mailbox_id == selected.info.id:
+        elsewhere = self.watcher is not None and self.watcher.hinted(mailbox_id)
+        here = selected is not None and mailbox_id in (selected.info.id, "")    # "": it may be it that was deleted
+        if here and selected is not None:
             selected.dirty = True
+        if here or elsewhere:
             if self._listening and not self._hinted:
-                self.clock.callLater(0, self.connection.poke)       # not within the other session's commit
+                self._turns.later(self.connection.wake)         # not within the other session's commit
             self._hinted = True
 
     async def sync(self, expunge: bool, *, poll: bool = True) -> None:
@@ -312,11 +326,35 @@ class SessionContext:
             try:
                 await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
             except NoSuchMailbox:
-                self.unselect()
-                self.bye("The selected mailbox is gone", b"NONEXISTENT")
-                return
-        how = Telling(selected.keywords, self.by_uid, b"CONDSTORE" in self.enabled, b"QRESYNC" in self.enabled)
+                self._leave_deleted()
+                raise
+        wish = _BY_DEFAULT if self.watcher is None else self.watcher.wish
+        every = bool(self.effect & (Effect.CHANGES | Effect.TELLS_ALL))
+        if not (wish.messages or every):
+            return
+        view, known = selected.view, selected.view.last_told
+        expunge = expunge and not (view.owes_expunge and self._counted_on())
+        how = Telling(selected.keywords, self.by_uid or self.watcher is not None, b"CONDSTORE" in self.enabled,
+                      wish.flags or every, b"QRESYNC" in self.enabled)
         await selecting.tell(selected, self.out, self._pause, how, expunge)
+        if self.watcher is not None:
+            await self.watcher.describe(self, view.after(known))
+
+    def _counted_on(self) -> bool:
+        """Whether a command waits that counts messages as the client did when it wrote it (RFC 9051 section 5.5). Who asks for
+        EXPUNGE or MOVE, though, knows that numbers change."""
+        framer, registry = self.connection.framer, self.registry
+        return (Effect.CHANGES not in self.effect and framer.buffered > 0
+                and counts_messages(framer.waiting, registry.by_number, registry.perhaps_by_number))
+
+    def _leave_deleted(self) -> None:
+        """Another session has deleted the selected mailbox. RFC 9051 has a word for it (section 3, "unsolicited CLOSED"); to a
+        client of RFC 3501 it would say nothing, so its session ends (RFC 2180 section 3.3) and it looks around anew."""
+        self.unselect()
+        if self.rev2:
+            self.out.untagged(b"OK [CLOSED] The selected mailbox was deleted")
+        else:
+            self.bye("The selected mailbox is gone", b"NONEXISTENT")
 
     async def refresh_keywords(self, add: Sequence[str] = ()) -> tuple[str, ...]:
         return await selecting.refresh_keywords(self.selected, self.out, tuple(add))
@@ -324,6 +362,9 @@ class SessionContext:
     # -- the end
 
     def ended(self) -> None:
+        watcher, self.watcher = self.watcher, None
+        if watcher is not None:
+            watcher.stop()
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None

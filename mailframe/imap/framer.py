@@ -87,6 +87,11 @@ class Framer:
         """Octets that came and were not taken yet."""
         return len(self._buffer) - self._command
 
+    @property
+    def waiting(self) -> bytes:
+        """Those octets."""
+        return bytes(self._buffer[self._command:])
+
     def next(self) -> Event | None:
         """The next event, or None: more octets are needed, or a streamed literal is to be read first."""
         if self._stream is not None or not (self._finish_skipping() and self._buffer):

@@ -11,7 +11,7 @@ from zope.interface import Interface
 
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.store import IAccount, IMailbox
-from mailframe.model.mailbox import MailboxInfo, MailboxStatus
+from mailframe.model.mailbox import MailboxInfo, MailboxList, MailboxStatus
 from mailframe.sasl.exchange import Mechanism
 
 from .cursor import Cursor
@@ -44,6 +44,8 @@ class Effect(enum.Flag):
     MAY_EXPUNGE = enum.auto()       # EXPUNGE may be told with its answer (never for FETCH, STORE, SEARCH: RFC 3501 section 7.4.1)
     POLLS = enum.auto()             # the client asks for news: ask the store even when no hint came (NOOP, CHECK)
     CHANGES = enum.auto()           # it changes the selected mailbox: ask the store afterwards
+    MAY_READ_SEQ = enum.auto()      # a UID command among whose arguments sequence numbers may be (search keys)
+    TELLS_ALL = enum.auto()         # what a client of NOTIFY else wants to hear nothing of is told with its answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Extension:
     items: tuple[Named, ...] = ()           # FETCH data items
     search_keys: tuple[Named, ...] = ()
     status_items: tuple[Named, ...] = ()
+    events: tuple[Named, ...] = ()          # of NOTIFY (RFC 5465 section 5)
     search_returns: tuple[ReturnOption, ...] = ()
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
     announced: State = State.ANY
@@ -118,24 +121,33 @@ class Registry:
         self.items: dict[bytes, Named] = {}
         self.search_keys: dict[bytes, Named] = {}
         self.status_items: dict[bytes, Named] = {}
+        self.events: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
+        self.by_number: frozenset[bytes]            # commands about sequence numbers
+        self.perhaps_by_number: frozenset[bytes]    # those whose arguments may name some
         self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
         for extension in self.extensions:
             self.commands.update((command.name, command) for command in extension.commands)
             self.items.update((item.name, item) for item in extension.items)
             self.search_keys.update((key.name, key) for key in extension.search_keys)
             self.status_items.update((item.name, item) for item in extension.status_items)
+            self.events.update((event.name, event) for event in extension.events)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
             if extension.needs:
-                entries = (*extension.items, *extension.search_keys, *extension.status_items)
+                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.events)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
+        self.by_number = self._with(Effect.READS_SEQ)
+        self.perhaps_by_number = self._with(Effect.MAY_READ_SEQ)
+
+    def _with(self, effect: Effect) -> frozenset[bytes]:
+        return frozenset(name for name, command in self.commands.items() if effect in command.effect)
 
     def with_extensions(self, *more: Extension) -> Registry:
         """A registry with these as well."""
         return Registry((*self.extensions, *more))
 
     def usable(self, table: Mapping[bytes, Named], context: Context) -> dict[bytes, Named]:
-        """What of `items`, `search_keys` or `status_items` the session's store can answer; the rest is unknown to it."""
+        """What of `items`, `search_keys`, `status_items` or `events` the session's store can answer; the rest is unknown to it."""
         lacking = {key for key, needs in self._needs.items() if not all(map(context.provides, needs))}
         return {name: entry for name, entry in table.items() if id(entry) not in lacking}
 
@@ -182,6 +194,7 @@ class Selected:
     cursor: object                          # where the view stands in the store's log
     dirty: bool = False                     # a hint came since the store was last asked
     uidnext: int = 1                        # when it was selected
+    heard_below: int = 1                    # messages under this UID were told when the client listened: by SELECT, NOOP, IDLE
     seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
     told_modseq: int = 0                    # all up to it, expunges too, was told
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
@@ -198,6 +211,52 @@ class Selected:
         del self.followers[name]
         if not self.followers:
             self.view.touched = None
+
+    def listened(self) -> None:
+        """The client has asked for news, and was told all."""
+        if self.view.uids:
+            self.heard_below = self.view.uids[-1] + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What of the selected mailbox is told (RFC 5465 section 6.1); the default is how every session begins."""
+
+    messages: bool = True               # which come and go; with False a client has a snapshot
+    flags: bool = True                  # and which change
+    unasked: bool = False               # also while no command runs
+    expunges_unasked: bool = False      # then even EXPUNGE: the client gave up sequence numbers
+
+
+class Watcher(Protocol):
+    """What a client wants to be told besides the answers to its commands: NOTIFY's other half."""
+
+    @property
+    def wish(self) -> Wish: ...
+
+    def hinted(self, mailbox_id: str) -> bool:
+        """As `IAccount.subscribe` has it; returns whether there may be something to tell now."""
+
+    def left(self, mailbox_id: str) -> None:
+        """It is no longer the selected mailbox."""
+
+    async def listing(self, context: Context, known: MailboxList) -> None:
+        """A command is about to show names out of `known`: whatever else is new in it is told first."""
+
+    def counted(self, mailbox_id: str, status: MailboxStatus) -> None:
+        """A command shows some of these counts."""
+
+    async def describe(self, context: Context, spans: list[tuple[int, int]]) -> None:
+        """These messages (index spans of the view) are new to the client, who has just been told how many there are."""
+
+    async def tell(self, context: Context, *, now: bool = False) -> None:
+        """Write what happened elsewhere than in the selected mailbox; without `now` only when its time has come."""
+
+    def give_up(self, context: Context) -> None:
+        """Say so, and be as after NOTIFY NONE (RFC 5465 section 5.8)."""
+
+    def stop(self) -> None:
+        """Nobody listens any more."""
 
 
 class Literal(Protocol):
@@ -230,6 +289,7 @@ class Context(Protocol):
     tag: bytes                              # of the running command
     limited: bytes                          # the response code (RFC 9738) of a command that did not do all it was asked, or b""
     extra: dict[str, Any]                   # an extension's own, for the session's life
+    watcher: Watcher | None                 # while NOTIFY is in force
 
     @property
     def state(self) -> State: ...
@@ -332,6 +392,12 @@ class Context(Protocol):
     async def news(self, within_s: float | None = None) -> bytes | None:
         """Wait for a line of the client, or for a hint that something changed, `within_s` at the latest (None)."""
 
+    def wake(self) -> None:
+        """There may be news: a session that waits looks for them."""
+
+    def listen(self) -> None:
+        """Hear the account's hints from now on, also while no mailbox is selected."""
+
     async def drained(self) -> None:
         """Send what `out` holds and return when the client has taken most of it: await it between long pieces.
         Raises ConnectionError when the client is gone."""
@@ -351,4 +417,5 @@ class Context(Protocol):
 
     async def sync(self, expunge: bool, *, poll: bool = True) -> None:
         """Ask the selected mailbox for changes and write what `view.tell` says. The session does it after each command
-        by the command's Effect; a command calls it where its own order of answers matters."""
+        by the command's Effect; a command calls it where its own order of answers matters.
+        Raises NoSuchMailbox when the mailbox is no more, which the client has then been told."""

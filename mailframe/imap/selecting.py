@@ -54,7 +54,7 @@ async def opened(
     recent = await _claim(mailbox) if claims else NONE_RECENT
     keywords: tuple[str, ...] = await settled(mailbox.keywords(()))
     view = View(rows, recent)
-    selected = Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext)
+    selected = Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext, heard_below=status.uidnext)
     selected.seen_modseq = selected.told_modseq = status.highest_modseq
     return selected, status
 
@@ -130,7 +130,7 @@ async def _tell_view(selected: Selected, out: Writer, pause: Breathe, how: Telli
         selected.told_modseq = selected.seen_modseq
         return
     known = FIRST_KEYWORD_BIT + len(selected.keywords)
-    if view.changed_mask() >> known:
+    if (how.flags or view.last_told != (view.uids[-1] if view.uids else 0)) and view.changed_mask() >> known:
         how = replace(how, keywords=await refresh_keywords(selected, out))
     pieces = 0
     for lines in view.telling(how, expunge):
@@ -139,7 +139,7 @@ async def _tell_view(selected: Selected, out: Writer, pause: Breathe, how: Telli
                 await pause()
             out.write(b"".join(lines))
             pieces += 1
-    if not view.owes_expunge:
+    if how.flags and not view.owes_expunge:
         selected.told_modseq = selected.seen_modseq
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
+from mailframe.model.refusal import InternalError, NoSuchMailbox, Refusal, TryAgainLater
 from mailframe.pacing.turns import BUDGET_S
 
 from . import conditional, writer
@@ -50,7 +51,7 @@ class Session(SessionContext):
                 if event is not None:
                     await self._take(event)
                     continue
-                await connection.more()
+                await self._rest()
                 self._slice = self.clock.seconds()
                 if self._stopping:
                     self.bye("Server is going down", b"UNAVAILABLE")
@@ -65,11 +66,40 @@ class Session(SessionContext):
             self.unselect()
             connection.close()
 
+    async def _rest(self) -> None:
+        """Wait for the client. After NOTIFY it is told what happens meanwhile, but in the middle of no command of its own."""
+        if self.watcher is None:
+            await self.connection.more()
+            return
+        self._listening = True
+        try:
+            while self._hinted and not self.connection.framer.buffered and not self._ending:
+                self._hinted = False
+                await self._push()
+            if not self._ending:
+                await self.connection.more()
+        finally:
+            self._listening = False
+
+    async def _push(self) -> None:
+        """What has happened, while no command runs. A store's fault costs the news, and the client is told so (I7)."""
+        watcher, self.effect, self.by_uid = self.watcher, Effect.NONE, False
+        assert watcher is not None
+        try:
+            if self._selected is not None and watcher.wish.unasked and (self._selected.dirty or self._selected.view.has_news):
+                with suppress(NoSuchMailbox):
+                    await self.sync(watcher.wish.expunges_unasked, poll=self._selected.dirty)
+            await watcher.tell(self)
+        except (Gone, TimedOut):
+            raise
+        except Exception:
+            _log.failure("IMAP news for {account} failed in {plugin}", account=self._name, plugin=self._plugin)
+            watcher.give_up(self)
+
     def stop(self) -> None:
         """Say BYE as soon as the running command, if any, is done."""
         self._stopping = True
-        if self.connection.waiting:
-            self.connection.poke()
+        self.connection.wake()
 
     def _greet(self) -> None:
         self.out.untagged(b"OK [%b] %b ready" % (self.capability_line(), writer.text(self.settings.hostname)))
@@ -104,7 +134,7 @@ class Session(SessionContext):
             self.out.write(tag_octets + b" BAD Unknown command\r\n")
             return
         self.by_uid = name.startswith(b"UID ")
-        self.tag = tag_octets
+        self.tag, self.effect = tag_octets, command.effect
         cursor = Cursor(data, found.end(), by_uid=self.by_uid, utf8=self.utf8)
         try:
             answer = await self._outcome(command, cursor)
@@ -157,6 +187,8 @@ class Session(SessionContext):
         try:
             done = await command.run(self, command.parse(cursor)) or Completion(command.name + b" completed")
         except Refusal as refusal:
+            if self._selected is not None and isinstance(refusal, NoSuchMailbox):
+                self._selected.dirty = True         # perhaps it was that one
             if refusal.detail:
                 _log.info("IMAP {command} refused: {detail}", command=command.name.decode(), detail=refusal.detail)
             self._tell_limited()
@@ -174,13 +206,20 @@ class Session(SessionContext):
 
     async def _tell(self, effect: Effect) -> None:
         """What happened in the selected mailbox, as far as this command's answer may tell it."""
+        if self.watcher is not None and Effect.POLLS in effect:
+            await self.watcher.tell(self, now=True)
         selected = self._selected
         if selected is None:
             return
         resyncs = conditional.QRESYNC in self.enabled
         poll = selected.dirty or resyncs or Effect.POLLS in effect or Effect.CHANGES in effect
         if poll or selected.view.has_news:
-            await self.sync(Effect.MAY_EXPUNGE in effect, poll=poll)
+            try:
+                await self.sync(Effect.MAY_EXPUNGE in effect, poll=poll)
+            except NoSuchMailbox:
+                return
+        if Effect.POLLS in effect:
+            selected.listened()
         if resyncs and selected.view.owes_expunge:
             # It may have been told greater ones, and must not conclude that it knows of these expunges (RFC 7162 section 3.2).
             self.out.untagged(b"OK [HIGHESTMODSEQ %d] Some messages are gone" % max(selected.told_modseq, 1))

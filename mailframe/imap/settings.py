@@ -36,4 +36,6 @@ class ImapSettings:
     save_limit: int = 100_000                   # messages of one COPY or APPEND: one commit, of a second at most. 0: any
     progress_s: float = 10.0                    # how often a long command says how far it is (RFC 9585: 10 to 15 s). 0: never
     idle_keepalive_s: float = 120.0             # of silence in IDLE, then "Still here": routers forget silent connections. 0: never
-    recheck_s: float = 60.0                     # how often IDLE asks a store whose hints may be lost
+    recheck_s: float = 60.0                     # how often IDLE and NOTIFY ask a store whose hints may be lost
+    max_watched_mailboxes: int = 1_000          # by one NOTIFY: a hint of each is a look at its counts (RFC 5465 section 5.8)
+    notify_gather_s: float = 0.5                # between two rounds of news of other mailboxes: a burst is a few lines

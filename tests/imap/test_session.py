@@ -230,6 +230,25 @@ def test_idle_tells_at_once_and_ends_with_done() -> None:
     run(talk)
 
 
+def test_idle_says_once_more_what_came_to_the_clients_ears_in_another_command() -> None:
+    async def talk(world: World) -> None:
+        idler, other = await world.login(), await world.login()
+        await other.command(b"c APPEND INBOX {5+}\r\nfirst")
+        await idler.command("a SELECT INBOX")
+        await other.command(b"c APPEND INBOX {5+}\r\nhello")
+        assert "* 2 EXISTS" in await idler.command("b STORE 1 +FLAGS (\\Seen)")
+        idler.send(b"c IDLE\r\n")
+        assert idler.pending() == ["+ idling", "* 2 EXISTS"]
+        idler.send(b"DONE\r\nd IDLE\r\nDONE\r\n")
+        assert idler.pending() == ["c OK IDLE completed", "+ idling", "d OK IDLE completed"]
+        await other.command(b"e APPEND INBOX {5+}\r\nhello")
+        assert "* 3 EXISTS" in await idler.command("f NOOP")
+        idler.send(b"g IDLE\r\nDONE\r\n")
+        assert idler.pending() == ["+ idling", "g OK IDLE completed"], "NOOP asks for news"
+
+    run(talk)
+
+
 def test_idle_asks_again_where_no_hint_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Listeners, "tell", lambda self, mailbox_id: None)
 
@@ -277,6 +296,22 @@ def test_going_down_says_bye_to_all() -> None:
         for client in clients:
             assert client.closed
             assert client.pending()[-1] == "* BYE [UNAVAILABLE] Server is going down"
+
+    run(talk)
+
+
+def test_going_down_waits_for_the_running_command_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = slow(monkeypatch, "status")
+
+    async def talk(world: World) -> None:
+        client = await world.login()
+        client.send(b"a STATUS INBOX (MESSAGES)\r\n")
+        world.factory.stop()
+        assert not client.closed
+        waits[0].callback(None)
+        world.clock.advance(0)
+        assert client.pending()[1:] == ["a OK STATUS completed", "* BYE [UNAVAILABLE] Server is going down"]
+        assert client.closed
 
     run(talk)
 

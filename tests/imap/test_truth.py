@@ -30,6 +30,7 @@ from mailframe.stores.sqlite import SqliteStore
 
 PLAIN = (
     "NOOP", "CHECK", "EXPUNGE", "CLOSE", "UNSELECT", "EXAMINE", "IDLE", "IDLE", "DELIVER", "DELIVER", "PIPE",
+    "AHEAD {n}", "AHEAD {n}",
     "FETCH {n} (UID FLAGS)", "FETCH {n}:* (UID FLAGS INTERNALDATE)", "UID FETCH {u}:* (FLAGS RFC822.SIZE)", "FETCH {n} BODY[]",
     "UID FETCH {u} (UID BODY[TEXT])", "FETCH {n} BODY.PEEK[HEADER]", "FETCH 1:* (ENVELOPE BODYSTRUCTURE)",
     "UID FETCH 4294967295:1 FLAGS",
@@ -54,6 +55,7 @@ BY_UID = (
 )
 KINDS = (PLAIN, CONDITIONAL, RESYNCING, BY_UID)
 ENABLES = ("", "CONDSTORE", "QRESYNC", "QRESYNC UIDONLY")
+BY_NUMBER = re.compile(r"(?:FETCH|STORE|UID SEARCH) \d")
 REFUSED = re.compile(rb"|CANNOT|EXPUNGEISSUED|NONEXISTENT")
 
 
@@ -112,8 +114,15 @@ class Peer:
                 await self._resync()
             case "PIPE":
                 await self.say("NOOP", "UID FETCH 1:* FLAGS", "CHECK", "UID SEARCH ALL")
+            case "AHEAD {n}":
+                await self._ahead(number % len(mirror.messages) + 1)
             case _:
                 await self._command(operation, number)
+
+    async def _ahead(self, number: int) -> None:
+        """Commands by number behind some that may tell of expunges."""
+        await self.say("NOOP", f"FETCH {number} (UID FLAGS)", "UID SEARCH ALL", "CHECK", f"STORE {number} +FLAGS (\\Flagged)",
+                       "UID FETCH 1:* FLAGS", f"UID SEARCH {number}", "NOOP")
 
     async def _command(self, operation: str, number: int) -> None:
         mirror, uids = self.mirror, self.mirror.uids
@@ -181,6 +190,9 @@ class Peer:
         if resync:
             responses = self._exists_last(responses)
         for response in responses:
+            if response.kind in (b"EXPUNGE", b"VANISHED"):
+                later = [command for _, command in self._queue[1:] if BY_NUMBER.match(command)]
+                assert not later, f"{response} told to a client that has sent {later}"
             self.mirror.told(response)
             if response.code == b"COPYUID":
                 await self.world.same(self._queue[0][1], *response.code_value)
@@ -191,7 +203,8 @@ class Peer:
             assert response.kind == b"OK" or (response.kind == b"NO" and REFUSED.fullmatch(response.code)), (command, response)
             if response.code == b"APPENDUID":
                 await self.world.appended(command, self._appended, *response.code_value)
-            await self.world.check(self, command if response.kind == b"OK" else "")
+            settled = response.kind == b"OK" and not self._queue        # what was sent behind it has changed things since
+            await self.world.check(self, command if settled else "")
             self.mirror.begin(self._queue[0][1] if self._queue else "")
 
     def _exists_last(self, responses: list[Any]) -> list[Any]:

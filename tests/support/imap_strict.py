@@ -28,6 +28,8 @@ _SECTION = re.compile(
 _MARK = re.compile(rb"~?\{([0-9]+)\}\Z")
 _STATUS_ITEM = re.compile(
     rb"MESSAGES|RECENT|UIDNEXT|UIDVALIDITY|UNSEEN|DELETED-STORAGE|DELETED|SIZE|HIGHESTMODSEQ|APPENDLIMIT|MAILBOXID")
+_EVENT = re.compile(
+    rb"MessageNew|MessageExpunge|FlagChange|AnnotationChange|MailboxName|SubscriptionChange|MailboxMetadataChange|ServerMetadataChange")
 _OBJECT_ID = re.compile(rb"\(([A-Za-z0-9_-]{1,255})\)")
 _MARK8 = re.compile(rb"~\{([0-9]+)\}\r\n")
 _PLAIN_CODES = frozenset((
@@ -37,6 +39,7 @@ _PLAIN_CODES = frozenset((
     b"INUSE", b"EXPUNGEISSUED", b"CORRUPTION", b"SERVERBUG", b"CLIENTBUG", b"CANNOT", b"LIMIT", b"OVERQUOTA", b"ALREADYEXISTS",
     b"NONEXISTENT", b"COMPRESSIONACTIVE", b"UNKNOWN-CTE",
     b"HASCHILDREN", b"TOOBIG", b"USEATTR", b"NOTSAVED", b"UIDREQUIRED", b"TOOFEW", b"TOOMANY",
+    b"NOTIFICATIONOVERFLOW",
 ))
 MAX_32 = 0xFFFFFFFF
 MAX_63 = (1 << 63) - 1
@@ -206,6 +209,9 @@ class Reader:
         if code == b"BADCHARSET":
             self.expect(b" ")
             return self.list_of(self.astring, 1)
+        if code == b"BADEVENT":
+            self.expect(b" ")
+            return self.list_of(lambda: self.match(_EVENT, "event-name").group(), 1)
         if code == b"MAILBOXID":
             self.expect(b" ")
             return self.match(_OBJECT_ID, "objectid")[1]
@@ -475,7 +481,7 @@ def _list(reader: Reader) -> dict[str, Any]:
         reader.expect(b'("')
         name = reader.match(re.compile(rb"CHILDINFO|OLDNAME"), "extended data").group()
         reader.expect(b'" ')
-        found[name.decode().lower()] = reader.list_of(reader.string, 1)
+        found[name.decode().lower()] = reader.list_of(reader.astring if name == b"OLDNAME" else reader.string, 1)
         reader.expect(b")")
     return found
 

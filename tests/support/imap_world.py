@@ -106,6 +106,11 @@ class Client:
             await self._more()
         raise AssertionError(f"{pattern!r} did not come after {self.transcript[self._read:]!r}")
 
+    async def more(self) -> list[str]:
+        """What comes next; fails when nothing does."""
+        await self._more()
+        return self.pending()
+
     def pending(self) -> list[str]:
         """What came without being waited for."""
         text, self._read = self.transcript[self._read:], len(self.transcript)
@@ -121,6 +126,7 @@ class Client:
         try:
             await waiting
         finally:
+            self._waiting = None
             if late.active():
                 late.cancel()
 

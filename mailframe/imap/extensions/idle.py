@@ -1,6 +1,11 @@
-"""IDLE (RFC 2177): news as it happens, and where there is none a sign of life, which also shows who is no longer there."""
+"""IDLE (RFC 2177): news as it happens, after NOTIFY the same as between commands (RFC 5465 section 4), and where there is none
+a sign of life, which also shows who is no longer there."""
 
 from __future__ import annotations
+
+from contextlib import suppress
+
+from mailframe.model.refusal import NoSuchMailbox
 
 from ..commands.anytime import no_arguments
 from ..cursor import BadSyntax
@@ -15,9 +20,10 @@ async def idle(context: Context, _: None) -> Completion:
     line = None
     while line is None:
         if context.selected_or_none is not None:
-            await context.sync(True)
-            if context.selected_or_none is None:        # deleted; BYE was said
-                return Completion(b"IDLE ended")
+            with suppress(NoSuchMailbox):       # the client has been told; in IMAP4rev2 it may idle on
+                await _tell(context)
+        if context.watcher is not None:
+            await context.watcher.tell(context)
         now = context.clock.seconds()
         if keepalive_s and not context.out.pending and now - quiet_since >= keepalive_s:
             context.out.untagged(b"OK Still here")
@@ -27,6 +33,23 @@ async def idle(context: Context, _: None) -> Completion:
     if line.upper() != b"DONE":
         raise BadSyntax("DONE expected")
     return Completion(b"IDLE completed")
+
+
+async def _tell(context: Context) -> None:
+    """The news, and EXISTS once more when a message came to the client's ears in the middle of another command.
+
+    Thunderbird fetches what it hears of in IDLE or NOOP; an EXISTS among the answers to its STORE it does not act upon, and the
+    message would not be seen until it asks by itself, ten minutes later.
+    """
+    selected = context.selected
+    before = selected.view.uids[-1:]
+    await context.sync(True)
+    if context.selected_or_none is not selected:
+        return
+    last = selected.view.uids[-1:]
+    if last and last == before and last[0] >= selected.heard_below:
+        context.out.untagged(b"%d EXISTS" % len(selected.view))
+    selected.listened()
 
 
 EXTENSION = Extension(

@@ -19,6 +19,8 @@ from ..registry import REV2, Context, Extension, State
 async def list_line(context: Context, name: str, old: str | None = None) -> None:
     """Tell the mailbox's LIST line (RFC 9051 section 7.3.1), and under which name the client knew it."""
     known: MailboxList = await settled(context.account.mailboxes())
+    if context.watcher is not None:
+        await context.watcher.listing(context, known)
     line = Lister(context, Tree(known), ListRequest("", (name,), returns=frozenset((b"SUBSCRIBED",)), extended=True)).line(name)
     if line is not None:
         before = b"" if old is None else b' ("OLDNAME" (%b))' % writer.mailbox(old, context.utf8)

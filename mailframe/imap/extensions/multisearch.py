@@ -149,5 +149,5 @@ async def _elsewhere(
 
 EXTENSION = Extension(
     capability=b"MULTISEARCH", rfc="7377", announced=State.LOGGED_IN,
-    commands=(Command(b"ESEARCH", State.LOGGED_IN, parse, run, Effect.MAY_EXPUNGE),),
+    commands=(Command(b"ESEARCH", State.LOGGED_IN, parse, run, Effect.MAY_EXPUNGE | Effect.MAY_READ_SEQ),),
 )
