@@ -32,6 +32,7 @@ from mailframe.relay.agent import RelayAgent
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.beside.store import store_beside
+from mailframe.stores.urlkeys import MailboxKeys
 from mailframe.tls.client import ClientContexts
 
 
@@ -55,7 +56,8 @@ def build(config: Config, reactor: Any) -> Parts:
     others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
     parts = Parts(
         config, reactor, outside, store, directory, portal, pipeline, spool, runner, tls, development, others,
-        titles(config, store, outside, local, checkers, directory, filters), fresh=context.fresh)
+        titles(config, store, outside, local, checkers, directory, filters), fresh=context.fresh,
+        keys=MailboxKeys(engine, reached))
     locks, turns = MaildropLocks(), Turns(reactor)
     for name, listener in config.listeners.items():
         parts.factories[name] = factory_for(name, listener, parts, locks, turns)

@@ -14,6 +14,7 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.model.client import Client
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.model.refusal import NoSuchMailbox, Refusal
@@ -44,6 +45,7 @@ class Shared(Protocol):
     portal: login.Portal
     tls: object | None
     content: IContent | None
+    keys: IMailboxKeys | None
     mechanisms: Mapping[bytes, Mechanism]
     caches: dict[Any, Any]
 
@@ -119,6 +121,10 @@ class SessionContext:
     def content(self) -> IContent | None:
         account = self._user.account if self._user else None
         return account if IContent.providedBy(account) else self._shared.content
+
+    @property
+    def keys(self) -> IMailboxKeys | None:
+        return self._shared.keys
 
     def capability_line(self) -> bytes:
         """``CAPABILITY IMAP4rev1 ...`` as it is now."""

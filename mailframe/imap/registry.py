@@ -11,6 +11,7 @@ from zope.interface import Interface
 
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.model.mailbox import MailboxInfo, MailboxList, MailboxStatus
 from mailframe.sasl.exchange import Mechanism
 
@@ -68,9 +69,9 @@ class Command(Generic[R]):
     `run` does it: it writes untagged data to `context.out`, raises Refusal (NO) or Bad, and returns the tagged OK.
 
     `name` is in upper case; two words for UID commands (``UID FETCH``), whose cursor has `by_uid` set.
-    `streams(cursor, again)`: given a cursor behind the name, whether the literal announced at the end of what has come so
-    far is a message to be streamed: `run` then starts before it came and reads it from `context.literal`. Asked `again` with
-    what followed such a literal. It may raise BadSyntax.
+    `streams(cursor)`: given a cursor behind the name, whether the literal announced at the end of what has come so far is to
+    be streamed: `run` then starts before it came and reads it from `context.literal`, and so each literal that follows in the
+    same command. It may raise BadSyntax.
     """
 
     name: bytes
@@ -78,7 +79,7 @@ class Command(Generic[R]):
     parse: Callable[[Cursor], R]
     run: Callable[[Context, R], Awaitable[Completion | None]]
     effect: Effect = Effect.MAY_EXPUNGE
-    streams: Callable[[Cursor, bool], bool] | None = None
+    streams: Callable[[Cursor], bool] | None = None
 
 
 class Named(Protocol):
@@ -106,6 +107,9 @@ class Extension:
     status_items: tuple[Named, ...] = ()
     events: tuple[Named, ...] = ()          # of NOTIFY (RFC 5465 section 5)
     search_returns: tuple[ReturnOption, ...] = ()
+    url_data: tuple[Named, ...] = ()        # what URLFETCH may be asked for of a URL (`urlfetching.UrlDatum`)
+    on_select: Callable[[Context, Selected], Iterable[bytes]] | None = None     # more untagged lines of SELECT, when offered
+    append_data: tuple[Named, ...] = ()     # what a message may be made of in APPEND (`appending.AppendData`)
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
     announced: State = State.ANY
     when: Callable[[Context], bool] | None = None
@@ -123,6 +127,9 @@ class Registry:
         self.status_items: dict[bytes, Named] = {}
         self.events: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
+        self.append_data: dict[bytes, Named] = {}
+        self.url_data: dict[bytes, Named] = {}
+        self._on_select = tuple(extension for extension in self.extensions if extension.on_select is not None)
         self.by_number: frozenset[bytes]            # commands about sequence numbers
         self.perhaps_by_number: frozenset[bytes]    # those whose arguments may name some
         self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
@@ -133,6 +140,8 @@ class Registry:
             self.status_items.update((item.name, item) for item in extension.status_items)
             self.events.update((event.name, event) for event in extension.events)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
+            self.append_data.update((data.name, data) for data in extension.append_data)
+            self.url_data.update((data.name, data) for data in extension.url_data)
             if extension.needs:
                 entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.events)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
@@ -161,6 +170,12 @@ class Registry:
                 if extension.capabilities is not None:
                     words += extension.capabilities(context)
         return list(dict.fromkeys(words))
+
+    def select_lines(self, context: Context, selected: Selected) -> Iterable[bytes]:
+        """What extensions add to the answer of SELECT and EXAMINE."""
+        for extension in self._on_select:
+            if extension.on_select is not None and self.offers(extension, context):
+                yield from extension.on_select(context, selected)
 
     def offers(self, extension: Extension, context: Context) -> bool:
         """Whether `extension` works in this session as it is now."""
@@ -260,9 +275,10 @@ class Watcher(Protocol):
 
 
 class Literal(Protocol):
-    """A message on its way in (`Command.streams`)."""
+    """A message on its way in, or a part of one (`Command.streams`)."""
 
     size: int
+    binary: bool                            # ``~{n}``: it may hold a NUL (RFC 3516)
 
     def accept(self) -> None:
         """Let it come: sends the continuation if the client waits for one. Not called, a waiting client is refused by the
@@ -325,6 +341,10 @@ class Context(Protocol):
     @property
     def content(self) -> IContent | None:
         """Where large messages are staged, if the store can do that."""
+
+    @property
+    def keys(self) -> IMailboxKeys | None:
+        """By which URLs are signed, if the server has such (RFC 4467)."""
 
     @property
     def selected_or_none(self) -> Selected | None: ...

@@ -37,7 +37,6 @@ class Session(SessionContext):
         connection.serve = self.serve
         connection.on_lost = self.ended
         self._bad = 0                           # commands in a row that were none
-        self._streaming = b""                   # the command whose literal streams
 
     # -- the loop
 
@@ -110,8 +109,8 @@ class Session(SessionContext):
                 await self._command(data)
             case Continue():
                 self.out.write(CONTINUE)
-            case Stream(prefix, size, _):
-                self.literal = StreamedLiteral(self.connection, size, self.utf8, self._next_literal)
+            case Stream(prefix):
+                self.literal = StreamedLiteral(self.connection, event, self.utf8, self._next_literal)
                 await self._command(prefix)
                 self.literal = None
                 self.connection.framer.abandon()
@@ -231,18 +230,13 @@ class Session(SessionContext):
             return answer
         return b"OK [EXPUNGEISSUED] " + answer[3:] if _PLAIN_OK.match(answer) else answer
 
-    def _streams(self, text: bytes, again: bool) -> bool:
-        """Whether a literal announced at the end of `text` is a message for a command that may run now."""
-        if again:
-            found, name = None, self._streaming
-        else:
-            found = _HEAD.match(text)
-            name = found[2].upper() if found else b""
-        command = self.registry.commands.get(name)
-        if command is None or command.streams is None or self.state not in command.state:
+    def _streams(self, text: bytes) -> bool:
+        """Whether a literal announced at the end of `text` is for a command that may run now and reads it as it comes."""
+        found = _HEAD.match(text)
+        command = self.registry.commands.get(found[2].upper()) if found else None
+        if found is None or command is None or command.streams is None or self.state not in command.state:
             return False
-        self._streaming = name
-        return command.streams(Cursor(text, found.end() if found else 0, utf8=self.utf8), again)
+        return command.streams(Cursor(text, found.end(), utf8=self.utf8))
 
     def _next_literal(self, literal: StreamedLiteral | None) -> None:
         self.literal = literal

@@ -32,6 +32,7 @@ class ImapSettings:
     max_mailbox_depth: int = 20                 # levels of a name: deeper than any tree that people make
     max_contexts: int = 10                      # searches kept up to date in a session: each looks at every change (RFC 5267)
     max_searched_mailboxes: int = 5_000         # by one ESEARCH: more than people have
+    url_submit_users: tuple[str, ...] = ()      # who fetches URLs of "submit+" (RFC 4467): the submission server's own account
     message_limit: int = 0                      # messages of one command (RFC 9738: 1,000 or more; few programs know it). 0: any
     save_limit: int = 100_000                   # messages of one COPY or APPEND: one commit, of a second at most. 0: any
     progress_s: float = 10.0                    # how often a long command says how far it is (RFC 9585: 10 to 15 s). 0: never

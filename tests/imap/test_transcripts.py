@@ -15,6 +15,7 @@ from twisted.trial.unittest import TestCase
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
 from mailframe.stores.sqlite.settings import SqliteSettings
+from mailframe.stores.urlkeys import MailboxKeys
 
 FOLDER = Path(__file__).parents[1] / "transcripts" / "imap"
 CONVERSATIONS = sorted(FOLDER.glob("*.txt"))
@@ -41,9 +42,11 @@ class SqliteConversations(TestCase):
     async def play(self, path: Path, kept: SqliteSettings) -> None:
         clock: Any = reactor
         with TemporaryDirectory() as folder:
-            store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock, settings=kept)
+            engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
+            store = SqliteStore(engine, clock, settings=kept)
+            keys = MailboxKeys(engine, store)
             await store.start()
-            world = World(store, settings(path), clock=clock)
+            world = World(store, settings(path), clock=clock, keys=keys)
             try:
                 await play(path, world)
             finally:
