@@ -1,40 +1,75 @@
-"""What an envelope tells of the day a message was sent is what its header tells; where it could differ, the header is asked."""
+"""SENTSINCE and its kin: the day read from a kept ENVELOPE is the one that reading the header gives."""
 
 from __future__ import annotations
 
+from array import array
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.imap_stub import inbox, run
 
 from mailframe.imap.matching import Octets
-from mailframe.imap.sentdays import UNKNOWN, sent_day
+from mailframe.imap.searching import Searching
+from mailframe.imap.sentdays import UNDATED, UNKNOWN, KeptDays, SentDays, day_in
+from mailframe.mime.attributes import attributes
 from mailframe.mime.envelope import render_envelope
+from mailframe.model.mailbox import MAX_UID, Field, New
+from mailframe.model.query import Sent
+from mailframe.pacing.breath import Breath
 
-pieces = st.sampled_from([
-    b"Mon, ", b"Xyz, ", b"1", b"31", b"30", b"00", b" ", b"  ", b" Feb ", b" feb ", b" Jan ", b" 2024", b" 0000", b"24",
-    b" 10:00:00", b" 25:00:00", b" 10:00", b" +0100", b" -1400", b" +9900", b" GMT", b" (x)", b"\\", b"\"", b"\r\n ", b"\xff",
-    b"2024-01-02", b"\0",
-])
-
-
-def days(date: bytes) -> tuple[int, int | None]:
-    header = b"Subject: x\r\nDate: " + date + b"\r\nDate: Tue, 2 Jan 2024 10:00:00 +0000\r\n\r\n"
-    return sent_day(render_envelope(header)), Octets(header).day
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.one_of(
-    st.lists(pieces, max_size=8).map(b"".join),
-    st.builds(
-        b"%b%d %b %d %02d:%02d:%02d %b%04d".__mod__, st.tuples(
-            st.sampled_from([b"", b"Mon, "]), st.integers(0, 33), st.sampled_from([b"Jan", b"Feb", b"Dec"]), st.integers(0, 9999),
-            st.integers(0, 25), st.integers(0, 61), st.integers(0, 61), st.sampled_from([b"+", b"-"]), st.integers(0, 9999)))))
-def test_the_same_day_or_none(date: bytes) -> None:
-    quick, slow = days(date)
-    assert quick in (UNKNOWN, slow or 0)
+BREATH = Breath(lambda: 0.0, lambda: None)  # type: ignore[arg-type, return-value]
+DATES = (
+    b"Mon, 1 Jan 2024 10:00:00 +0000", b"1 Jan 2024 10:00:00 -0800", b" Mon, 31 Dec 2023 24:00:00 +1400 (x)", b"Mon, 1 Jan 24 1:00",
+    b"Mon, 1 Jan 2024 25:00:00 +0000", b"Mon, 1 Jan 2024 23:59:61 +0000", b"30 Feb 2024 10:00:00 +0000", b"(1 Jan 2020) 2 Jan 2021",
+    b"Mon Jan  1 10:00:00 2024", b"2024-01-01 10:00:00", b"whenever", b"", b'Mon, 1 Jan 2024 10:00:00 "',
+    b"Mon,\r\n 1 Jan 2024 10:00:00 +0000",
+    b"\xff 1 Jan 2024 10:00:00 +0000", b"Mon, 1 Jan 2024 10:00:00 +00001 Feb 2025", b"Mon, 1 Foo 2024 10:00:00 +0000 2 Jan 2023",
+)
 
 
-def test_what_most_programs_write_is_known() -> None:
-    assert days(b"Mon, 1 Jan 2024 23:30:00 -0800") == (738886, 738886)
-    assert days(b"29 Feb 2024 00:00:00 +1400")[0] == 738886 + 59
-    assert days(b"30 Feb 2024 00:00:00 +0000") == (0, None)
-    assert days(b"yesterday")[0] == UNKNOWN == sent_day(b"(NIL NIL") == sent_day(b"")
+def agree(block: bytes) -> None:
+    day = day_in(render_envelope(block))
+    read = Octets(block).day
+    assert day in (UNKNOWN, UNDATED if read is None else read), block
+
+
+@pytest.mark.parametrize("date", DATES)
+def test_known_forms(date: bytes) -> None:
+    agree(b"Date: " + date + b"\r\nSubject: x\r\nDate: 3 Mar 2003 10:00:00 +0000\r\n\r\n")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([
+    b"Mon, ", b"1", b" ", b"Jan", b"jan", b"2024", b"10:00:00", b"24:59:60", b" +0100", b"(", b")", b'"', b"\\", b",", b"\r\n ",
+    b"31 Dec 1999",
+]), max_size=9))
+def test_any_form(pieces: list[bytes]) -> None:
+    agree(b"Date: " + b"".join(pieces) + b"\r\n\r\n")
+
+
+def test_the_usual_form_is_read_without_the_message() -> None:
+    assert day_in(render_envelope(b"Date: Mon, 1 Jan 2024 10:00:00 +0000\r\n\r\n")) == 738_886
+    assert day_in(b"") == UNKNOWN and day_in(render_envelope(b"Subject: x\r\n\r\n")) == UNDATED
+
+
+def test_days_are_learned_once_in_any_order() -> None:
+    mailbox = inbox()
+    octets = [b"Date: %d Jan 2024 10:00:00 +0000\r\n\r\nx" % (number % 28 + 1) for number in range(60)]
+    run(mailbox.append([New(each, attributes=attributes(each)) for each in octets]))
+    kept = SentDays()
+    expected = [uid for uid in range(1, 61) if (uid - 1) % 28 + 1 >= 10]
+    for ranges in ([(30, 40)], [(1, 5), (50, 60)], [(1, MAX_UID)], [(1, MAX_UID)]):
+        found = run(Searching(mailbox, (), Sent(first=738_895), BREATH, days=kept).among(ranges))
+        assert found == [uid for uid in expected if any(low <= uid <= high for low, high in ranges)]
+    known = run(mailbox.rows([(1, 1)], 1, Field.ENVELOPE)).envelopes != [b""]
+    assert len(kept) == (60 if known else 0)
+    assert UNKNOWN not in kept.of(array("I", range(1, 61))) or not known
+
+
+def test_the_mailbox_used_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailframe.imap.sentdays.MESSAGES", 10)
+    kept = KeptDays()
+    for name in "abc":
+        kept.of("ann", name).learn(range(1, 6), [1] * 5)
+    assert [len(kept.of("ann", name)) for name in "cb"] == [5, 5] and len(kept.of("ann", "a")) == 0

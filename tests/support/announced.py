@@ -17,12 +17,16 @@ USER, PASSWORD = "alice@example.org", "correct horse battery"
 _CONFIGURATION = """
 hostname = "mail.example.org"
 domains = ["example.org"]
+
+[storage]
+plugin = "sqlite"
+search_index = true
 """
 _LISTENER = '[listeners.{0}]\nrole = "{0}"\nendpoint = "127.0.0.1:0"\n'
 
 
 def real_server(folder: Path) -> MailServer:
-    """A server with one account, as one would run it for oneself (no development mode), on free ports."""
+    """A server with one account, as one would run it for oneself (no development mode, mail indexed), on free ports."""
     config = folder / "mailframe.toml"
     config.write_text(_CONFIGURATION + "".join(_LISTENER.format(role) for role in ("smtp", "submission", "imap", "pop3")))
     (folder / "mailframe-data").mkdir(mode=0o700)
