@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .commands import anytime, append, copy, expunge, fetch, listing, login, mailboxes, search, select, status, store
 from .extensions import (
+    acl,
     appendlimit,
     binary,
     children,
@@ -14,6 +15,7 @@ from .extensions import (
     idle,
     imap4rev2,
     list_extended,
+    list_myrights,
     list_status,
     literal_plus,
     move,
@@ -87,6 +89,8 @@ EXTENSIONS: tuple[Extension, ...] = (
     savedate.EXTENSION,
     preview.EXTENSION,
     quota.EXTENSION,
+    acl.EXTENSION,
+    list_myrights.EXTENSION,
 )
 
 

@@ -16,11 +16,11 @@ from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox
 from mailframe.model.client import Client
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
-from mailframe.model.refusal import NoSuchMailbox, Refusal
+from mailframe.model.refusal import NoPermission, NoSuchMailbox, Refusal
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 
-from . import login, selecting, writer
+from . import login, permission, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
 from .registry import REV2, Bad, Literal, Registry, Selected, State
@@ -225,11 +225,11 @@ class SessionContext:
         self.connection.logged_in = False
         self.connection.framer.limits = limits_of_strangers(self.settings)
 
-    async def find(self, name: str) -> MailboxInfo:
+    async def find(self, name: str, rights: str = "r") -> MailboxInfo:
         info = await found(self.account, name)
         if info is None:
             raise NoSuchMailbox
-        return info
+        return permission.need(info, rights)
 
     async def open(self, info: MailboxInfo) -> IMailbox:
         return await settled(self.account.open_mailbox(info.id))
@@ -286,7 +286,9 @@ class SessionContext:
         if poll:
             try:
                 await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
-            except NoSuchMailbox:
+                if selected.rights is not None:
+                    await selecting.refresh_rights(selected, self.out)
+            except (NoSuchMailbox, NoPermission):       # of which the second is RFC 4314's section 5.1.1
                 self.unselect()
                 self.bye("The selected mailbox is gone")
                 return

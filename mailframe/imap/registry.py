@@ -173,6 +173,7 @@ class Selected:
     uidnext: int = 1                        # when it was selected
     seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
     told_modseq: int = 0                    # all up to it, expunges too, was told
+    rights: str | None = None               # as last seen; None: the user's own mailbox, and everything
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
 
 
@@ -310,8 +311,9 @@ class Context(Protocol):
     async def breathe(self) -> None:
         """Let the reactor run once: await it every 5 ms or so of own work (I2)."""
 
-    async def find(self, name: str) -> MailboxInfo:
-        """The mailbox of that name. Raises NoSuchMailbox."""
+    async def find(self, name: str, rights: str = "r") -> MailboxInfo:
+        """The mailbox of that name, on which the user has these rights at least (RFC 4314). Raises NoSuchMailbox,
+        NoPermission."""
 
     async def open(self, info: MailboxInfo) -> IMailbox:
         """Raises NoSuchMailbox when it is gone by now."""

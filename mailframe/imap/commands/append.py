@@ -9,11 +9,14 @@ from mailframe.interfaces.store import IMailbox
 from mailframe.model.flags import flag_mask, system_bit
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus, New
 from mailframe.model.refusal import LimitReached, MessageTooBig, NoSuchMailbox, Refusal
+from mailframe.model.rights import has
 from mailframe.pacing.breath import Breath
 from mailframe.staging.intake import MEMORY_OCTETS, Intake
 
 from .. import numset
+from ..copying import Target
 from ..cursor import BadSyntax, Cursor
+from ..permission import settable
 from ..registry import Command, Completion, Context, Effect, Extension, Literal, State
 
 MAX_MESSAGES = 1_000        # in one APPEND
@@ -88,19 +91,21 @@ async def run(context: Context, request: AppendRequest) -> Completion:
     if literal is None:
         raise BadSyntax("The message must be a literal")
     try:
-        info = await context.find(request.name)
+        info = await context.find(request.name, "i")
         mailbox = await context.open(info)
     except NoSuchMailbox:
         raise NoSuchMailbox(imap_code=b"TRYCREATE") from None
-    messages = await _taken(context, mailbox, literal, request.heading)
+    messages = await _taken(context, Target(info, mailbox), literal, request.heading)
     uids = await settled(mailbox.append(messages))
+    if not has(info.rights, "r"):
+        return Completion(b"APPEND completed")          # nothing is told of what it then holds (RFC 4315 section 3)
     status: MailboxStatus = await settled(mailbox.status())
     await _show(context, info)
     code = b"APPENDUID %d %b" % (status.uidvalidity, numset.render_numbers(uids))     # RFC 4315 section 3
     return Completion(b"APPEND completed", code)
 
 
-async def _taken(context: Context, mailbox: IMailbox, literal: Literal | None, heading: Heading) -> list[New]:
+async def _taken(context: Context, target: Target, literal: Literal | None, heading: Heading) -> list[New]:
     """Every message of the command, staged or in memory: all are appended at once or none (RFC 3502 section 5)."""
     messages: list[New] = []
     intakes: list[Intake] = []
@@ -112,7 +117,7 @@ async def _taken(context: Context, mailbox: IMailbox, literal: Literal | None, h
                 raise LimitReached("Too many messages in one APPEND")
             intake = Intake(context.content, max_octets=context.settings.max_message_octets)
             intakes.append(intake)
-            messages.append(await _one(context, mailbox, literal, heading, intake))
+            messages.append(await _one(context, target, literal, heading, intake))
             memory += min(messages[-1].size, MEMORY_OCTETS if context.content is not None else messages[-1].size)
             rest = await literal.rest()
             if heading.utf8:
@@ -129,12 +134,12 @@ async def _taken(context: Context, mailbox: IMailbox, literal: Literal | None, h
     return messages
 
 
-async def _one(context: Context, mailbox: IMailbox, literal: Literal, heading: Heading, intake: Intake) -> New:
+async def _one(context: Context, target: Target, literal: Literal, heading: Heading, intake: Intake) -> New:
     if literal.size > context.settings.max_message_octets:
         raise MessageTooBig
     if not literal.size:
         raise EmptyMessage
-    mask = await _mask(mailbox, heading.flags)
+    mask = await _mask(target.mailbox, settable(target.info.rights, heading.flags))
     date = int(context.clock.seconds()) if heading.date is None else heading.date
     literal.accept()
     while octets := await literal.read():

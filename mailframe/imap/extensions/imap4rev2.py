@@ -7,6 +7,9 @@ what a mailbox was called before RENAME, or before its name was brought into Uni
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.model.mailbox import MailboxList
 
@@ -19,6 +22,8 @@ from ..registry import REV2, Context, Extension, State
 async def list_line(context: Context, name: str, old: str | None = None) -> None:
     """Tell the mailbox's LIST line (RFC 9051 section 7.3.1), and under which name the client knew it."""
     known: MailboxList = await settled(context.account.mailboxes())
+    if not any(info.name == name for info in known.mailboxes) and (info := await found(context.account, name)) is not None:
+        known = replace(known, mailboxes=(*known.mailboxes, info))      # may be selected, though LIST does not show it
     line = Lister(context, Tree(known), ListRequest("", (name,), returns={b"SUBSCRIBED": None}, extended=True)).line(name)
     if line is not None:
         before = b"" if old is None else b' ("OLDNAME" (%b))' % writer.mailbox(old, context.utf8)
