@@ -26,6 +26,7 @@ from .extensions import (
     preview,
     qresync,
     quota,
+    quotaset,
     sasl_ir,
     savedate,
     sort,
@@ -89,6 +90,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     savedate.EXTENSION,
     preview.EXTENSION,
     quota.EXTENSION,
+    quotaset.EXTENSION,
     acl.EXTENSION,
     list_myrights.EXTENSION,
 )

@@ -30,4 +30,5 @@ class ImapSettings:
     max_connections_per_ip: int = 50            # mail programs open 5 or so; offices share an address. Webmail on loopback is free
     max_mailbox_name_octets: int = 1_000        # RFC 9051 leaves it open; longer than any real name
     max_mailbox_depth: int = 20                 # levels of a name: deeper than any tree that people make
+    admins: tuple[str, ...] = ()                # accounts that may set what others may hold (SETQUOTA): nobody, unless named
     recheck_s: float = 60.0                     # how often IDLE asks a store whose hints may be lost
