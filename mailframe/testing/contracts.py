@@ -30,6 +30,7 @@ from .store_flags import FlagsContract
 from .store_gone import GoneContract
 from .store_mailboxes import MailboxesContract
 from .store_messages import MessagesContract
+from .store_metadata import MetadataContract
 from .store_modseqs import ModSeqsContract
 from .store_names import NamesContract
 from .store_octets import OctetsContract
@@ -46,7 +47,7 @@ from .store_uids import UidsContract
 class StoreContract(
     MailboxesContract, NamesContract, RenamesContract, GoneContract, MessagesContract, OctetsContract, FlagsContract,
     ColumnsContract, UidsContract, SessionsContract, ModSeqsContract, CopiesContract, RacesContract, StagedContract,
-    QuotaContract, DeliveriesContract, SearchContract, CrashContract,
+    QuotaContract, DeliveriesContract, SearchContract, CrashContract, MetadataContract,
     OptionalContract,
 ):
     """Everything that `mailframe.interfaces.store` promises. Tests of what a store does not offer are skipped, by name.
