@@ -30,9 +30,8 @@ class ImapSettings:
     max_connections_per_ip: int = 50            # mail programs open 5 or so; offices share an address. Webmail on loopback is free
     max_mailbox_name_octets: int = 1_000        # RFC 9051 leaves it open; longer than any real name
     max_mailbox_depth: int = 20                 # levels of a name: deeper than any tree that people make
-    admins: tuple[str, ...] = ()                # accounts that may set what others may hold (SETQUOTA): nobody, unless named
     recheck_s: float = 60.0                     # how often IDLE asks a store whose hints may be lost
-    admins: tuple[str, ...] = ()                # accounts that may change what all users of the server see (RFC 5464 section 3.3)
+    admins: tuple[str, ...] = ()                # accounts that may set what all users see (SETMETADATA "") or may hold (SETQUOTA)
     contact: str = ""                           # URI of who runs the server, told to mail programs; "": postmaster by mail
     max_metadata_entries: int = 1_000           # named by one GETMETADATA, SETMETADATA or LIST: programs ask for some dozen
     max_filter_depth: int = 10                  # filters in filters (RFC 5466 section 3.1: 3 at least)

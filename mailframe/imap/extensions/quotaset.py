@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IQuota
@@ -62,14 +63,16 @@ async def set_quota(context: Context, request: SetQuotaRequest) -> None:
 
 async def _changed(context: Context, root: bytes, octets: int | None, messages: int | None) -> Quota:
     if root == ROOT:
-        account: IQuota = context.account
+        assert IQuota.providedBy(context.account)
+        account: Any = context.account
         await settled(account.set_quota(octets, messages))
-        return await settled(account.quota())
+        quota: Quota = await settled(account.quota())
+        return quota
     others = quotas_of_others(context)
-    quota = None if others is None else await settled(others.set_account_quota(root_name(root), octets, messages))
-    if quota is None:
+    changed = None if others is None else await settled(others.set_account_quota(root_name(root), octets, messages))
+    if changed is None:
         raise NoSuchRoot
-    return quota
+    return changed
 
 
 EXTENSION = Extension(

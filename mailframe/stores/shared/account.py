@@ -32,7 +32,7 @@ class SharedAccount:
         self._keeper = keeper
         self._settings = settings
         self._naming = Naming(settings.prefix)
-        self._others = others
+        self.others = others
         self._hints = Hints(others.open_account, keeper.listeners)
         self._listeners = Listeners()
 
@@ -45,7 +45,7 @@ class SharedAccount:
     async def mailboxes(self) -> MailboxList:
         """See IAccount, IAcl."""
         listing: MailboxList = await settled(self.inner.mailboxes())
-        others = await self._others.visible()
+        others = await self.others.visible()
         if not others:
             return listing
         own = {info.name for info in listing.mailboxes}
@@ -54,23 +54,23 @@ class SharedAccount:
     async def find_mailbox(self, name: str) -> MailboxInfo | None:
         """See IMailboxFinder, IAcl."""
         info = await found(self.inner, name)
-        return await self._others.find(name) if info is None and self._naming.foreign(name) else info
+        return await self.others.find(name) if info is None and self._naming.foreign(name) else info
 
     async def create(self, mailbox: NewMailbox) -> MailboxInfo:
         """See IAccount. It inherits the list of the nearest parent (RFC 4314 section 4)."""
         if self._naming.foreign(mailbox.name):
-            return await self._others.create(mailbox)
+            return await self.others.create(mailbox)
         made: MailboxInfo = await settled(self.inner.create(mailbox))
         if await self._keeper.shares(self._name):
             parent = await nearest(self.inner, mailbox.name)
             if parent is not None:
-                await self._others.inherit(self._name, self.inner, made, parent)
+                await self.others.inherit(self._name, self.inner, made, parent)
         return made
 
     async def delete(self, mailbox_id: str) -> None:
         """See IAccount. Nobody's grant outlives the mailbox."""
         if place_of(mailbox_id) is not None:
-            await self._others.delete(mailbox_id)
+            await self.others.delete(mailbox_id)
             return
         await settled(self.inner.delete(mailbox_id))
         await self._keeper.forget(Place(self._name, mailbox_id))
@@ -78,7 +78,7 @@ class SharedAccount:
     async def rename(self, moves: Sequence[tuple[str, str]]) -> None:
         """See IAccount. Grants stay with the mailbox."""
         if all(place_of(mailbox_id) is not None for mailbox_id, _ in moves):
-            await self._others.rename(moves)
+            await self.others.rename(moves)
             return
         if any(place_of(mailbox_id) is not None or self._naming.foreign(name) for mailbox_id, name in moves):
             raise Forbidden("A mailbox stays with its owner")
@@ -94,7 +94,7 @@ class SharedAccount:
         if place is None:
             own: IMailbox = await settled(self.inner.open_mailbox(mailbox_id))
             return own
-        mailbox = await self._others.open(mailbox_id)
+        mailbox = await self.others.open(mailbox_id)
         await self._hints.visit(place)
         return mailbox
 
@@ -140,5 +140,5 @@ class SharedAccount:
         if place_of(mailbox_id) is None:
             place = Place(self._name, mailbox_id)
             return self._name, place, await uidvalidity(self.inner, mailbox_id)
-        grant, _ = await self._others.reach(mailbox_id, "a")
+        grant, _ = await self.others.reach(mailbox_id, "a")
         return grant.place.owner, grant.place, grant.uidvalidity

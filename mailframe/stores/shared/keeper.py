@@ -16,7 +16,7 @@ from mailframe.sqlite.engine import Engine
 from mailframe.sqlite.rows import Row, fetch
 
 from .names import Place, id_of
-from .schema import MIGRATIONS
+from .schema import COMPONENT, MIGRATIONS
 
 _WHO = "identifier IN (?, ?, ?, ?, ?, ?)"
 _ONE = "store = ? AND account = ? AND mailbox = ?"
@@ -41,7 +41,7 @@ class Keeper:
         self.seen: dict[Place, int] = {}            # UIDVALIDITY of shared mailboxes; ids are never used again
         self._name = name
         self._max_entries = max_entries
-        engine.register("acl", MIGRATIONS)
+        engine.register(COMPONENT, MIGRATIONS)
 
     # -- questions
 

@@ -1,6 +1,10 @@
-"""The table of grants, on the server's own engine."""
+"""The table of grants, on the server's own engine, and what must be true of its rows."""
 
 from __future__ import annotations
+
+from mailframe.sqlite.checking import Check
+
+COMPONENT = "acl"
 
 #: Steps are only ever added at the end.
 MIGRATIONS = (
@@ -12,4 +16,11 @@ MIGRATIONS = (
         uidvalidity INTEGER NOT NULL, rights TEXT NOT NULL, PRIMARY KEY (store, account, mailbox, identifier)) WITHOUT ROWID;
     CREATE INDEX acl_identifier ON acl (store, identifier);
     """,
+)
+
+CHECKS: tuple[Check, ...] = (
+    Check("""SELECT store, account, mailbox, identifier, rights FROM acl
+             WHERE rights = '' OR rights GLOB '*[^lrswipkxtea]*' OR identifier IN ('', '-')""",
+          "sharing: {identifier!r} has {rights!r} on a mailbox of {account}, which are no rights", "take them away",
+          """DELETE FROM acl WHERE store = :store AND account = :account AND mailbox = :mailbox AND identifier = :identifier"""),
 )

@@ -8,6 +8,7 @@ from typing import Any
 from zope.interface import implementer
 
 from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.metadata import IMetadata
 from mailframe.interfaces.sharing import IAccountQuotas
 from mailframe.interfaces.store import IAccount, IAccountFinder, IMailStore, IQuota
 from mailframe.model.mailbox import NewMailbox, Quota
@@ -15,6 +16,7 @@ from mailframe.sqlite.engine import Engine
 from mailframe.stores.beside.shell import promised, shell
 
 from .account import SharedAccount
+from .annotated import AnnotatedAccount
 from .keeper import Keeper
 from .names import Naming
 from .others import Others
@@ -56,7 +58,8 @@ class SharedStore:
         inner = await opened(name)
         others = Others(self._keeper, Naming(self._settings.prefix), name, opened)
         finds = IAccountFinder.providedBy(self.inner) and IQuota.providedBy(inner)
-        bases = (QuotasOfOthers, SharedAccount) if finds else (SharedAccount,)
+        bases = tuple(base for base, wanted in (
+            (QuotasOfOthers, finds), (AnnotatedAccount, IMetadata.providedBy(inner)), (SharedAccount, True)) if wanted)
         account: Any = shell(bases, inner)(inner, name, self._keeper, self._settings, others)
         if finds:
             account.finder, account.opened = self.inner, opened
