@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.sharing import INamespaces, IRestricted, Namespaces
+from mailframe.interfaces.sharing import INamespaces, IRestricted
 from mailframe.interfaces.store import IAccount, IMailbox
 from mailframe.model.flags import FIRST_KEYWORD_BIT, system_bit
 from mailframe.model.mailbox import MailboxInfo
+from mailframe.model.namespaces import Namespaces
 from mailframe.model.refusal import NoPermission, NoSuchMailbox
 from mailframe.model.rights import flags_by, has
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from zope.interface import Interface
 
 from mailframe.model.mailbox import Quota
+from mailframe.model.namespaces import Namespaces
 from mailframe.model.rights import RightsChange
 
 from .store import IMailbox
@@ -33,15 +33,6 @@ class IAcl(Interface):
 
     async def grantable(mailbox_id: str, identifier: str) -> tuple[str, Sequence[str]]:
         """(rights that `identifier` always has, sets of rights that it can be given together). Raises as `acl` does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Namespaces:
-    """Prefixes of the three kinds of names (RFC 2342 section 5), each with the separator at its end, or ""."""
-
-    personal: Sequence[str] = ("",)
-    others: Sequence[str] = ()
-    shared: Sequence[str] = ()
 
 
 class INamespaces(Interface):

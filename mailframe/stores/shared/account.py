@@ -9,9 +9,10 @@ from zope.interface import implementer
 
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.sharing import IAcl, INamespaces, Namespaces
+from mailframe.interfaces.sharing import IAcl, INamespaces
 from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder
 from mailframe.model.mailbox import Listeners, MailboxInfo, MailboxList, NewMailbox
+from mailframe.model.namespaces import Namespaces
 from mailframe.model.refusal import Forbidden, NoPermission
 from mailframe.model.rights import ANYONE, AUTHENTICATED, EVERY, NEGATIVE, RightsChange
 
