@@ -40,6 +40,7 @@ from .store_races import RacesContract
 from .store_renames import RenamesContract
 from .store_search import SearchContract
 from .store_sessions import SessionsContract
+from .store_sharing import SharingContract
 from .store_staged import StagedContract
 from .store_uids import UidsContract
 
@@ -48,6 +49,7 @@ class StoreContract(
     MailboxesContract, NamesContract, RenamesContract, GoneContract, MessagesContract, OctetsContract, FlagsContract,
     ColumnsContract, UidsContract, SessionsContract, ModSeqsContract, CopiesContract, RacesContract, StagedContract,
     QuotaContract, DeliveriesContract, SearchContract, CrashContract, MetadataContract,
+    SharingContract,
     OptionalContract,
 ):
     """Everything that `mailframe.interfaces.store` promises. Tests of what a store does not offer are skipped, by name.

@@ -72,7 +72,7 @@ class Shared:
         await self.alice.set_acl(self.base.id, "bob", RightsChange("", EVERY))
         await self.alice.set_acl(self.team.id, "dave", RightsChange("", "l"))
         self.mailbox = await self.alice.open_mailbox(self.team.id)
-        await self.mailbox.append([New(MESSAGE, date=NOW, size=len(MESSAGE)), New(MESSAGE, flags=DELETED, date=NOW, size=len(MESSAGE))])
+        await self.mailbox.append([New(MESSAGE, flags=flags, date=NOW, size=len(MESSAGE)) for flags in (0, DELETED)])
         self.bob = await self.world.login("bob")
         await self.bob.command("c APPEND INBOX {3+}\r\nx\r\n")
 
@@ -85,8 +85,8 @@ class Shared:
 
     async def truth(self) -> object:
         """All that a command of bob's might have changed in alice's account."""
-        listing = await self.alice.mailboxes()
-        lists = [(info.name, tuple((await self.alice.acl(info.id)).items())) for info in listing.mailboxes if info.id != self.base.id]
+        infos = [info for info in (await self.alice.mailboxes()).mailboxes if info.id != self.base.id]
+        lists = [(info.name, tuple((await self.alice.acl(info.id)).items())) for info in infos]
         try:
             rows, words = await self.mailbox.rows([(1, MAX_UID)], 100, Field.FLAGS), await self.mailbox.keywords(())
         except NoSuchMailbox:

@@ -92,14 +92,20 @@ class Keeper:
     async def inherit(self, place: Place, uidvalidity: int, entries: Iterable[tuple[str, str]]) -> None:
         """The list of a mailbox that is new."""
         rows = [(*self._key(place), identifier, uidvalidity, rights) for identifier, rights in entries]
-        if rows:
-            await self.engine.submit(lambda con: con.executemany("INSERT OR REPLACE INTO acl VALUES (?, ?, ?, ?, ?, ?)", rows))
+
+        def job(con: apsw.Connection) -> None:
+            con.execute(f"DELETE FROM acl WHERE {_ONE}", self._key(place))
+            con.executemany("INSERT INTO acl VALUES (?, ?, ?, ?, ?, ?)", rows)
+        await self.engine.submit(job)
+        self.listeners.tell(id_of(place))
 
     async def forget(self, place: Place) -> None:
         """The mailbox is gone."""
         self.seen.pop(place, None)
         if await self.noted(place):
-            await self.engine.submit(lambda con: con.execute(f"DELETE FROM acl WHERE {_ONE}", self._key(place)) and None)
+            def job(con: apsw.Connection) -> None:
+                con.execute(f"DELETE FROM acl WHERE {_ONE}", self._key(place))
+            await self.engine.submit(job)
         self.listeners.tell(id_of(place))
 
     def _key(self, place: Place) -> tuple[str, str, str]:
@@ -109,7 +115,7 @@ class Keeper:
 def _change(
     con: apsw.Connection, key: Sequence[str], uidvalidity: int, identifier: str, change: RightsChange, most: int,
 ) -> None:
-    con.execute(f"DELETE FROM acl WHERE {_ONE} AND uidvalidity != ?", (*key, uidvalidity))
+    con.execute(f"DELETE FROM acl WHERE {_ONE} AND uidvalidity != ?", (*key, uidvalidity))     # all rows of one have the same
     rows = fetch(con, f"SELECT rights FROM acl WHERE {_ONE} AND identifier = ?", (*key, identifier))
     rights = change.apply(rows[0][0] if rows else "")
     if not rights:
