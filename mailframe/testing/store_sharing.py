@@ -37,7 +37,9 @@ class SharingContract(StoreBase):
         self.need(IAcl, ada)
         sharing: IAcl = ada         # type: ignore[assignment]
         info = await found(ada, "shared")
-        return ada, sharing, bob, info or await settled(ada.create(NewMailbox("shared")))
+        if info is None:
+            info = await settled(ada.create(NewMailbox("shared")))
+        return ada, sharing, bob, info
 
     def _foreign(self, bob: IAccount, name: str, owner: str = "ada") -> str:
         spaces: INamespaces = bob   # type: ignore[assignment]

@@ -26,16 +26,25 @@ from mailframe.stores.shared.settings import SharingSettings
 from mailframe.stores.shared.store import store_shared
 from mailframe.stores.sqlite import SqliteStore
 from mailframe.stores.sqlite.settings import SqliteSettings
-from mailframe.testing.contracts import StoreContract
+from mailframe.testing.store_copies import CopiesContract
+from mailframe.testing.store_gone import GoneContract
+from mailframe.testing.store_mailboxes import MailboxesContract
 from mailframe.testing.store_metadata import MetadataContract
+from mailframe.testing.store_optional import OptionalContract
+from mailframe.testing.store_quota import QuotaContract
+from mailframe.testing.store_renames import RenamesContract
+from mailframe.testing.store_sessions import SessionsContract
 from mailframe.testing.store_sharing import SharingContract
 
 CLOCK: Any = reactor
 SHARED = "Other Users/ada/shared"
 
 
-class SharedMemoryTests(StoreContract, TestCase):
-    """All of the contract: whoever shares nothing notices nothing."""
+class SharedMemoryTests(
+    SharingContract, MailboxesContract, RenamesContract, GoneContract, SessionsContract, CopiesContract, QuotaContract,
+    OptionalContract, TestCase,
+):
+    """With what of the contract goes through the account: whoever shares nothing notices nothing."""
 
     def make_store(self) -> IMailStore:
         engine = Engine(Path(self.mktemp()), CLOCK)
