@@ -91,7 +91,7 @@ class Story:
             self.count += 1
             octets = b"Subject: token-%d-\r\n\r\ntoken-%d-\r\n" % (self.count, self.count)
             mailbox = await self.alice.open_mailbox(info.id)
-            await mailbox.append([New(octets, date=NOW, size=len(octets))])
+            await mailbox.append([New(octets, flags=DELETED * (self.count % 2), date=NOW, size=len(octets))])
 
     async def truth(self) -> Truth:
         found: Truth = {}
@@ -108,10 +108,10 @@ class Story:
         name = BOXES[box % len(BOXES)]
         if kind % 7 == 0:
             who, sign = random.choice(WHO), random.choice(("", "+", "+", "-"))
-            many = 0.2 if who.startswith("-") or sign == "-" else 0.8
+            many = 0.2 if who.startswith("-") or sign == "-" else 0.6
             letters = "".join(letter for letter in LETTERS if random.random() < many)
             await self.owner.command(f'c SETACL {name} {who} "{sign}{letters}"')
-        elif kind % 31 == 1:
+        elif kind % 11 == 1:
             await self.deliver(name)
         else:
             pattern = COMMANDS[kind % len(COMMANDS)]
