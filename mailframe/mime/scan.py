@@ -61,6 +61,8 @@ class Scanner:
         self._base = -1
         self._at = 0
         self._final = False
+        self._empty = -2                            # the line end before an empty line that was found last,
+        self._sought = -1                           # and before which octet of the message there is no other
         self._counted = 0                           # up to which octet of the message line ends were counted,
         self._passed = 0                            # and how many there were
         self._parts: list[Part] = []
@@ -99,15 +101,13 @@ class Scanner:
     # Searching. Both return whether there is more to do now.
 
     def _header(self) -> bool:
-        buffer, size = self._buffer, len(self._buffer)
-        blank = buffer.find(b"\n\r\n", self._at)
-        bare = buffer.find(b"\n\n", self._at, blank + 1 if blank >= 0 else size)
-        stop = bare if bare >= 0 else blank
+        size = len(self._buffer)
+        stop = self._empty_line()
         if self._delimiters and self._delimiter(stop if stop >= 0 else size):
             return True
         if not self._waiting:
             if stop >= 0:
-                self._enter(stop + (2 if stop == bare else 3))
+                self._enter(self._buffer.index(b"\n", stop + 1) + 1)
                 return True
             if self._final:
                 self._enter(size)
@@ -115,6 +115,21 @@ class Scanner:
             self._at = max(self._at, size - len(self._needle) + 1)
         self._hold_header()
         return False
+
+    def _empty_line(self) -> int:
+        """Where in the buffer the line end before the next empty line is, -1 while there is none. Searched once, however many
+        headers without one are cut short by delimiters."""
+        at = self._base + self._at
+        if self._empty < at:
+            buffer, start = self._buffer, max(self._at, self._sought - self._base)
+            blank = buffer.find(b"\n\r\n", start)
+            bare = buffer.find(b"\n\n", start, blank + 1 if blank >= 0 else len(buffer))
+            stop = bare if bare >= 0 else blank
+            if stop < 0:
+                self._sought = self._base + max(start, len(buffer) - 2)
+                return -1
+            self._empty = self._sought = self._base + stop
+        return self._empty - self._base
 
     def _body(self) -> bool:
         size = len(self._buffer)

@@ -5,28 +5,27 @@ from __future__ import annotations
 import re
 
 _OUTSIDE = re.compile(rb'(?:[^"(]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+', re.DOTALL)
-_INSIDE = re.compile(rb"(?:[^()\\]++|\\.)*+", re.DOTALL)
+_INSIDE = re.compile(rb"[()]|\\.", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
 
 def unescape(octets: bytes) -> bytes:
     """`octets` with each quoted-pair replaced by what it stands for."""
-    return _ESCAPED.sub(rb"\1", octets) if b"\\" in octets else octets
+    return b"".join(_ESCAPED.split(octets)) if b"\\" in octets else octets        # a third of the time of `sub`
 
 
 def comment_end(value: bytes, start: int) -> int:
     """Where the comment that opens at `start` is over, nested ones included; the end of `value` when it never closes."""
-    depth, at, size = 0, start, len(value)
-    while at < size:
-        if value[at] == 0x28:
+    depth = 0
+    for found in _INSIDE.finditer(value, start):
+        octets = found[0]
+        if octets == b"(":
             depth += 1
-        elif value[at] == 0x29:
+        elif octets == b")":
             depth -= 1
             if not depth:
-                return at + 1
-        match = _INSIDE.match(value, at + 1)
-        at = match.end() if match else size
-    return size
+                return found.end()
+    return len(value)
 
 
 def strip_comments(value: bytes) -> bytes:

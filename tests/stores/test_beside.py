@@ -60,7 +60,7 @@ class BesideContract(StoreContract):
     engine: Any
 
     def plain(self) -> Any:
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} lacks plain")
 
     def make_store(self) -> IMailStore:
         self.path = Path(self.mktemp())

@@ -313,7 +313,7 @@ class Reader:
                 self.expect(b" ")
                 found.append(read())
             kind = found[0].lower(), found[1].lower()
-            if kind == (b"message", b"rfc822"):
+            if kind in ((b"message", b"rfc822"), (b"message", b"global")):        # RFC 9051 section 9, media-message
                 for read in (self._envelope, lambda: self._body(extended), lambda: self.number(MAX_63)):
                     self.expect(b" ")
                     found.append(read())

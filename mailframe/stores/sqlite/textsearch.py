@@ -134,7 +134,7 @@ class SearchableMailbox(SqliteMailbox):
             case InHeader(_, text) | InText(text) if "\n" in text:
                 return "2", None            # may lie across the border between head and content
             case InHeader():
-                return _FIELD, None
+                verdict = _FIELD
             case InBody():
                 verdict = _BODY
             case _:

@@ -1,0 +1,52 @@
+"""The fuzzers' inputs, tried without atheris, so that they cannot rot; and atheris itself for some seconds where it is there."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.lying import LYING
+from support.messages import corpus
+
+from fuzz import command, message
+
+TESTS = Path(__file__).parents[1]
+SAID = (
+    b"a NOOP\r\n", b"a FETCH 1 (BODY[] ENVELOPE)\r\n", b"a LOGIN {3+}\r\nbob {6+}\r\nsecret\r\n", b"a SELECT INBOX\r\n",
+    b"a SEARCH OR (TEXT x) NOT SEEN\r\n", b"a STORE 1 +FLAGS (\\Seen)\r\n", b"a IDLE\r\n", b"DONE\r\n", b"a APPEND x {9}\r\n",
+    b"a AUTHENTICATE PLAIN\r\n", b"AGJvYgBzZWNyZXQ=\r\n", b"{", b"}", b"(", b")", b'"', b"\\", b"\0", b"\xff", b"\r\n", b"a ",
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LYING)
+def test_messages(octets: bytes) -> None:
+    message.one_input(octets)
+
+
+@pytest.mark.parametrize("path", corpus(), ids=[path.name for path in corpus()])
+def test_messages_from_the_wild(path: Path) -> None:
+    message.one_input(b"\xff" + path.read_bytes())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 255), st.lists(st.sampled_from(SAID), max_size=8).map(b"".join) | st.binary(max_size=60))
+def test_commands(how: int, octets: bytes) -> None:
+    command.one_input(bytes([how]) + octets)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed (pip install 'mailframe[fuzz]')")
+@pytest.mark.parametrize("fuzzer", ["message", "command"])
+def test_atheris(fuzzer: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    runs = "-max_total_time=600" if request.config.getoption("--long") else "-runs=1000"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent)))}
+    done = subprocess.run(
+        [sys.executable, "-m", "fuzz", fuzzer, str(tmp_path), runs, "-max_len=4096", "-rss_limit_mb=2048"], cwd=tmp_path,
+        env=environment, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr[-4_000:]
