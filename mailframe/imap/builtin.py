@@ -11,13 +11,16 @@ from .extensions import (
     compress,
     condstore,
     enable,
+    filters,
     id,
     idle,
     imap4rev2,
     list_extended,
+    list_metadata,
     list_myrights,
     list_status,
     literal_plus,
+    metadata,
     move,
     multiappend,
     namespace,
@@ -93,6 +96,9 @@ EXTENSIONS: tuple[Extension, ...] = (
     quotaset.EXTENSION,
     acl.EXTENSION,
     list_myrights.EXTENSION,
+    metadata.EXTENSION,
+    list_metadata.EXTENSION,
+    filters.EXTENSION,
 )
 
 

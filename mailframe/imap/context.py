@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -75,6 +75,7 @@ class SessionContext:
         self._hinted = False                    # something changed since `news` was last awaited
         self._listening = False                 # `news` is being awaited
         self._slice = 0.0                       # when this session's turn began
+        self._others: list[tuple[Callable[[], Awaitable[None]], Callable[[], None]]] = []      # see `also_tell`
 
     # -- Context: the session
 
@@ -277,9 +278,21 @@ class SessionContext:
         selected = self._selected
         if selected is not None and mailbox_id == selected.info.id:
             selected.dirty = True
-            if self._listening and not self._hinted:
-                self.clock.callLater(0, self.connection.poke)       # not within the other session's commit
-            self._hinted = True
+            self.wake()
+
+    # -- Context: what others change elsewhere
+
+    def wake(self) -> None:
+        if self._listening and not self._hinted:
+            self.clock.callLater(0, self.connection.poke)       # not within the other session's commit
+        self._hinted = True
+
+    def also_tell(self, teller: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
+        self._others.append((teller, end))
+
+    async def tell_others(self) -> None:
+        for teller, _ in self._others:
+            await teller()
 
     async def sync(self, expunge: bool, *, poll: bool = True) -> None:
         selected = self.selected
@@ -304,6 +317,9 @@ class SessionContext:
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
+        others, self._others = self._others, []
+        for _, end in others:
+            end()
         user, self._user = self._user, None
         if user is not None:
             user.logout()

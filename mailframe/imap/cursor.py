@@ -201,6 +201,12 @@ class Cursor:
     def leave(self) -> None:
         self._depth -= 1
 
+    def nested(self, octets: bytes) -> Cursor:
+        """Over other octets that stand in this place, as deep as this one is."""
+        inner = Cursor(octets, by_uid=self.by_uid, utf8=True)
+        inner._depth = self._depth
+        return inner
+
     def list_of(self, item: Callable[[], T], *, empty: bool = False) -> list[T]:
         """``"(" item *(SP item) ")"``, also ``"()"`` if `empty`."""
         self.expect(b"(")

@@ -54,7 +54,11 @@ class Completion:
 
 
 class Bad(Exception):
-    """Answered BAD though the syntax was right, for example in the wrong state."""
+    """Answered BAD though the syntax was right, for example in the wrong state; `code`: a response code, without brackets."""
+
+    def __init__(self, words: str, code: bytes = b"") -> None:
+        super().__init__(words)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,9 @@ class Extension:
     status_items: tuple[Named, ...] = ()
     search_returns: tuple[ReturnOption, ...] = ()
     list_returns: tuple[Named, ...] = ()    # words of LIST's RETURN
+    metadata_entries: tuple[Named, ...] = ()    # annotations that mean something (RFC 5464)
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
+    on_enable: Callable[[Context], Awaitable[None]] | None = None       # awaited when a client has enabled some of them
     announced: State = State.ANY
     when: Callable[[Context], bool] | None = None
     capabilities: Callable[[Context], Iterable[bytes]] | None = None
@@ -118,6 +124,7 @@ class Registry:
         self.status_items: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
         self.list_returns: dict[bytes, Named] = {}
+        self.metadata_entries: dict[bytes, Named] = {}
         self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
         for extension in self.extensions:
             self.commands.update((command.name, command) for command in extension.commands)
@@ -126,8 +133,10 @@ class Registry:
             self.status_items.update((item.name, item) for item in extension.status_items)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
             self.list_returns.update((option.name, option) for option in extension.list_returns)
+            self.metadata_entries.update((entry.name, entry) for entry in extension.metadata_entries)
             if extension.needs:
-                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.list_returns)
+                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.list_returns,
+                           *extension.metadata_entries)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
 
     def with_extensions(self, *more: Extension) -> Registry:
@@ -135,7 +144,7 @@ class Registry:
         return Registry((*self.extensions, *more))
 
     def usable(self, table: Mapping[bytes, Named], context: Context) -> dict[bytes, Named]:
-        """What of `items`, `search_keys`, `status_items` or `list_returns` the session's store can answer; the rest is unknown."""
+        """What of a table like `items`, `search_keys`, `status_items` the session's store can answer; the rest is unknown."""
         lacking = {key for key, needs in self._needs.items() if not all(map(context.provides, needs))}
         return {name: entry for name, entry in table.items() if id(entry) not in lacking}
 
@@ -288,6 +297,16 @@ class Context(Protocol):
 
     def enable(self, *words: bytes) -> list[bytes]:
         """Make these enabled; returns those that were not before."""
+
+    def also_tell(self, teller: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
+        """Until the login ends, await `teller` before each command's answer, and in IDLE: it writes untagged data about what
+        others changed outside the selected mailbox. Then call `end`."""
+
+    def wake(self) -> None:
+        """For listeners: there is something to be told, IDLE need not wait."""
+
+    async def tell_others(self) -> None:
+        """Await what `also_tell` was given. The session does it with each answer, IDLE as it is woken."""
 
     def unselect(self) -> None:
         """Leave the selected mailbox, if any; nothing is expunged."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from mailframe.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailframe.model.query import (
@@ -42,10 +43,15 @@ Key = Callable[["KeyReader"], Query]
 
 @dataclass(frozen=True, slots=True)
 class SearchKey:
-    """A word of SEARCH. `read` takes what follows the word, beginning with the space before its first argument."""
+    """A word of SEARCH. `read` takes what follows the word, beginning with the space before its first argument.
+
+    `prepare` is awaited before keys are read, with the Context, all that is to be read and its charset: it may ask the
+    store for what `read` will need, and `read` finds what it gave in `KeyReader.prepared`, by the word.
+    """
 
     name: bytes
     read: Key
+    prepare: Callable[[Any, Cursor, bytes], Awaitable[object]] | None = None
 
 
 @dataclass(slots=True)
@@ -56,6 +62,7 @@ class KeyReader:
     keys: Mapping[bytes, SearchKey]
     now: float = 0.0            # seconds since the epoch
     count: int = 0              # of the keys so far
+    prepared: Mapping[bytes, object] = field(default_factory=dict)
 
     def text(self) -> str:
         """An astring, decoded and casefolded."""

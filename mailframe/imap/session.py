@@ -126,7 +126,8 @@ class Session(SessionContext):
             return answer
         except (BadSyntax, Bad) as error:
             self._count_bad()
-            return b"BAD " + writer.text(str(error)) + b"\r\n"
+            code = b"[%b] " % error.code if isinstance(error, Bad) and error.code else b""
+            return b"BAD " + code + writer.text(str(error)) + b"\r\n"
         except Refusal as refusal:
             return _no(refusal)
         except (Gone, TimedOut):
@@ -151,7 +152,9 @@ class Session(SessionContext):
         return b"OK " + (b"[%b] " % done.code if done.code else b"") + (done.text or b"Done") + b"\r\n"
 
     async def _tell(self, effect: Effect) -> None:
-        """What happened in the selected mailbox, as far as this command's answer may tell it."""
+        """What happened, in the selected mailbox as far as this command's answer may tell it."""
+        if self._others:
+            await self.tell_others()
         selected = self._selected
         if selected is None:
             return

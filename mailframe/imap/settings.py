@@ -33,5 +33,5 @@ class ImapSettings:
     recheck_s: float = 60.0                     # how often IDLE asks a store whose hints may be lost
     admins: tuple[str, ...] = ()                # accounts that may set what all users see (SETMETADATA "") or may hold (SETQUOTA)
     contact: str = ""                           # URI of who runs the server, told to mail programs; "": postmaster by mail
-    max_metadata_entries: int = 1_000           # named by one GETMETADATA, SETMETADATA or LIST: programs ask for some dozen
+    max_metadata_entries: int = 100             # named by one GETMETADATA, SETMETADATA or LIST: programs ask for a dozen
     max_filter_depth: int = 10                  # filters in filters (RFC 5466 section 3.1: 3 at least)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from zope.interface import Attribute, Interface
@@ -177,6 +177,13 @@ class IMailboxFinder(Interface):
 
     async def find_mailbox(name: str) -> MailboxInfo | None:
         """The mailbox of exactly that name, None if there is none."""
+
+
+class ISpecialUses(Interface):
+    """An account whose mailboxes can be given another special use after they were made (RFC 6154 section 4)."""
+
+    async def set_special_uses(uses: Mapping[str, str | None]) -> None:
+        """By mailbox id, None for no special use; the framework has checked them. All or none, durable. Raises NoSuchMailbox."""
 
 
 class ICopyable(Interface):

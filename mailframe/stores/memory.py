@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IAccountFinder, IDelivers, IIndexedStore, IMailbox, IMailboxFinder, IQuota
+from mailframe.interfaces.store import (
+    IAccount,
+    IAccountFinder,
+    IDelivers,
+    IIndexedStore,
+    IMailbox,
+    IMailboxFinder,
+    IQuota,
+    ISpecialUses,
+)
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, Listeners, MailboxInfo, MailboxList, New, NewMailbox, Quota
 from mailframe.model.refusal import MailboxExists, NoSuchMailbox, NoSuchMessage, OverQuota, Refusal, TryAgainLater
 
@@ -100,7 +110,7 @@ class _Staged:
         self._buffer.clear()
 
 
-@implementer(IAccount, IMailboxFinder, IQuota)
+@implementer(IAccount, IMailboxFinder, IQuota, ISpecialUses)
 class MemoryAccount:
     """The mailboxes of one name."""
 
@@ -147,6 +157,11 @@ class MemoryAccount:
             infos[name] = MailboxInfo(info.id, name, info.special_use)
         self._infos = infos
         self._need_inbox()              # a renamed INBOX leaves an empty one behind (RFC 3501 section 6.3.5)
+        self.listeners.tell("")
+
+    async def set_special_uses(self, uses: Mapping[str, str | None]) -> None:
+        changed = [replace(self._info(mailbox_id), special_use=use) for mailbox_id, use in uses.items()]
+        self._infos.update((info.name, info) for info in changed)
         self.listeners.tell("")
 
     async def set_subscribed(self, name: str, subscribed: bool) -> None:

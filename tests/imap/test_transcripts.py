@@ -8,21 +8,34 @@ from typing import Any
 
 import pytest
 from support.imap_transcripts import play
-from support.imap_world import World, run
+from support.imap_world import NOW, World, run
+from support.inline_engine import InlineEngine
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
+from mailframe.imap.settings import ImapSettings
 from mailframe.sqlite.engine import Engine
+from mailframe.stores.annotated.store import store_annotated
+from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite import SqliteStore
 
 FOLDER = Path(__file__).parents[1] / "transcripts" / "imap"
 CONVERSATIONS = sorted(FOLDER.glob("*.txt"))
+ANNOTATED = sorted((FOLDER / "annotated").glob("*.txt"))    # what is kept beside the store
+SETTINGS = ImapSettings(admins=("alice",), contact="mailto:postmaster@example.org")
 DURABLE = sorted((FOLDER / "durable").glob("*.txt"))        # what only a store with a memory of its own can answer
 
 
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
 def test_conversation_over_the_memory_store(path: Path) -> None:
     run(lambda world: play(path, world))
+
+
+@pytest.mark.parametrize("path", [*ANNOTATED, *CONVERSATIONS], ids=lambda path: path.stem)
+def test_conversation_with_annotations_beside_the_store(path: Path) -> None:
+    """The others as well: that annotations are there changes nothing for them."""
+    store = store_annotated(MemoryStore(lambda: NOW), InlineEngine(), name="test")
+    run(lambda world: play(path, world), World(store, SETTINGS if path in ANNOTATED else None))
 
 
 class SqliteConversations(TestCase):
@@ -32,11 +45,12 @@ class SqliteConversations(TestCase):
 
     async def test_conversations(self) -> None:
         clock: Any = reactor
-        for path in (*CONVERSATIONS, *DURABLE):
+        for path in (*CONVERSATIONS, *DURABLE, *ANNOTATED):
             with TemporaryDirectory() as folder:
-                store = SqliteStore(Engine(Path(folder) / "mail.sqlite", clock, name="test"), clock)
+                engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
+                store = store_annotated(SqliteStore(engine, clock), engine, name="test")
                 await store.start()
-                world = World(store, clock=clock)
+                world = World(store, SETTINGS if path in ANNOTATED else None, clock=clock)
                 try:
                     await play(path, world)
                 finally:

@@ -48,7 +48,7 @@ class KeeperTests(TestCase):
         return await self.store.open_account("ada", FRESH_ACCOUNT)
 
     async def _rows(self) -> list[int]:
-        return [(await self.engine.query(f"SELECT count(*) FROM metadata_{table}"))[0][0] for table in ("mailbox", "entry")]
+        return [(await self.engine.query(f"SELECT count(*) FROM metadata_{table}"))[0][0] for table in ("place", "entry")]
 
     async def test_a_mailbox_that_is_given_an_old_id_again_inherits_nothing(self) -> None:
         """A store that forgets: after a restart another mailbox has the id."""
@@ -126,7 +126,7 @@ class KeeperTests(TestCase):
 
         def spoil(con: Any) -> list[str]:
             sound = [str(each) for each in found(con, CHECKS)]
-            con.execute("INSERT INTO metadata_entry (mailbox, actor, name, value) VALUES (99, '', '/shared/a', x'00')")
+            con.execute("INSERT INTO metadata_entry (at, actor, name, value) VALUES (99, '', '/shared/a', x'00')")
             con.execute("UPDATE metadata_entry SET name = '/shared/NOT' WHERE name = '/private/comment'")
             names = [each.words for each in found(con, CHECKS)]
             mended(con, CHECKS)

@@ -198,6 +198,17 @@ class Reader:
         if code == b"MAILBOXID":
             self.expect(b" ")
             return self.match(_OBJECT_ID, "objectid")[1]
+        if code == b"METADATA":
+            self.expect(b" ")
+            what = self.match(_ATOM, "LONGENTRIES, MAXSIZE, TOOMANY or NOPRIVATE").group()
+            if what in (b"TOOMANY", b"NOPRIVATE"):
+                return what, None
+            assert what in (b"LONGENTRIES", b"MAXSIZE"), what
+            self.expect(b" ")
+            return what, self.number()
+        if code == b"UNDEFINED-FILTER":
+            self.expect(b" ")
+            return self.match(_ATOM, "filter-name").group()
         if code == b"MODIFIED":
             self.expect(b" ")
             return self.uid_set()
@@ -532,6 +543,36 @@ def _quota(reader: Reader) -> tuple[bytes, dict[bytes, tuple[int, int]]]:
     return root, found
 
 
+_ENTRY = re.compile(rb"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\xff]+)+", re.IGNORECASE)
+
+
+def _metadata(reader: Reader) -> tuple[bytes, dict[bytes, bytes | None] | list[bytes]]:
+    """(mailbox, values by entry), or of a response without values (RFC 5464 section 4.4.2) the entries alone."""
+    reader.expect(b" ")
+    name = reader.astring()
+    values: dict[bytes, bytes | None] = {}
+    reader.expect(b" ")
+
+    def entry() -> bytes:
+        found = reader.astring()
+        assert _ENTRY.fullmatch(found), f"no entry name: {found!r}"
+        assert found not in values, f"{found!r} twice"
+        return found
+
+    def entry_value() -> None:
+        found = entry()
+        reader.expect(b" ")
+        values[found] = reader.literal8()
+
+    if reader.octets[reader.at:reader.at + 1] == b"(":
+        reader.list_of(entry_value, 1)
+        return name, values
+    values[entry()] = None
+    while reader.take(b" "):
+        values[entry()] = None
+    return name, list(values)
+
+
 def _quota_root(reader: Reader) -> tuple[bytes, list[bytes]]:
     reader.expect(b" ")
     name, roots = reader.astring(), []
@@ -585,7 +626,7 @@ _DATA: dict[bytes, Callable[[Reader], Any]] = {
     b"CAPABILITY": _capability, b"FLAGS": _flags, b"LIST": _list, b"LSUB": _list, b"STATUS": _status, b"SEARCH": _numbers,
     b"SORT": _numbers, b"ESEARCH": _esearch, b"THREAD": _thread, b"NAMESPACE": _namespace, b"ID": _id, b"VANISHED": _vanished,
     b"ENABLED": _enabled, b"QUOTA": _quota, b"QUOTAROOT": _quota_root,
-    b"ACL": _acl, b"LISTRIGHTS": _list_rights, b"MYRIGHTS": _my_rights,
+    b"ACL": _acl, b"LISTRIGHTS": _list_rights, b"MYRIGHTS": _my_rights, b"METADATA": _metadata,
 }
 
 

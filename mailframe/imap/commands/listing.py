@@ -130,6 +130,8 @@ async def run_list(context: Context, request: ListRequest) -> None:
             if line is not None:
                 context.out.untagged(line)
                 await _write_more(context, lister.tree.mailboxes.get(name), tellers)
+                if context.out.full:
+                    await context.drained()
         if not count % _BREATHE_NAMES:
             await context.breathe()
             await context.drained()

@@ -9,22 +9,18 @@ from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IObjectIds
 from mailframe.model.mailbox import INBOX, SEPARATOR, MailboxInfo, MailboxList, NewMailbox
-from mailframe.model.refusal import Forbidden, MailboxExists, NoSuchMailbox, Refusal
+from mailframe.model.refusal import Forbidden, MailboxExists, NoSuchMailbox
 
 from .. import names
+from ..annotations import take_along
 from ..cursor import BadSyntax, Cursor
 from ..extensions.imap4rev2 import list_line
 from ..extensions.objectid import mailbox_id
+from ..extensions.special_use import one_use
 from ..moving import move_all
 from ..permission import is_others, known, need
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from .select import parse_mailbox
-
-SPECIAL_USES = {use.upper(): use for use in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")}
-
-
-class UnknownUse(Refusal):
-    public, imap_code = "That special use is not supported", b"USEATTR"         # RFC 6154 section 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +49,11 @@ async def create(context: Context, request: CreateRequest) -> Completion | None:
     """With its missing parents; a trailing separator only says that children will come (RFC 3501 section 6.3.3)."""
     name = request.name.removesuffix(SEPARATOR)
     check(context, name)
-    uses = [SPECIAL_USES.get(use.decode("ascii").upper()) for use in request.uses]
-    if None in uses or len(uses) > 1:
-        raise UnknownUse
+    use = one_use(list(request.uses))
     if await known(context.account, name) is not None:
         raise MailboxExists
     await make_parents(context, name)
-    info: MailboxInfo = await settled(context.account.create(NewMailbox(name, uses[0] if uses else None)))
+    info: MailboxInfo = await settled(context.account.create(NewMailbox(name, use)))
     return Completion(b"CREATE completed", mailbox_id(info.id)) if context.provides(IObjectIds) else None
 
 
@@ -109,6 +103,7 @@ async def rename(context: Context, request: RenameRequest) -> None:
     if old == INBOX:
         await make_parents(context, new)
         made = await settled(context.account.create(NewMailbox(new)))
+        await take_along(context, by_name[INBOX], made)
         await move_all(context, by_name[INBOX], made)
         return
     moving = names.below(old, every) + ([by_name[old]] if old in by_name else [])

@@ -109,15 +109,24 @@ def _returned(context: Context, found: array[int], asked: Options | None) -> arr
     return returning.worth_saving(found, asked, context.registry.search_returns)
 
 
+def known_keys(context: Context) -> dict[bytes, SearchKey]:
+    usable = context.registry.usable(context.registry.search_keys, context)
+    return {name: word for name, word in usable.items() if isinstance(word, SearchKey)}
+
+
+async def key_reader(context: Context, charset: bytes, keys: Cursor) -> KeyReader:
+    """For the rest of a command, with all that the words of SEARCH ask for beforehand."""
+    known = known_keys(context)
+    prepared = {name: await word.prepare(context, keys, charset) for name, word in known.items() if word.prepare is not None}
+    return KeyReader(keys, known, context.clock.seconds(), prepared=prepared)
+
+
 async def find(context: Context, charset: bytes, keys: Cursor) -> tuple[array[int], bool]:
     """The UIDs that match, ascending, of the messages that the client knows; whether MODSEQ was among the keys."""
+    query = program(await key_reader(context, charset, keys))
+    keys.end()
     if charset not in CHARSETS:
         raise BadCharset
-    usable = context.registry.usable(context.registry.search_keys, context)
-    known = {name: word for name, word in usable.items() if isinstance(word, SearchKey)}
-    reader = KeyReader(keys, known, context.clock.seconds())
-    query = program(reader)
-    keys.end()
     conditionally = any(isinstance(leaf, Numbers) and isinstance(leaf.given, Since) for leaf in leaves(query))
     if conditionally:
         turn_on(context)

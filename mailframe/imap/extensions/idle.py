@@ -16,6 +16,7 @@ async def idle(context: Context, _: None) -> Completion:
             await context.sync(True)
             if context.selected_or_none is None:        # deleted; BYE was said
                 return Completion(b"IDLE ended")
+        await context.tell_others()
         line = await context.news()
     if line.upper() != b"DONE":
         raise BadSyntax("DONE expected")

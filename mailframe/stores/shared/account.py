@@ -10,7 +10,7 @@ from zope.interface import implementer
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.sharing import IAcl, INamespaces
-from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder
+from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder, ISpecialUses
 from mailframe.model.mailbox import Listeners, MailboxInfo, MailboxList, NewMailbox
 from mailframe.model.namespaces import Namespaces
 from mailframe.model.refusal import Forbidden, NoPermission
@@ -143,3 +143,14 @@ class SharedAccount:
             return self._name, place, await uidvalidity(self.inner, mailbox_id)
         grant, _ = await self.others.reach(mailbox_id, "a")
         return grant.place.owner, grant.place, grant.uidvalidity
+
+
+@implementer(ISpecialUses)
+class SpecialUsesOfOwn(SharedAccount):
+    """Over an account whose special uses can be changed."""
+
+    async def set_special_uses(self, uses: Mapping[str, str | None]) -> None:
+        """See ISpecialUses. Those of others' mailboxes are given by their owners."""
+        if any(place_of(mailbox_id) is not None for mailbox_id in uses):
+            raise NoPermission("Special uses are given by the owner")
+        await settled(self.inner.set_special_uses(uses))

@@ -19,7 +19,7 @@ from .names import Place, id_of
 from .schema import COMPONENT, MIGRATIONS
 
 _WHO = "identifier IN (?, ?, ?, ?, ?, ?)"
-_ONE = "store = ? AND account = ? AND mailbox = ?"
+_ONE = "store = ? AND owner = ? AND place = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,20 @@ class Keeper:
     async def shared_with(self, user: str) -> list[Grant]:
         """Of all other accounts' mailboxes those on which `user` has any right."""
         rows = await self.engine.query(
-            "SELECT account, mailbox, uidvalidity, identifier, rights FROM acl INDEXED BY acl_identifier "
-            f"WHERE store = ? AND {_WHO} ORDER BY account, mailbox", (self._name, *_meant(user)))
+            "SELECT owner, place, uidvalidity, identifier, rights FROM acl INDEXED BY acl_identifier "
+            f"WHERE store = ? AND {_WHO} ORDER BY owner, place", (self._name, *_meant(user)))
         return [grant for grant in _grants(rows, user) if grant.place.owner != user]
 
     async def shared_by(self, owner: str, user: str) -> list[Grant]:
         """Of `owner`'s alone."""
         rows = await self.engine.query(
-            f"SELECT account, mailbox, uidvalidity, identifier, rights FROM acl WHERE store = ? AND account = ? AND {_WHO} "
-            "ORDER BY mailbox", (self._name, owner, *_meant(user)))
+            f"SELECT owner, place, uidvalidity, identifier, rights FROM acl WHERE store = ? AND owner = ? AND {_WHO} "
+            "ORDER BY place", (self._name, owner, *_meant(user)))
         return list(_grants(rows, user))
 
     async def grant(self, place: Place, user: str) -> Grant | None:
         rows = await self.engine.query(
-            f"SELECT account, mailbox, uidvalidity, identifier, rights FROM acl WHERE {_ONE} AND {_WHO}",
+            f"SELECT owner, place, uidvalidity, identifier, rights FROM acl WHERE {_ONE} AND {_WHO}",
             (*self._key(place), *_meant(user)))
         return next(_grants(rows, user), None)
 
@@ -75,7 +75,7 @@ class Keeper:
     async def shares(self, owner: str) -> bool:
         """Whether anything of `owner`'s is shared."""
         return bool(await self.engine.query(
-            "SELECT 1 FROM acl WHERE store = ? AND account = ? LIMIT 1", (self._name, owner)))
+            "SELECT 1 FROM acl WHERE store = ? AND owner = ? LIMIT 1", (self._name, owner)))
 
     async def noted(self, place: Place) -> bool:
         """Whether anybody is in this mailbox's list."""

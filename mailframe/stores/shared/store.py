@@ -10,12 +10,12 @@ from zope.interface import implementer
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.metadata import IMetadata
 from mailframe.interfaces.sharing import IAccountQuotas
-from mailframe.interfaces.store import IAccount, IAccountFinder, IMailStore, IQuota
+from mailframe.interfaces.store import IAccount, IAccountFinder, IMailStore, IQuota, ISpecialUses
 from mailframe.model.mailbox import NewMailbox, Quota
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.beside.shell import promised, shell
 
-from .account import SharedAccount
+from .account import SharedAccount, SpecialUsesOfOwn
 from .annotated import AnnotatedAccount
 from .keeper import Keeper
 from .names import Naming
@@ -59,7 +59,8 @@ class SharedStore:
         others = Others(self._keeper, Naming(self._settings.prefix), name, opened)
         finds = IAccountFinder.providedBy(self.inner) and IQuota.providedBy(inner)
         bases = tuple(base for base, wanted in (
-            (QuotasOfOthers, finds), (AnnotatedAccount, IMetadata.providedBy(inner)), (SharedAccount, True)) if wanted)
+            (QuotasOfOthers, finds), (AnnotatedAccount, IMetadata.providedBy(inner)),
+            (SpecialUsesOfOwn, ISpecialUses.providedBy(inner)), (SharedAccount, True)) if wanted)
         account: Any = shell(bases, inner)(inner, name, self._keeper, self._settings, others)
         if finds:
             account.finder, account.opened = self.inner, opened
