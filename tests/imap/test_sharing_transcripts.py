@@ -30,7 +30,7 @@ def settings_for(path: Path) -> ImapSettings:
 
 @pytest.mark.parametrize("path", [*SHARING, *OTHERS], ids=lambda path: path.stem)
 def test_conversation_over_the_memory_store(path: Path) -> None:
-    run(lambda world: play(path, world), World(sharing(), settings_for(path)))
+    run(lambda world: play(path, world), World(sharing(annotated=path in SHARING), settings_for(path)))
 
 
 @pytest.mark.parametrize("path", [each for each in SHARING if each.stem in ("acl", "tree")], ids=lambda path: path.stem)
@@ -48,7 +48,7 @@ class SqliteConversations(TestCase):
         for path in SHARING:
             with TemporaryDirectory() as folder:
                 engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
-                store = sharing(SqliteStore(engine, clock), engine)
+                store = sharing(SqliteStore(engine, clock), engine, annotated=True)
                 await store.start()
                 world = World(store, settings_for(path), clock=clock)
                 try:

@@ -15,7 +15,7 @@ from mailframe.interfaces.sharing import IAccountQuotas
 from mailframe.interfaces.store import IMailStore, ISearchable
 from mailframe.model.mailbox import FRESH_ACCOUNT, MAX_UID, New, NewMailbox, Quota
 from mailframe.model.query import InText
-from mailframe.model.refusal import Forbidden, LimitReached, NoPermission, NoSuchMailbox, OverQuota
+from mailframe.model.refusal import Forbidden, LimitReached, NoPermission, NoSuchMailbox, OverQuota, TryAgainLater
 from mailframe.model.rights import EVERY, RightsChange, effective, identities, parse, told
 from mailframe.sqlite.checking import found, mended
 from mailframe.sqlite.engine import Engine
@@ -163,6 +163,26 @@ class KeeperTests(TestCase):
         self.assertEqual(jobs, self.engine.jobs)
         plans = [row[3] for sql in set(asked) for row in await query("EXPLAIN QUERY PLAN " + sql, ("x",) * sql.count("?"))]
         self.assertTrue(all("USING" in plan and plan.startswith("SEARCH") for plan in plans if "TEMP B-TREE" not in plan), plans)
+
+    async def test_an_owners_trouble_hides_his_mailboxes_alone(self) -> None:
+        """I7: neither a refusal nor a fault of the store costs a guest his own list, or another owner's."""
+        ada, bob = await self._world()
+        await self._shared(ada, "lr")
+        await self._shared(await self.store.open_account("carol", FRESH_ACCOUNT), "lr")
+        opened = self.inner.open_account
+        for trouble in (TryAgainLater(), ZeroDivisionError()):
+            async def open_account(name: str, fresh: Any, trouble: Exception = trouble) -> Any:
+                if name == "ada":
+                    raise trouble
+                return await opened(name, fresh)
+
+            self.inner.open_account = open_account
+            names = {info.name for info in (await bob.mailboxes()).mailboxes}
+            self.assertLessEqual({"INBOX", SHARED.replace("ada", "carol")}, names)
+            self.assertNotIn(SHARED, names)
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+        self.inner.open_account = opened
+        self.assertIn(SHARED, {info.name for info in (await bob.mailboxes()).mailboxes})
 
     async def test_an_own_mailbox_below_the_prefix_is_still_there(self) -> None:
         memory = MemoryStore(lambda: 1)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from mailframe.interfaces.finding import found
@@ -41,6 +42,10 @@ class Others:
                 seen += await self._of(owner, list(group))
             except Refusal as refusal:
                 _log.warn("mailboxes that {owner} shares are not listed: {why}", owner=owner, why=str(refusal))
+            except CancelledError:
+                raise
+            except Exception:
+                _log.failure("mailboxes that {owner} shares are not listed", owner=owner)
         return seen
 
     async def _of(self, owner: str, grants: Iterable[Grant]) -> list[MailboxInfo]:
