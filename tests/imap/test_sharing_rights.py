@@ -3,6 +3,7 @@ has changed. Once through the session, once at the mailbox itself, which asks al
 
 from __future__ import annotations
 
+import re
 from array import array
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,14 @@ from support.imap_world import NOW, Client, World, run
 from support.sharing import sharing
 from zope.interface import providedBy
 
+from mailframe.imap.extensions.objectid import mailbox_id
 from mailframe.interfaces.sharing import IRestricted
 from mailframe.interfaces.store import ICopyable, IMailbox, IMovable
 from mailframe.model.flags import DELETED, FLAGGED, SEEN, FlagChange
 from mailframe.model.mailbox import FRESH_ACCOUNT, MAX_UID, Attributes, Field, New
 from mailframe.model.refusal import NoPermission, NoSuchMailbox, Refusal
 from mailframe.model.rights import EVERY, RightsChange, flags_by, has
+from mailframe.stores.shared.names import Place, id_of
 
 TEAM = '"Other Users/alice/Team"'
 MESSAGE = b"Subject: one\r\n\r\nbody\r\n"
@@ -232,3 +235,11 @@ def test_a_copy_does_not_leave_the_owners_account() -> None:
                 await guarded.move(array("I", [1]), target)
 
     run(conversation, World(sharing()))
+
+
+def test_mailboxes_of_an_owner_with_the_longest_name_have_ids_of_their_own() -> None:
+    """RFC 8474 section 4: two mailboxes never have the same."""
+    told = [mailbox_id(id_of(Place("a" * 255, str(number)))) for number in range(3)]
+    assert len(set(told)) == 3
+    assert all(re.fullmatch(rb"MAILBOXID \([A-Za-z0-9_-]{1,255}\)", each) for each in told)
+    assert mailbox_id("7") == b"MAILBOXID (F7)"
