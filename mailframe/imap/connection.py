@@ -139,6 +139,11 @@ class Connection(Protocol):
         """Whether the session waits for octets."""
         return self._waiter is not None
 
+    @property
+    def held(self) -> bool:
+        """Whether the client has not taken what was sent."""
+        return self._held
+
     async def more(self) -> None:
         """Send what is written, and wait for more octets or a `poke`; may return for nothing. Raises Gone, TimedOut."""
         self.out.flush()

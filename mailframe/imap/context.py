@@ -23,7 +23,8 @@ from mailframe.sasl.exchange import Mechanism
 from . import login, permission, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
-from .registry import REV2, Bad, Literal, Registry, Selected, State
+from .progress import Progress
+from .registry import REV2, UIDONLY, Bad, Literal, Registry, Selected, State
 from .settings import ImapSettings
 from .view import Telling, View
 
@@ -61,6 +62,7 @@ class SessionContext:
         self.literal: Literal | None = None
         self.by_uid = False
         self.tag = b""
+        self.limited = b""
         self._shared = shared
         self.connection = connection
         self.out = connection.out
@@ -76,6 +78,7 @@ class SessionContext:
         self._listening = False                 # `news` is being awaited
         self._slice = 0.0                       # when this session's turn began
         self._others: list[tuple[Callable[[], Awaitable[None]], Callable[[], None]]] = []      # see `also_tell`
+        self._progress: Progress | None = None  # of the running command, when it takes long
 
     # -- Context: the session
 
@@ -98,6 +101,10 @@ class SessionContext:
         return REV2 in self.enabled
 
     @property
+    def uid_only(self) -> bool:
+        return UIDONLY in self.enabled
+
+    @property
     def tls_available(self) -> bool:
         return self._shared.tls is not None and not self.secure
 
@@ -114,9 +121,9 @@ class SessionContext:
         """``CAPABILITY IMAP4rev1 ...`` as it is now."""
         return b" ".join([b"CAPABILITY", *self.registry.capabilities(self)])
 
-    def bye(self, words: str) -> None:
+    def bye(self, words: str, code: bytes = b"") -> None:
         if not self._ending:
-            self.out.untagged(b"BYE " + writer.text(words))
+            self.out.untagged(b"BYE " + (b"[%b] " % code if code else b"") + writer.text(words))
         self._ending = True
 
     def start_tls(self) -> None:
@@ -134,13 +141,14 @@ class SessionContext:
             await self.connection.more()
         return line
 
-    async def news(self) -> bytes | None:
-        late = self.clock.callLater(self.settings.recheck_s, self._wake)      # a hint may be lost on its way from elsewhere
+    async def news(self, within_s: float | None = None) -> bytes | None:
+        recheck_s = self.settings.recheck_s         # a hint may be lost on its way from elsewhere
+        late = self.clock.callLater(recheck_s if within_s is None else min(within_s, recheck_s), self._wake)
         self._listening = True
         try:
             while (line := self.connection.framer.line(_MAX_LINE)) is None:
                 if self._stopping:
-                    self.bye("Server is going down")
+                    self.bye("Server is going down", b"UNAVAILABLE")
                     raise Gone
                 if self._hinted:
                     self._hinted = False
@@ -172,6 +180,18 @@ class SessionContext:
             raise Gone              # nobody wants to know any more
         self._slice = self.clock.seconds()
         self.connection.working()
+
+    def progress(self, done: int, total: int) -> None:
+        if self._progress is None:
+            if not self.settings.progress_s:
+                return
+            self._progress = Progress(self.tag, self.clock, self.settings.progress_s, self._keep_waiting)
+        self._progress.at(done, total)
+
+    def _keep_waiting(self, line: bytes) -> None:
+        if not self.connection.held:            # who does not take answers is not waiting for one
+            self.out.untagged(line)
+            self.out.flush()
 
     # -- Context: the account
 
@@ -258,7 +278,7 @@ class SessionContext:
             self._unsubscribe = self.account.subscribe(self._hint)
         self._selected, status = await selecting.opened(
             mailbox, info, read_only, self.breathe, claims=not (read_only or self.rev2))
-        self._selected.view.watch_modseq = b"CONDSTORE" in self.enabled
+        self._tune(self._selected.view)
         self._selected.dirty = True         # what came between the listing and now
         return status
 
@@ -268,8 +288,13 @@ class SessionContext:
         if b"QRESYNC" in fresh:
             self.enabled.add(b"CONDSTORE")      # RFC 7162 section 3.2.3
         if self._selected is not None:
-            self._selected.view.watch_modseq = b"CONDSTORE" in self.enabled
+            self._tune(self._selected.view)
         return fresh
+
+    def _tune(self, view: View) -> None:
+        """By what is enabled."""
+        view.watch_modseq = b"CONDSTORE" in self.enabled
+        view.uid_only = self.uid_only
 
     def unselect(self) -> None:
         self._selected = None
@@ -301,9 +326,11 @@ class SessionContext:
                 await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
                 if selected.rights is not None:
                     await selecting.refresh_rights(selected, self.out)
-            except (NoSuchMailbox, NoPermission):       # of which the second is RFC 4314's section 5.1.1
+            except (NoSuchMailbox, NoPermission) as why:        # the second by RFC 4314 section 5.1.1
+                gone = isinstance(why, NoSuchMailbox)
                 self.unselect()
-                self.bye("The selected mailbox is gone")
+                self.bye("The selected mailbox is gone" if gone else "The selected mailbox may not be read any more",
+                         b"NONEXISTENT" if gone else b"NOPERM")
                 return
         how = Telling(selected.keywords, self.by_uid, b"CONDSTORE" in self.enabled, b"QRESYNC" in self.enabled)
         await selecting.tell(selected, self.out, self._pause, how, expunge)

@@ -23,6 +23,7 @@ from .numset import render_numbers
 from .paging import Pager
 from .registry import Context
 
+LARGE = 2_000                   # messages whose copying the store may take seconds for
 PAGE = 500                      # messages whose flags and dates are read at once
 MAX_HELD = 128 * 1_048_576      # octets of one COPY in memory, for a store that can neither copy nor stage content
 SYSTEM_MASK = (1 << FIRST_KEYWORD_BIT) - 1
@@ -54,6 +55,8 @@ def try_create(error: NoSuchMailbox) -> Refusal:
 async def copy(context: Context, uids: array[int], target: Target) -> Pairs:
     """`copy_from` the selected mailbox."""
     selected = context.selected
+    if len(uids) >= LARGE:
+        context.progress(0, len(uids))
     return await copy_from(context, Target(selected.info, selected.mailbox), uids, target)
 
 
@@ -95,6 +98,8 @@ class _Emulated:
         pager = Pager(self._mailbox, uid_ranges(uids), PAGE, Field.FLAGS | Field.DATE)
         copied, messages = array("I"), list[New]()
         while (rows := await pager.next()) is not None:
+            if copied:
+                self._context.progress(len(copied), len(uids))
             await self._know_keywords(rows)
             for uid, flags, date in zip(rows.uids, rows.flags, rows.dates):
                 try:

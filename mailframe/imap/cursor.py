@@ -37,6 +37,8 @@ _MONTHS = {name: number for number, name in enumerate(
 class BadSyntax(Exception):
     """The command is not what its grammar wants: answered with BAD and these words (plain ASCII, nothing of the input)."""
 
+    code: bytes = b""           # the answer's response code, without brackets
+
 
 class Cursor:
     """Reads from left to right; each method takes what it names or raises BadSyntax. It never copies the rest.
@@ -113,7 +115,17 @@ class Cursor:
         found = self.match(_QUOTED, "Quoted string")[1]
         if b"\\" in found:
             found = found.replace(b"\\\\", b"\0").replace(b"\\", b"").replace(b"\0", b"\\")
-        return found        # 8-bit octets as they are: RFC 3501 forbids them, and clients send them in passwords and SEARCH
+        return self._text(found)
+
+    def _text(self, octets: bytes) -> bytes:
+        """8-bit octets as they are: RFC 3501 forbids them, and clients send them in passwords and SEARCH. Who has enabled
+        UTF-8 sends nothing else (RFC 9755 section 3)."""
+        if self.utf8 and not octets.isascii():
+            try:
+                octets.decode("utf-8")
+            except UnicodeDecodeError:
+                raise BadSyntax("Not UTF-8") from None
+        return octets
 
     def literal(self) -> bytes:
         """``{n}`` or ``{n+}`` or ``~{n}``, and its octets. A NUL is allowed in the last form only (RFC 3516)."""
@@ -134,7 +146,7 @@ class Cursor:
         if found is None:
             return self.string()
         self.position = found.end()
-        return found.group()
+        return self._text(found.group())
 
     def nstring(self) -> bytes | None:
         if self.data[self.position:self.position + 3].upper() == b"NIL":

@@ -13,10 +13,10 @@ from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAttributeCache
 from mailframe.model.flags import SEEN, FlagChange
 from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows, uid_ranges
-from mailframe.model.refusal import NoSuchMessage, TryAgainLater
+from mailframe.model.refusal import Corrupted, NoSuchMessage
 from mailframe.pacing.breath import Breath
 
-from . import permission, writer
+from . import permission
 from .connection import Gone
 from .fetchplan import Plan, Spans, pages
 from .items.item import Made, Ready, Scene, Span, joined, pieces
@@ -51,47 +51,51 @@ class Fetching:
         self._breath = Breath(context.clock.seconds, context.breathe)
         self._sets_seen = plan.sets_seen and not selected.read_only
         self._made: list[tuple[int, Attributes]] = []
+        self._backwards = False
         self.missing = 0
 
-    async def run(self, spans: Spans) -> None:
-        for heap in pages(spans, self._plan.page):
+    async def run(self, spans: Spans, backwards: bool = False) -> None:
+        """`backwards`: the last message first."""
+        self._backwards = backwards
+        heaps = pages(spans, self._plan.page)
+        for heap in reversed(list(heaps)) if backwards else heaps:
             await self._page(heap)
             await self._breath.take()
             if self._context.out.full:
                 await self._context.drained()
 
     async def _page(self, spans: Spans) -> None:
-        rows, numbers = await self._rows(spans)
+        rows, heads = await self._rows(spans)
         newly_seen = await self._see(rows) if self._sets_seen else frozenset()
         if self._plan.tells_flags and self._view.has_news and (self._plan.asks_modseq or not self._view.watch_modseq):
             self._view.told(rows)
         if self._plan.sections:
-            await self._one_by_one(rows, numbers, newly_seen)
+            await self._one_by_one(rows, heads, newly_seen)
         else:
-            self._context.out.write(joined(self._plan.columns, rows, numbers, self._scene))
+            self._context.out.write(joined(self._plan.columns, rows, heads, self._scene, self._backwards))
         await self._remember()
 
     # -- columns
 
     async def _rows(self, spans: Spans) -> tuple[Rows, list[bytes]]:
-        """The page's columns, and ``* n`` for each message."""
+        """The page's columns, and how each message's response begins."""
         view = self._view
         flags, modseqs = array("Q"), array("Q")
-        numbers: list[bytes] = []
+        heads: list[bytes] = []
         for start, stop in spans:
             flags += view.flags[start:stop]
             if self._plan.asks_modseq:
                 modseqs += view.modseqs[start:stop]
-            numbers += writer.numbered(start + 1, stop + 1)
+            heads += view.heads(start, stop)
         uids = view.uids_in(spans)
         if not self._plan.fields:
-            return Rows(uids, flags, modseqs), numbers
+            return Rows(uids, flags, modseqs), heads
         rows: Rows = await settled(self._mailbox.rows(view.uid_ranges(spans), len(uids), self._plan.fields))
         if rows.uids == uids:
             rows.flags, rows.modseqs = flags, modseqs
         else:
-            rows, numbers = self._align(rows, len(uids))
-        return await self._complete(rows, numbers) if self._plan.made else (rows, numbers)
+            rows, heads = self._align(rows, len(uids))
+        return await self._complete(rows, heads) if self._plan.made else (rows, heads)
 
     def _align(self, rows: Rows, wanted: int) -> tuple[Rows, list[bytes]]:
         """Some were expunged meanwhile, by a session that we have not heard of yet."""
@@ -102,9 +106,9 @@ class Fetching:
         if self._plan.asks_modseq:
             rows.modseqs = array("Q", (self._view.modseqs[number - 1] for number in numbers))
         self.missing += wanted - len(numbers)
-        return rows, [b"* %d" % number for number in numbers]
+        return rows, self._view.heads_of(rows.uids)
 
-    async def _complete(self, rows: Rows, numbers: list[bytes]) -> tuple[Rows, list[bytes]]:
+    async def _complete(self, rows: Rows, heads: list[bytes]) -> tuple[Rows, list[bytes]]:
         """Make what the store does not keep (b"") from the octets."""
         there = bytearray(b"\1" * len(rows))
         for place in sorted(_lacking(rows, self._plan.made & ~Field.PREVIEW)):
@@ -122,9 +126,9 @@ class Fetching:
         if Field.PREVIEW in self._plan.made:
             await self._preview(rows, there)
         if all(there):
-            return rows, numbers
+            return rows, heads
         self.missing += there.count(0)
-        return select(rows, there), list(compress(numbers, there))
+        return select(rows, there), list(compress(heads, there))
 
     async def _preview(self, rows: Rows, there: bytearray) -> None:
         """Of large messages only the beginning of a part is read; a store that keeps their index makes that quick."""
@@ -168,12 +172,13 @@ class Fetching:
             rows.modseqs = array("Q", (newer.get(uid, modseq) for uid, modseq in zip(rows.uids, rows.modseqs)))
         return frozenset(changed)
 
-    async def _one_by_one(self, rows: Rows, numbers: list[bytes], newly_seen: frozenset[int]) -> None:
-        heads = list(map(b"".join, zip(*pieces(self._plan.columns, rows, numbers, self._scene))))
+    async def _one_by_one(self, rows: Rows, heads: list[bytes], newly_seen: frozenset[int]) -> None:
+        heads = list(map(b"".join, zip(*pieces(self._plan.columns, rows, heads, self._scene))))
         told_already = self._plan.tells_flags
-        for place, head in enumerate(heads):
+        for place, head in reversed(list(enumerate(heads))) if self._backwards else enumerate(heads):
             uid = rows.uids[place]
-            head += b" " if self._plan.columns else b" FETCH ("
+            if self._plan.columns:
+                head += b" "
             if uid in newly_seen and not told_already:
                 head += b"FLAGS " + self._scene.table(uid)[rows.flags[place]] + b" "
             message = Message(
@@ -238,7 +243,7 @@ class Fetching:
     async def _begin(self, message: Message, span: Span, size: int) -> Begun:
         octets = await message.read(span.offset, size) if size > 0 else b""
         if len(octets) < size:
-            raise TryAgainLater(detail=f"message {message.uid} ends before the size that was told")
+            raise Corrupted(detail=f"message {message.uid} ends before the size that was told")
         return Begun(span, octets.replace(b"\0", NUL_SHOWN))
 
     async def _stream(self, message: Message, begun: Begun) -> None:

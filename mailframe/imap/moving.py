@@ -26,4 +26,5 @@ async def move_all(context: Context, source: MailboxInfo, target: MailboxInfo) -
         else:
             copied, _ = await copy_from(context, origin, part, place)
             await settled(mailbox.expunge(copied, False))
+        context.progress(start + len(part), len(uids))
         await context.breathe()

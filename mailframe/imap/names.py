@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from mailframe.model.mailbox import INBOX, SEPARATOR, MailboxInfo, MailboxList
-from mailframe.model.refusal import Forbidden
+from mailframe.model.refusal import Forbidden, LimitReached
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _WILD_RUN = re.compile(r"[*%]{2,}")
@@ -16,7 +16,7 @@ MAX_REGULAR = 2         # wildcards in a pattern that a regular expression tries
 
 
 def check_name(name: str, max_octets: int, max_depth: int) -> None:
-    """Refuse (Forbidden) a name that should not come into being (RFC 9051 section 5.1); existing ones are never judged."""
+    """Refuse (Forbidden, LimitReached) a name that should not come into being (RFC 9051 section 5.1); what exists is not judged."""
     if not name:
         raise Forbidden("A mailbox needs a name")
     if _CONTROL.search(name):
@@ -31,9 +31,9 @@ def check_name(name: str, max_octets: int, max_depth: int) -> None:
     if any(level.isspace() for level in levels):
         raise Forbidden("A level of nothing but spaces in the mailbox name")
     if len(levels) > max_depth:
-        raise Forbidden("Too many levels in the mailbox name")
+        raise LimitReached("Too many levels in the mailbox name")
     if len(name.encode()) > max_octets:
-        raise Forbidden("Mailbox name is too long")
+        raise LimitReached("Mailbox name is too long")
 
 
 def parents(name: str) -> Iterator[str]:

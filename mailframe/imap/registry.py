@@ -23,6 +23,7 @@ from .writer import Writer
 R = TypeVar("R")
 
 REV2 = b"IMAP4rev2"         # in `Context.enabled`
+UIDONLY = b"UIDONLY"        # there, too
 
 
 class State(enum.Flag):
@@ -39,7 +40,7 @@ class Effect(enum.Flag):
     """What the session must know of a command to tell the client the truth around it."""
 
     NONE = 0
-    READS_SEQ = enum.auto()         # its arguments or answers are sequence numbers
+    READS_SEQ = enum.auto()         # its arguments or answers are sequence numbers: not for who has enabled UIDONLY
     MAY_EXPUNGE = enum.auto()       # EXPUNGE may be told with its answer (never for FETCH, STORE, SEARCH: RFC 3501 section 7.4.1)
     POLLS = enum.auto()             # the client asks for news: ask the store even when no hint came (NOOP, CHECK)
     CHANGES = enum.auto()           # it changes the selected mailbox: ask the store afterwards
@@ -56,9 +57,12 @@ class Completion:
 class Bad(Exception):
     """Answered BAD though the syntax was right, for example in the wrong state; `code`: a response code, without brackets."""
 
-    def __init__(self, words: str, code: bytes = b"") -> None:
+    code: bytes = b""
+
+    def __init__(self, words: str, code: bytes | None = None) -> None:
         super().__init__(words)
-        self.code = code
+        if code is not None:
+            self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +218,7 @@ class Context(Protocol):
     literal: Literal | None
     by_uid: bool                            # whether the running command is a UID command
     tag: bytes                              # of the running command
+    limited: bytes                          # the response code (RFC 9738) of a command that did not do all it was asked, or b""
     extra: dict[str, Any]                   # an extension's own, for the session's life
 
     @property
@@ -230,6 +235,10 @@ class Context(Protocol):
     @property
     def rev2(self) -> bool:
         """Whether the client speaks IMAP4rev2 (RFC 9051)."""
+
+    @property
+    def uid_only(self) -> bool:
+        """Whether neither side speaks of message numbers any more (RFC 9586)."""
 
     @property
     def clock(self) -> Any:
@@ -289,8 +298,8 @@ class Context(Protocol):
     def compress(self) -> None:
         """Once the running command's answer has been sent."""
 
-    def bye(self, words: str) -> None:
-        """Write ``* BYE words`` now, and close the connection once the running command's answer has been sent."""
+    def bye(self, words: str, code: bytes = b"") -> None:
+        """Write ``* BYE [code] words`` now, and close the connection once the running command's answer has been sent."""
 
     async def select(self, info: MailboxInfo, read_only: bool) -> MailboxStatus:
         """Leave the selected mailbox, then open this one. Raises NoSuchMailbox when it is gone."""
@@ -320,8 +329,8 @@ class Context(Protocol):
     async def line(self) -> bytes:
         """The client's next line, which is not a command: the answer to a continuation request just written to `out`."""
 
-    async def news(self) -> bytes | None:
-        """Wait for a line of the client, or for a hint that something changed (None)."""
+    async def news(self, within_s: float | None = None) -> bytes | None:
+        """Wait for a line of the client, or for a hint that something changed, `within_s` at the latest (None)."""
 
     async def drained(self) -> None:
         """Send what `out` holds and return when the client has taken most of it: await it between long pieces.
@@ -329,6 +338,10 @@ class Context(Protocol):
 
     async def breathe(self) -> None:
         """Let the reactor run once: await it every 5 ms or so of own work (I2)."""
+
+    def progress(self, done: int, total: int) -> None:
+        """How many messages the running command is done with (total 0: of how many is not known). The client is told every
+        `progress_s` from the first call on, so it is for commands that take long, between whole responses."""
 
     async def find(self, name: str, rights: str = "r") -> MailboxInfo:
         """The mailbox of that name, on which the user has these rights at least (RFC 4314). Raises NoSuchMailbox,

@@ -19,6 +19,7 @@ from mailframe.pacing.breath import Breath
 from .items.message import SLICE, Message
 from .matching import Columns, Octets, needed, truth
 from .paging import Pager, overlap
+from .progress import Passed, untold
 
 VIEW_PAGE = 5_000           # messages judged by the view's columns alone between two pauses
 PAGE = 1_000                # messages whose columns are looked at between two pauses
@@ -30,9 +31,12 @@ IN_OCTETS = (Sent, *IN_TEXT)
 class Searching:
     """One search over one mailbox."""
 
-    def __init__(self, mailbox: IMailbox, keywords: Sequence[str], query: Query, breath: Breath) -> None:
-        """`query` is resolved: it holds no `Numbers`."""
+    def __init__(
+        self, mailbox: IMailbox, keywords: Sequence[str], query: Query, breath: Breath, passed: Passed = untold,
+    ) -> None:
+        """`query` is resolved: it holds no `Numbers`. `passed` is told how many messages are decided, where that takes long."""
         self._mailbox, self._keywords, self._query, self._breath = mailbox, keywords, query, breath
+        self._passed, self._done = passed, 0
         self._texts: Any = mailbox if ISearchable.providedBy(mailbox) else None
         self._asked = asked_for(query) if self._texts else {}
         self.fields = needed(query)
@@ -59,7 +63,10 @@ class Searching:
         pager = Pager(self._mailbox, narrowed(ranges, self._query), PAGE, self.fields)
         found: list[int] = []
         while (rows := await pager.next()) is not None:
+            if self._done:
+                self._passed(self._done)
             found += await self.page(rows)
+            self._done += len(rows)
             await self._breath.take()
         return found
 
@@ -79,6 +86,7 @@ class Searching:
             found = bytearray(certain)
             indexes = await self._indexes(rows, doubtful)
             for place in compress(range(len(rows)), doubtful):
+                self._passed(self._done + place)
                 found[place] = await self._read(rows.uids[place], indexes.get(rows.uids[place], b""), place, columns)
                 await self._breath.take()
             certain = bytes(found)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from mailframe.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+from mailframe.model.mailbox import UidRanges
 from mailframe.model.query import (
     Everything,
     HasFlags,
@@ -28,6 +29,7 @@ from mailframe.model.query import (
 
 from .cursor import BadSyntax, Cursor
 from .numset import MessageSet
+from .view import View
 
 MAX_KEYS = 2_000        # of one command; each costs time for every message of the mailbox
 _SET_STARTS = frozenset(b"0123456789*$")
@@ -36,6 +38,13 @@ _SET_STARTS = frozenset(b"0123456789*$")
 @dataclass(frozen=True, slots=True)
 class Recent:
     """The messages that are \\Recent in the asking session (`Numbers.given`)."""
+
+
+@runtime_checkable
+class Ranged(Protocol):
+    """What else may be given: it knows by itself which messages of a view it means."""
+
+    def ranges(self, view: View) -> UidRanges: ...
 
 
 Key = Callable[["KeyReader"], Query]

@@ -96,7 +96,7 @@ class _Refused(Protocol):
     transport: Any
 
     def connectionMade(self) -> None:
-        self.transport.write(b"* BYE Too many connections\r\n")
+        self.transport.write(b"* BYE [LIMIT] Too many connections\r\n")
         self.transport.loseConnection()
 
 

@@ -18,9 +18,11 @@ from .cursor import BadSyntax, Cursor
 from .framer import Continue, Event, Framer, Rejected, Stream, Whole
 from .registry import Bad, Command, Completion, Effect, State
 from .streaming import CONTINUE, StreamedLiteral
+from .view import UidRequired
 
 _HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}) ((?:[Uu][Ii][Dd] )?[A-Za-z][A-Za-z0-9.-]*)')
 _TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}')
+_PLAIN_OK = re.compile(rb"OK [^\[]")
 _log = Logger()
 
 
@@ -51,14 +53,14 @@ class Session(SessionContext):
                 await connection.more()
                 self._slice = self.clock.seconds()
                 if self._stopping:
-                    self.bye("Server is going down")
+                    self.bye("Server is going down", b"UNAVAILABLE")
         except TimedOut:
             self.bye("Idle for too long")
         except Gone:
             pass
         except Exception:
             _log.failure("IMAP session failed")
-            self.bye("Internal error")
+            self.bye("Internal error", b"SERVERBUG")
         finally:
             self.unselect()
             connection.close()
@@ -104,7 +106,13 @@ class Session(SessionContext):
         self.by_uid = name.startswith(b"UID ")
         self.tag = tag_octets
         cursor = Cursor(data, found.end(), by_uid=self.by_uid, utf8=self.utf8)
-        self.out.write(tag_octets + b" " + await self._outcome(command, cursor))
+        try:
+            answer = await self._outcome(command, cursor)
+        finally:
+            if self._progress is not None:
+                self._progress.end()
+                self._progress = None
+        self.out.write(tag_octets + b" " + answer)
         if self._starts_tls:
             self._begin_tls()
         elif self._compresses:
@@ -120,13 +128,15 @@ class Session(SessionContext):
         try:
             if self.state not in command.state:
                 raise Bad("Not now: " + _NOT_NOW[command.state])
+            if self.uid_only and Effect.READS_SEQ in command.effect:
+                raise UidRequired
             answer = await self._answer(command, cursor)
             await self._tell(command.effect)
             self._bad = 0
-            return answer
+            return self._hinting(command.effect, answer)
         except (BadSyntax, Bad) as error:
             self._count_bad()
-            code = b"[%b] " % error.code if isinstance(error, Bad) and error.code else b""
+            code = b"[%b] " % error.code if error.code else b""
             return b"BAD " + code + writer.text(str(error)) + b"\r\n"
         except Refusal as refusal:
             return _no(refusal)
@@ -143,13 +153,24 @@ class Session(SessionContext):
 
     async def _answer(self, command: Command[Any], cursor: Cursor) -> bytes:
         """OK or NO: either way the client has been told something, and is told the rest of it."""
+        self.limited = b""
         try:
             done = await command.run(self, command.parse(cursor)) or Completion(command.name + b" completed")
         except Refusal as refusal:
             if refusal.detail:
                 _log.info("IMAP {command} refused: {detail}", command=command.name.decode(), detail=refusal.detail)
+            self._tell_limited()
             return _no(refusal)
+        if self.limited and done.code:
+            self._tell_limited()
+        elif self.limited:
+            done = Completion(b"Only the last messages were done", self.limited)
         return b"OK " + (b"[%b] " % done.code if done.code else b"") + (done.text or b"Done") + b"\r\n"
+
+    def _tell_limited(self) -> None:
+        """Where the tagged answer has something else to say (RFC 9738 section 3.1)."""
+        if self.limited:
+            self.out.untagged(b"NO [%b] Only the last messages were done" % self.limited)
 
     async def _tell(self, effect: Effect) -> None:
         """What happened, in the selected mailbox as far as this command's answer may tell it."""
@@ -165,6 +186,13 @@ class Session(SessionContext):
         if resyncs and selected.view.owes_expunge:
             # It may have been told greater ones, and must not conclude that it knows of these expunges (RFC 7162 section 3.2).
             self.out.untagged(b"OK [HIGHESTMODSEQ %d] Some messages are gone" % max(selected.told_modseq, 1))
+
+    def _hinting(self, effect: Effect, answer: bytes) -> bytes:
+        """The answer of a command which may not tell what is gone says at least that something is (RFC 5530 section 3)."""
+        selected = self._selected
+        if selected is None or not selected.view.owes_expunge or Effect.READS_SEQ not in effect:
+            return answer
+        return b"OK [EXPUNGEISSUED] " + answer[3:] if _PLAIN_OK.match(answer) else answer
 
     def _streams(self, text: bytes, again: bool) -> bool:
         """Whether a literal announced at the end of `text` is a message for a command that may run now."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain, compress
@@ -17,7 +17,17 @@ from .cursor import BadSyntax
 from .numset import MessageSet
 
 PIECE = 1_000               # responses made without a pause
+_UIDFETCH: Callable[[int], bytes] = b"* %d UIDFETCH (".__mod__
 NONE_RECENT = 1 << 32       # what IRecent.claim_recent answers when there is none
+
+
+class UidRequired(BadSyntax):
+    """The client has given up message numbers (RFC 9586 section 3)."""
+
+    code = b"UIDREQUIRED"
+
+    def __init__(self) -> None:
+        super().__init__("No message numbers once UIDONLY is enabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +49,12 @@ class View:
 
     So index spans got from `spans` stay good for as long as a command runs. `uids`, `flags` and `modseqs` are columns
     for reading; 20 octets a message, 12 for a store without mod-sequences.
+
+    `uid_only` (RFC 9586): the client is told no numbers, and names no message by one; places in the columns are ours alone.
     """
 
-    __slots__ = ("_changed", "_gone", "_recent", "_told", "_told_recent", "flags", "modseqs", "saved", "uids", "watch_modseq")
+    __slots__ = ("_changed", "_gone", "_recent", "_told", "_told_recent", "flags", "modseqs", "saved", "uid_only", "uids",
+                 "watch_modseq")
 
     def __init__(self, rows: Rows, recent_from: int = NONE_RECENT) -> None:
         """`rows` holds uids, flags and (or empty) modseqs of all messages; those from UID `recent_from` on are \\Recent."""
@@ -50,6 +63,7 @@ class View:
         self.modseqs: array[int] = rows.modseqs
         self.saved = array("I")             # what "$" stands for (RFC 5182): ascending UIDs
         self.watch_modseq = False           # tell of a mod-sequence that grew though the flags are the same
+        self.uid_only = False
         self._gone: set[int] = set()
         self._changed: set[int] = set()
         self._recent: list[tuple[int, int]] = []
@@ -66,11 +80,14 @@ class View:
     def spans(self, chosen: MessageSet) -> list[tuple[int, int]]:
         """Half-open, ascending, disjoint index spans [start, stop) of `uids`; the messages have numbers start+1 to stop.
 
-        UIDs that are not there are passed over; a sequence number that is not there raises BadSyntax (answered BAD).
+        UIDs that are not there are passed over; a sequence number that is not there raises BadSyntax (answered BAD), and
+        any of them UidRequired where there are none.
         """
         exists = self._told
         if chosen.numbers.saved:
             return numset.spans(numset.ranges_of(self.saved), self.uids)
+        if self.uid_only and not chosen.by_uid:
+            raise UidRequired
         if chosen.by_uid:
             greatest = self.uids[exists - 1] if exists else 0
             found = numset.spans(chosen.numbers.resolve(greatest), self.uids)
@@ -133,6 +150,33 @@ class View:
         if stop <= self._told and self.uids[start] == uids[0] and self.uids[start:stop] == uids:
             return array("I", range(start + 1, stop + 1))
         return array("I", map(self.number, uids))
+
+    def above(self, uid: int) -> int:
+        """How many messages have a greater UID."""
+        return len(self.uids) - bisect_right(self.uids, uid)
+
+    def batches(self, size: int, first: int = 1, last: int | None = None) -> list[tuple[int, int]]:
+        """UID ranges (greatest, least) of `size` messages each, the newest first, with nothing between them; the oldest one
+        is of what is left, and reaches down to 1. Of these the `first` to the `last`, as far as they are there."""
+        exists, uids = self._told, self.uids
+        found = []
+        for number in range(first, min(last or exists, -(-exists // size)) + 1):
+            stop = exists - (number - 1) * size
+            start = max(stop - size, 0)
+            found.append((uids[stop - 1] if stop == exists else uids[stop] - 1, uids[start] if start else 1))
+        return found
+
+    def heads(self, start: int, stop: int) -> list[bytes]:
+        """How a FETCH response begins, ``* n FETCH (``, for each message of an index span."""
+        if self.uid_only:
+            return list(map(_UIDFETCH, self.uids[start:stop]))
+        return writer.heads(start + 1, stop + 1)
+
+    def heads_of(self, uids: Sequence[int]) -> list[bytes]:
+        """The same for messages that the client knows."""
+        if self.uid_only:
+            return list(map(_UIDFETCH, uids))
+        return [b"* %d FETCH (" % number for number in self.numbers(uids)]
 
     # -- what the store says
 
@@ -254,7 +298,7 @@ class View:
                 piece = gone[-PIECE:]
                 del gone[-PIECE:]
                 numbers = self._forget(piece)
-                if how.vanished and numbers:
+                if (how.vanished or self.uid_only) and numbers:
                     yield [b"* VANISHED " + numset.render_numbers(piece[:len(numbers)]) + b"\r\n"]
                 else:
                     yield [b"* %d EXPUNGE\r\n" % number for number in numbers]
@@ -296,11 +340,12 @@ class View:
     def _fetch_line(self, uid: int, how: Telling) -> bytes:
         place = bisect_left(self.uids, uid)
         parts = b"FLAGS " + writer.flags(self.flags[place], how.keywords, self.is_recent(uid))
-        if how.uid or how.modseq:
+        if (how.uid or how.modseq) and not self.uid_only:
             parts = b"UID %d " % uid + parts
         if how.modseq and self.modseqs:
             parts += b" MODSEQ (%d)" % self.modseqs[place]
-        return b"* %d FETCH (%b)\r\n" % (place + 1, parts)
+        head = _UIDFETCH(uid) if self.uid_only else b"* %d FETCH (" % (place + 1)
+        return head + parts + b")\r\n"
 
 
 def _remove(column: array[int], places: Sequence[int]) -> None:

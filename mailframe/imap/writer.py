@@ -14,8 +14,8 @@ _QUOTABLE = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]{0,1000}")
 _ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
-_NUMBERS: list[bytes] = [b"* 0"]
-KEPT_NUMBERS = 200_000      # of ready-made "* n" (some 8 MiB when all are used), shared by all sessions of the process
+_HEADS: list[bytes] = [b""]
+KEPT_HEADS = 200_000        # of ready-made "* n FETCH (" (some 10 MiB when all are used), shared by all sessions of the process
 
 
 def string(octets: bytes) -> bytes:
@@ -86,13 +86,13 @@ def text(words: str) -> bytes:
     return b"- " + octets if octets.startswith(b"[") else octets or b"-"
 
 
-def numbered(start: int, stop: int) -> list[bytes]:
-    """``* n`` for the sequence numbers start <= n < stop, ready to be joined with what follows (` FETCH ...`)."""
-    if stop > KEPT_NUMBERS:
-        return [b"* %d" % number for number in range(start, stop)]
-    if stop > len(_NUMBERS):
-        _NUMBERS.extend([b"* %d" % number for number in range(len(_NUMBERS), stop)])
-    return _NUMBERS[start:stop]
+def heads(start: int, stop: int) -> list[bytes]:
+    """``* n FETCH (`` for the sequence numbers start <= n < stop, ready to be joined with what follows."""
+    if stop > KEPT_HEADS:
+        return [b"* %d FETCH (" % number for number in range(start, stop)]
+    if stop > len(_HEADS):
+        _HEADS.extend([b"* %d FETCH (" % number for number in range(len(_HEADS), stop)])
+    return _HEADS[start:stop]
 
 
 class Writer:

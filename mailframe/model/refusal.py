@@ -41,6 +41,12 @@ class TryAgainLater(Refusal):
     imap_code, pop_code = b"UNAVAILABLE", b"SYS/TEMP"
 
 
+class Corrupted(TryAgainLater):
+    """Something stored is damaged, and the log says what. A person has to look; the peer had better keep what it has."""
+
+    public, imap_code = "This cannot be read at present, the server's administrator is told why", b"CORRUPTION"
+
+
 class InternalError(TryAgainLater):
     """A plugin or a part of ours failed (I7); `detail` names it."""
 

@@ -7,7 +7,7 @@ import errno
 import apsw
 from twisted.logger import Logger
 
-from mailframe.model.refusal import Refusal, StorageFull, TryAgainLater
+from mailframe.model.refusal import Corrupted, Refusal, StorageFull, TryAgainLater
 
 log = Logger()
 
@@ -27,4 +27,5 @@ def refusal_for(error: BaseException, path: object) -> Refusal:
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
         log.error("the database {path} is damaged ({error}): `mailframe store check` says where, and what can be done",
                   path=path, error=error)
+        return Corrupted(detail=f"{type(error).__name__}: {error}")
     return TryAgainLater(detail=f"{type(error).__name__}: {error}")

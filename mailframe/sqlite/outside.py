@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from mailframe.interfaces.content import IContentStore, IStaged
 from mailframe.interfaces.maybe import settled
-from mailframe.model.refusal import NoSuchMessage, Refusal, TryAgainLater
+from mailframe.model.refusal import Corrupted, NoSuchMessage, Refusal, TryAgainLater
 
 from .engine import Engine
 from .pieces import PIECE, insert
@@ -89,7 +89,8 @@ class Outside:
                 raise
             raise self._lost(name, "it is gone") from None
         except Refusal as refusal:
-            raise self._lost(name, refusal.detail) from None
+            self._report(name, refusal.detail)
+            raise TryAgainLater(detail=f"content {name}: {refusal.detail}") from None
         if not end or len(octets) < min(size, there - offset):
             raise self._lost(name, f"less than its {there} octets are left")
         return octets
@@ -97,10 +98,13 @@ class Outside:
     def _row(self, number: int) -> list[Row]:
         return self.engine.read("SELECT outside, size FROM content WHERE id = ? AND size IS NOT NULL", (number,))
 
-    def _lost(self, name: str, why: str) -> TryAgainLater:
+    def _lost(self, name: str, why: str) -> Corrupted:
+        self._report(name, why)
+        return Corrupted(detail=f"content {name}: {why}")
+
+    def _report(self, name: str, why: str) -> None:
         log.error("content {name}, which {path} refers to, cannot be read: {why}. `mailframe store check` says what is damaged, "
                   "and what can be done", name=name, path=self.engine.path, why=why)
-        return TryAgainLater(detail=f"content {name}: {why}")
 
     async def sealed(self, place: str, size: int) -> str:
         """The content's id, durable on return, for octets that are sealed there."""

@@ -85,8 +85,8 @@ def test_it_takes_all_the_file_descriptors_it_may_have(hasty: Target) -> None:
 
 @pytest.mark.parametrize(("port", "room", "words"), [
     ("smtp", 4, rb"421 4\.7\.0 Too many connections"), ("submission", 60, rb"421 4\.7\.0 Too many connections"),
-    ("submissions", 60, rb"421 4\.7\.0 Too many connections"), ("imap", 60, rb"\* BYE Too many connections"),
-    ("imaps", 60, rb"\* BYE Too many connections"), ("pop3", 60, rb"-ERR \[SYS/TEMP\] Too many connections"),
+    ("submissions", 60, rb"421 4\.7\.0 Too many connections"), ("imap", 60, rb"\* BYE \[LIMIT\] Too many connections"),
+    ("imaps", 60, rb"\* BYE \[LIMIT\] Too many connections"), ("pop3", 60, rb"-ERR \[SYS/TEMP\] Too many connections"),
     ("pop3s", 60, rb"-ERR \[SYS/TEMP\] Too many connections"),
 ])
 def test_one_connection_too_many_is_told_and_the_next_finds_room(hasty: Target, port: str, room: int, words: bytes) -> None:

@@ -276,7 +276,7 @@ def test_going_down_says_bye_to_all() -> None:
         assert stopped.called
         for client in clients:
             assert client.closed
-            assert client.pending()[-1] == "* BYE Server is going down"
+            assert client.pending()[-1] == "* BYE [UNAVAILABLE] Server is going down"
 
     run(talk)
 
@@ -410,7 +410,7 @@ def test_a_large_append_comes_whole_however_it_is_cut() -> None:
 def test_one_connection_too_many_is_told_so() -> None:
     async def talk(world: World) -> None:
         first: list[Client] = [world.connect("192.0.2.1") for _ in range(2)]
-        assert world.connect("192.0.2.1").pending() == ["* BYE Too many connections"]
+        assert world.connect("192.0.2.1").pending() == ["* BYE [LIMIT] Too many connections"]
         assert world.connect("192.0.2.2").pending()[0].startswith("* OK")
         first[0].hang_up()
         assert world.connect("192.0.2.1").pending()[0].startswith("* OK")

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from support.bare_store import BareStore
-from support.imap_transcripts import play
+from support.imap_transcripts import play, settings
 from support.imap_world import World, run
 from support.sharing import sharing
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from mailframe.imap.settings import ImapSettings
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
 
@@ -23,14 +22,9 @@ SHARING = sorted((FOLDER / "sharing").glob("*.txt"))
 OTHERS = sorted(FOLDER.glob("*.txt"))
 
 
-def settings_for(path: Path) -> ImapSettings:
-    """Where limits are set, bob is the administrator."""
-    return ImapSettings(admins=("bob",) if path.stem == "quotaset" else ())
-
-
 @pytest.mark.parametrize("path", [*SHARING, *OTHERS], ids=lambda path: path.stem)
 def test_conversation_over_the_memory_store(path: Path) -> None:
-    run(lambda world: play(path, world), World(sharing(annotated=path in SHARING), settings_for(path)))
+    run(lambda world: play(path, world), World(sharing(annotated=path in SHARING), settings(path)))
 
 
 @pytest.mark.parametrize("path", [each for each in SHARING if each.stem in ("acl", "tree")], ids=lambda path: path.stem)
@@ -50,7 +44,7 @@ class SqliteConversations(TestCase):
                 engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
                 store = sharing(SqliteStore(engine, clock), engine, annotated=True)
                 await store.start()
-                world = World(store, settings_for(path), clock=clock)
+                world = World(store, settings(path), clock=clock)
                 try:
                     await play(path, world)
                 finally:

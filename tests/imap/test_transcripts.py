@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from support.imap_transcripts import play
+from support.imap_transcripts import play, settings
 from support.imap_world import NOW, World, run
 from support.inline_engine import InlineEngine
 from twisted.internet import reactor
@@ -28,14 +28,14 @@ DURABLE = sorted((FOLDER / "durable").glob("*.txt"))        # what only a store 
 
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
 def test_conversation_over_the_memory_store(path: Path) -> None:
-    run(lambda world: play(path, world))
+    run(lambda world: play(path, world), World(settings=settings(path)))
 
 
 @pytest.mark.parametrize("path", [*ANNOTATED, *CONVERSATIONS], ids=lambda path: path.stem)
 def test_conversation_with_annotations_beside_the_store(path: Path) -> None:
     """The others as well: that annotations are there changes nothing for them."""
     store = store_annotated(MemoryStore(lambda: NOW), InlineEngine(), name="test")
-    run(lambda world: play(path, world), World(store, SETTINGS if path in ANNOTATED else None))
+    run(lambda world: play(path, world), World(store, SETTINGS if path in ANNOTATED else settings(path)))
 
 
 class SqliteConversations(TestCase):
@@ -50,7 +50,7 @@ class SqliteConversations(TestCase):
                 engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
                 store = store_annotated(SqliteStore(engine, clock), engine, name="test")
                 await store.start()
-                world = World(store, SETTINGS if path in ANNOTATED else None, clock=clock)
+                world = World(store, SETTINGS if path in ANNOTATED else settings(path), clock=clock)
                 try:
                     await play(path, world)
                 finally:

@@ -47,7 +47,13 @@ CONDITIONAL = (
     "UID FETCH 1:* (FLAGS) (CHANGEDSINCE {q})", "FETCH {n} (FLAGS MODSEQ)", "SEARCH MODSEQ {q}", "STATUS INBOX (HIGHESTMODSEQ)",
 )
 RESYNCING = (*CONDITIONAL, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE {q} VANISHED)", "RESYNC")
-KINDS = (PLAIN, CONDITIONAL, RESYNCING)
+BY_UID = (
+    *(operation for operation in RESYNCING if "{n}" not in operation and not operation.startswith(
+        ("FETCH", "STORE", "SEARCH", "SORT", "THREAD", "COPY", "MOVE"))),
+    "UID SEARCH RETURN (SAVE) ALL", "UID FETCH $ (UID FLAGS)",
+)
+KINDS = (PLAIN, CONDITIONAL, RESYNCING, BY_UID)
+ENABLES = ("", "CONDSTORE", "QRESYNC", "QRESYNC UIDONLY")
 REFUSED = re.compile(rb"|CANNOT|EXPUNGEISSUED|NONEXISTENT")
 
 
@@ -65,8 +71,8 @@ class Peer:
 
     async def start(self) -> None:
         if self.kind:
-            await self.say("ENABLE " + ("CONDSTORE" if self.kind == 1 else "QRESYNC"))
-            self.mirror.condstore, self.mirror.qresync = True, self.kind == 2
+            await self.say("ENABLE " + ENABLES[self.kind])
+            self.mirror.condstore, self.mirror.qresync, self.mirror.uid_only = True, self.kind >= 2, self.kind == 3
         await self.select("SELECT INBOX")
 
     async def select(self, command: str) -> None:
@@ -79,7 +85,11 @@ class Peer:
             assert len(self.mirror.messages) == status.messages
             assert not self.world.modseqs or self.mirror.highest_modseq == status.highest_modseq
         if self.mirror.messages:
-            await self.say("FETCH 1:* (UID FLAGS)")
+            await self.say(self.all_flags)
+
+    @property
+    def all_flags(self) -> str:
+        return "UID FETCH 1:* (FLAGS)" if self.mirror.uid_only else "FETCH 1:* (UID FLAGS)"
 
     async def do(self, operation: str, number: int) -> None:
         """One step of the story; what makes no sense in the present state is passed over."""
@@ -186,7 +196,7 @@ class Peer:
 
     def _exists_last(self, responses: list[Any]) -> list[Any]:
         """A client that comes back applies VANISHED to what it kept, before EXISTS tells it how much it does not know."""
-        order = {b"EXISTS": 0, b"RECENT": 1, b"FETCH": 2}
+        order = {b"EXISTS": 0, b"RECENT": 1, b"FETCH": 2, b"UIDFETCH": 2}
         late = [response for response in responses if response.kind in order or response.tag not in b"*+"]
         first = [response for response in responses if response not in late]
         return first + sorted(late, key=lambda response: order.get(response.kind, 3))
@@ -284,6 +294,9 @@ class Truth:
         """The client's picture is the truth, as far as it was painted."""
         truth, mirror = await self.state(), peer.mirror
         assert len(mirror.messages) == len(truth), (mirror.messages, truth)
+        if mirror.uid_only:
+            truth = [each for each in truth if each[0] in mirror.uids]
+            assert len(truth) == len(mirror.uids), (mirror.uids, truth)
         for known, (uid, flags, modseq) in zip(mirror.messages, truth):
             assert known.uid in (0, uid), (known, uid)
             assert known.flags in (None, flags - {RECENT}), (known, uid, flags)
@@ -320,7 +333,7 @@ async def live(truth: Truth, rounds: list[Round], kinds: tuple[int, ...]) -> Non
         await peer.say("NOOP")
         await truth.agrees(peer)
         if peer.mirror.messages:
-            await peer.say("FETCH 1:* (UID FLAGS)")
+            await peer.say(peer.all_flags)
             assert all(known.uid and known.flags is not None for known in peer.mirror.messages)
             await truth.agrees(peer)
 
@@ -328,7 +341,7 @@ async def live(truth: Truth, rounds: list[Round], kinds: tuple[int, ...]) -> Non
 STEP = st.tuples(st.integers(0, 3), st.integers(0, 60), st.integers(0, 9))
 ONE_BY_ONE = st.lists(st.lists(STEP, min_size=1, max_size=1), max_size=30)
 AT_ONCE = st.lists(st.lists(STEP, min_size=1, max_size=4), max_size=14)
-ALL_KINDS = (0, 1, 2, 2)
+ALL_KINDS = (0, 1, 2, 3)
 
 
 @pytest.mark.parametrize("store", [MemoryStore, BareStore])

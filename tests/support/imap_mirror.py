@@ -30,6 +30,7 @@ class Mirror:
     command: str = ""
     condstore: bool = False
     qresync: bool = False
+    uid_only: bool = False              # messages whose UID it was not told stand last
     uidvalidity: int = 0
     uidnext: int = 0
     highest_modseq: int = 0             # all up to it is known, as far as the client may conclude (RFC 7162 section 3.2)
@@ -68,6 +69,8 @@ class Mirror:
                 self._vanished(*response.value)
             case b"FETCH":
                 self._fetched(response.number, response.value)
+            case b"UIDFETCH":
+                self._fetched(self._place(response.number), {b"UID": response.number} | response.value)
             case b"SEARCH" | b"SORT":
                 self.searched = response.value[0]
                 self._searched(ascending=response.kind == b"SEARCH")
@@ -82,7 +85,7 @@ class Mirror:
         assert words[0] not in KEEPS_NUMBERS, f"EXPUNGE during {self.command!r}"
 
     def _vanished(self, earlier: bool, told: bytes) -> None:
-        assert self.qresync, "VANISHED without QRESYNC"
+        assert self.qresync or self.uid_only, "VANISHED without QRESYNC or UIDONLY"
         if not earlier:
             self._may_expunge()
         for part in told.split(b","):
@@ -97,11 +100,24 @@ class Mirror:
                 return
         if earlier:
             return                      # it may name what we never knew
+        if self.uid_only:
+            assert self.messages and not self.messages[-1].uid, f"VANISHED {uid}, which is not among {self.uids}"
+            self.messages.pop()
+            return
         # One whose UID was not told yet: it stands between those that are less and those that are greater.
         low = max((place + 1 for place, known in enumerate(self.messages) if 0 < known.uid < uid), default=0)
         high = min((place for place, known in enumerate(self.messages) if known.uid > uid), default=len(self.messages))
         assert low < high, f"VANISHED {uid}, which is not among {self.uids}"
         self.messages[low:high] = [Known() for _ in range(high - low - 1)]      # which of them it was cannot be known
+
+    def _place(self, uid: int) -> int:
+        """The number by which `_fetched` knows the message; one heard of for the first time takes the room of an unknown."""
+        uids = self.uids
+        if uid not in uids:
+            assert len(uids) < len(self.messages), f"UIDFETCH of {uid} where {uids} are all"
+            self.messages.pop()
+            self.messages.insert(sum(known < uid for known in uids), Known(uid))
+        return self.uids.index(uid) + 1
 
     def _fetched(self, number: int, items: dict[bytes, Any]) -> None:
         assert number <= len(self.messages), f"FETCH of {number} where {len(self.messages)} exist, during {self.command!r}"

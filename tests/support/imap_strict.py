@@ -36,7 +36,7 @@ _PLAIN_CODES = frozenset((
     b"UNAVAILABLE", b"AUTHENTICATIONFAILED", b"AUTHORIZATIONFAILED", b"EXPIRED", b"PRIVACYREQUIRED", b"CONTACTADMIN", b"NOPERM",
     b"INUSE", b"EXPUNGEISSUED", b"CORRUPTION", b"SERVERBUG", b"CLIENTBUG", b"CANNOT", b"LIMIT", b"OVERQUOTA", b"ALREADYEXISTS",
     b"NONEXISTENT", b"COMPRESSIONACTIVE", b"UNKNOWN-CTE",
-    b"HASCHILDREN", b"TOOBIG", b"USEATTR", b"NOTSAVED",
+    b"HASCHILDREN", b"TOOBIG", b"USEATTR", b"NOTSAVED", b"UIDREQUIRED", b"TOOFEW", b"TOOMANY",
 ))
 MAX_32 = 0xFFFFFFFF
 MAX_63 = (1 << 63) - 1
@@ -57,8 +57,8 @@ class Response:
 class Reader:
     """Reads one complete response; what is not in the grammar fails an assertion."""
 
-    def __init__(self, octets: bytes, utf8: bool = False) -> None:
-        self.octets, self.at, self.utf8 = octets, 0, utf8
+    def __init__(self, octets: bytes, utf8: bool = False, uid_only: bool = False) -> None:
+        self.octets, self.at, self.utf8, self.uid_only, self.tagged = octets, 0, utf8, uid_only, False
 
     def fail(self, wanted: str) -> AssertionError:
         return AssertionError(f"{wanted} expected at {self.octets[self.at:self.at + 80]!r} in {self.octets[:400]!r}")
@@ -150,15 +150,18 @@ class Reader:
     def _numbered(self) -> Response:
         number = self.number()
         self.expect(b" ")
-        kind = self.match(_ATOM, "EXISTS, RECENT, EXPUNGE or FETCH").group()
+        kind = self.match(_ATOM, "EXISTS, RECENT, EXPUNGE, FETCH or UIDFETCH").group()
         if kind in (b"EXISTS", b"RECENT"):
             return Response(b"*", kind, number)
         assert number, f"message number 0 in {self.octets[:80]!r}"
+        assert self.uid_only == (kind == b"UIDFETCH"), f"{kind!r}, UIDONLY {self.uid_only} (RFC 9586 section 3)"
         if kind == b"EXPUNGE":
             return Response(b"*", kind, number)
-        assert kind == b"FETCH", f"unknown response {kind!r}"
+        assert kind in (b"FETCH", b"UIDFETCH"), f"unknown response {kind!r}"
         self.expect(b" ")
-        return Response(b"*", kind, number, self._fetch())
+        items = self._fetch()
+        assert kind == b"FETCH" or items.get(b"UID", number) == number
+        return Response(b"*", kind, number, items)
 
     def _named(self, tag: bytes) -> Response:
         kind = self.match(_ATOM, "kind of response").group()
@@ -171,6 +174,7 @@ class Reader:
 
     def _condition(self, tag: bytes, kind: bytes) -> Response:
         self.expect(b" ")
+        self.tagged = tag != b"*"
         code, value = b"", None
         if self.take(b"["):
             code = self.match(_ATOM, "response code").group()
@@ -182,11 +186,18 @@ class Reader:
         if code in _PLAIN_CODES:
             return None
         if code in (b"UIDNEXT", b"UIDVALIDITY", b"UNSEEN"):
+            assert not (self.uid_only and code == b"UNSEEN"), "a message number after ENABLE UIDONLY"
             self.expect(b" ")
             return self.number(least=1)
         if code == b"HIGHESTMODSEQ":
             self.expect(b" ")
             return self.number(MAX_63, 1)
+        if code == b"MESSAGELIMIT":
+            self.expect(b" ")
+            return self.number(least=1), self.number(least=1) if self.take(b" ") else None
+        if code == b"INPROGRESS":
+            assert not self.tagged, "INPROGRESS in a tagged response (RFC 9585 section 4)"
+            return self._in_progress() if self.take(b" (") else None
         if code == b"PERMANENTFLAGS":
             self.expect(b" ")
             return self.flags(_FLAG_PERM)
@@ -220,6 +231,17 @@ class Reader:
                 value.append(self.uid_set())
             return value
         raise AssertionError(f"unknown response code {code!r}")
+
+    def _in_progress(self) -> tuple[bytes | None, int | None, int | None]:
+        """``inprogress-tag SP inprogress-state ")"`` (RFC 9585 section 5)."""
+        tag = self.nstring()
+        self.expect(b" ")
+        done = None if self.take(b"NIL") else self.number()
+        self.expect(b" ")
+        total = None if self.take(b"NIL") else self.number(least=1)
+        assert total is None or (done is not None and done < total), f"{done} of {total} done"
+        self.expect(b")")
+        return tag, done, total
 
     # -- FETCH
 
@@ -410,6 +432,22 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
             assert word == b"MODSEQ", f"unknown return data {word!r}"
             found[word] = reader.number(MAX_63, 1)
     return found
+
+
+def _uid_batches(reader: Reader) -> tuple[bytes, list[tuple[int, int]]]:
+    """RFC 10022 section 4; the newest first (section 3.1.2), none in two (section 3.1)."""
+    reader.expect(b" (TAG ")
+    tag, found = reader.string(), []
+    reader.expect(b")")
+    more = reader.take(b" ")
+    while more:
+        high = reader.number(least=1)
+        reader.expect(b":")
+        found.append((high, reader.number(least=1)))
+        more = reader.take(b",")
+    ends = [end for pair in found for end in pair]
+    assert all(high >= low for high, low in found) and all(one > two for one, two in zip(ends[1::2], ends[2::2])), found
+    return tag, found
 
 
 def _list(reader: Reader) -> dict[str, Any]:
@@ -625,16 +663,17 @@ def _my_rights(reader: Reader) -> tuple[bytes, bytes]:
 _DATA: dict[bytes, Callable[[Reader], Any]] = {
     b"CAPABILITY": _capability, b"FLAGS": _flags, b"LIST": _list, b"LSUB": _list, b"STATUS": _status, b"SEARCH": _numbers,
     b"SORT": _numbers, b"ESEARCH": _esearch, b"THREAD": _thread, b"NAMESPACE": _namespace, b"ID": _id, b"VANISHED": _vanished,
-    b"ENABLED": _enabled, b"QUOTA": _quota, b"QUOTAROOT": _quota_root,
+    b"ENABLED": _enabled, b"UIDBATCHES": _uid_batches, b"QUOTA": _quota, b"QUOTAROOT": _quota_root,
     b"ACL": _acl, b"LISTRIGHTS": _list_rights, b"MYRIGHTS": _my_rights, b"METADATA": _metadata,
 }
 
 
 @dataclass
 class Stream:
-    """A connection's octets as they come; strings may be UTF-8 once that was ENABLEd."""
+    """A connection's octets as they come; strings may be UTF-8 once that was ENABLEd, and there are no numbers after UIDONLY."""
 
     utf8: bool = False
+    uid_only: bool = False
     _buffer: bytearray = field(default_factory=bytearray)
     _scan: int = 0              # where to look for the end of the line
     _line: int = 0              # where the present line of the response begins: behind its last literal
@@ -645,6 +684,10 @@ class Stream:
         while (response := self._next()) is not None:
             if response.kind == b"ENABLED" and {b"UTF8=ACCEPT", b"IMAP4rev2"} & set(response.value):
                 self.utf8 = True
+            if response.kind == b"ENABLED" and b"UIDONLY" in response.value:
+                self.uid_only = True
+            if response.code == b"CAPABILITY" and any(word[:5] in (b"AUTH=", b"LOGIN") for word in response.code_value):
+                self.utf8 = self.uid_only = False           # nobody is logged in (any more): nothing is enabled
             found.append(response)
         return found
 
@@ -660,5 +703,5 @@ class Stream:
                 octets = bytes(self._buffer[:end + 1])
                 del self._buffer[:end + 1]
                 self._scan = self._line = 0
-                return Reader(octets, self.utf8).response()
+                return Reader(octets, self.utf8, self.uid_only).response()
             self._scan = self._line = end + 1 + int(mark[1])

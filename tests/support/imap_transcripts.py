@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from mailframe.imap.settings import ImapSettings
 
 from .imap_world import Client, World
 
@@ -19,9 +22,17 @@ class Line:
     expected: tuple[str, ...]
 
 
+def settings(path: Path) -> ImapSettings:
+    """Of the server that this conversation wants: ``#! message_limit = 3``, one a line."""
+    found = re.findall(r"^#! (\w+) = (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return replace(ImapSettings(), **{name: ast.literal_eval(value) for name, value in found})
+
+
 def read(path: Path) -> list[Line]:
     found = []
     for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if text.startswith("#! "):
+            continue
         text = re.sub(r"(^|\s+)# .*$", "", text).rstrip()
         if not text:
             continue

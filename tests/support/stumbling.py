@@ -16,10 +16,11 @@ _AT_ONCE = frozenset({"subscribe", "id", "now"})
 
 
 class Stumbling:
-    """Provides what `inner` provides; each of its coroutines takes up to `longest` turns of the reactor before and after."""
+    """Provides what `inner` provides; each of its coroutines takes up to `longest` turns of the reactor before and after, or
+    as many times `pause_s`."""
 
-    def __init__(self, inner: Any, random: Random, clock: Any, longest: int = 3) -> None:
-        self._inner, self._random, self._clock, self._longest = inner, random, clock, longest
+    def __init__(self, inner: Any, random: Random, clock: Any, longest: int = 3, pause_s: float = 0.0) -> None:
+        self._inner, self._random, self._clock, self._longest, self._pause_s = inner, random, clock, longest, pause_s
         directlyProvides(self, providedBy(inner))
 
     def __getattr__(self, name: str) -> Any:
@@ -40,7 +41,7 @@ class Stumbling:
     async def _stumble(self) -> None:
         for _ in range(self._random.randint(0, self._longest)):
             turn: Deferred[None] = Deferred()
-            self._clock.callLater(0, turn.callback, None)
+            self._clock.callLater(self._pause_s, turn.callback, None)
             await turn
 
 
@@ -49,7 +50,7 @@ class StumblingStore(Stumbling):
 
     async def open_account(self, name: str, fresh: Sequence[NewMailbox]) -> IAccount:
         account: Any = _StumblingAccount(
-            await self._inner.open_account(name, fresh), self._random, self._clock, self._longest)
+            await self._inner.open_account(name, fresh), self._random, self._clock, self._longest, self._pause_s)
         provided: IAccount = account
         return provided
 
@@ -57,9 +58,10 @@ class StumblingStore(Stumbling):
 class _StumblingAccount(Stumbling):
     async def open_mailbox(self, mailbox_id: str) -> Any:
         await self._stumble()
-        return Stumbling(await self._inner.open_mailbox(mailbox_id), self._random, self._clock, self._longest)
+        inner = await self._inner.open_mailbox(mailbox_id)
+        return Stumbling(inner, self._random, self._clock, self._longest, self._pause_s)
 
 
-def stumbling(store: IMailStore, random: Random, clock: Any) -> Any:
+def stumbling(store: IMailStore, random: Random, clock: Any, pause_s: float = 0.0) -> Any:
     """`store`, made slow."""
-    return StumblingStore(store, random, clock)
+    return StumblingStore(store, random, clock, pause_s=pause_s)

@@ -16,10 +16,11 @@ from mailframe.staging.intake import MEMORY_OCTETS, Intake
 from .. import numset
 from ..copying import Target
 from ..cursor import BadSyntax, Cursor
+from ..limits import check_append
 from ..permission import settable
 from ..registry import Command, Completion, Context, Effect, Extension, Literal, State
 
-MAX_MESSAGES = 1_000        # in one APPEND
+OVERHEAD = 2_048            # octets that a message costs besides its own, until it is appended
 MAX_MEMORY_OCTETS = 67_108_864      # of one APPEND's messages held together, before all of them are appended at once
 
 
@@ -113,12 +114,14 @@ async def _taken(context: Context, target: Target, literal: Literal | None, head
     breath = Breath(context.clock.seconds, context.breathe)     # what came with one read may be a hundred messages
     try:
         while literal is not None:
-            if len(intakes) >= MAX_MESSAGES or memory > MAX_MEMORY_OCTETS:
+            check_append(context.settings, len(intakes) + 1)
+            if memory > MAX_MEMORY_OCTETS:
                 raise LimitReached("Too many messages in one APPEND")
             intake = Intake(context.content, max_octets=context.settings.max_message_octets)
             intakes.append(intake)
             messages.append(await _one(context, target, literal, heading, intake))
-            memory += min(messages[-1].size, MEMORY_OCTETS if context.content is not None else messages[-1].size)
+            size = messages[-1].size
+            memory += OVERHEAD + (size if context.content is None else min(size, MEMORY_OCTETS))
             rest = await literal.rest()
             if heading.utf8:
                 rest.expect(b")")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..conditional import expunge_completion
 from ..cursor import Cursor
 from ..expunged import expunged
+from ..limits import last_deleted
 from ..numset import MessageSet
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..writable import writable
@@ -29,7 +30,7 @@ def parse_uids(args: Cursor) -> MessageSet:
 
 async def run_uids(context: Context, messages: MessageSet) -> Completion | None:
     mailbox = writable(context).mailbox
-    uids = context.view.resolve(messages)
+    uids = last_deleted(context, context.view, context.view.spans(messages))
     if uids:
         await expunged(mailbox, uids, only_deleted=True)
     return await expunge_completion(context, b"UID EXPUNGE")

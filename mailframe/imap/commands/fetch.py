@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .. import conditional
+from .. import conditional, limits
 from ..cursor import BadSyntax, Cursor
 from ..expunged import expunge_issued
 from ..extensions import qresync
@@ -56,6 +56,7 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
         conditional.turn_on(context)
     if (plan.tells_flags or plan.asks_modseq) and context.selected.dirty:
         await context.sync(False)
+    limits.check_window(context.settings, plan.partial)
     fetching = Fetching(context, plan)
     spans = context.view.spans(request.messages)
     if plan.changed_since is not None:
@@ -64,7 +65,8 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
         spans = context.view.changed_since(spans, plan.changed_since)
     if plan.partial is not None:
         spans = window_of(spans, plan.partial)
-    await fetching.run(spans)
+    spans = limits.last_of(context, spans)
+    await fetching.run(spans, backwards=bool(context.limited))
     return expunge_issued(fetching.missing, request.messages.by_uid)
 
 
@@ -81,20 +83,24 @@ def _plan(context: Context, args: Cursor) -> Plan:
     """`read_plan`, which most programs ask for with the same few texts again and again."""
     modseq = conditional.is_on(context)
     text = args.data[args.position:]
-    plans: dict[tuple[bytes, bool, bool], Plan] = context.caches.setdefault("imap FETCH plans", {})
-    plan = plans.get((text, args.by_uid, modseq))
+    key = (text, args.by_uid, modseq, context.uid_only)
+    plans: dict[tuple[bytes, bool, bool, bool], Plan] = context.caches.setdefault("imap FETCH plans", {})
+    plan = plans.get(key)
     if plan is None:
-        plan = read_plan(args, context.registry.usable(context.registry.items, context), (Modseq(),) if modseq else ())
+        known = context.registry.usable(context.registry.items, context)
+        plan = read_plan(args, known, (Modseq(),) if modseq else (), context.uid_only)
         if len(text) <= MAX_KEPT_TEXT:
             if len(plans) >= MAX_KEPT:
                 plans.clear()
-            plans[text, args.by_uid, modseq] = plan
+            plans[key] = plan
     return plan
 
 
-def read_plan(args: Cursor, known: Mapping[bytes, Named], with_flags: Sequence[Column] = ()) -> Plan:
-    """The items of a FETCH, to the command's end. A UID FETCH gives the UID whether asked for or not; `with_flags` is what
-    the session is told besides wherever flags may change."""
+def read_plan(
+    args: Cursor, known: Mapping[bytes, Named], with_flags: Sequence[Column] = (), uid_only: bool = False,
+) -> Plan:
+    """The items of a FETCH, to the command's end. A UID FETCH gives the UID whether asked for or not, but where responses
+    begin with it; `with_flags` is what the session is told besides wherever flags may change."""
     macro = _MACRO.match(args.data, args.position)
     if macro is not None:
         args.position = macro.end()
@@ -109,7 +115,7 @@ def read_plan(args: Cursor, known: Mapping[bytes, Named], with_flags: Sequence[C
     args.end()
     if len(items) > MAX_ITEMS:
         raise BadSyntax("Too many items")
-    if args.by_uid:
+    if args.by_uid and not uid_only:
         items.insert(0, Uid())
     narrowed = (only.changed_since, only.vanished, only.partial)
     plan = Plan.of(items, *narrowed)

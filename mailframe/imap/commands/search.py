@@ -11,14 +11,14 @@ from mailframe.model.query import Numbers, leaves, resolve
 from mailframe.model.refusal import Refusal
 from mailframe.pacing.breath import Breath
 
-from .. import returning
+from .. import limits, numset, returning
 from ..conditional import Since, turn_on
 from ..cursor import BadSyntax, Cursor
 from ..numset import STAR, MessageSet, NumSet
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..returning import Options
-from ..searching import Searching
-from ..searchkeys import SEARCH_KEYS, KeyReader, Recent, SearchKey, program
+from ..searching import Searching, narrowed
+from ..searchkeys import SEARCH_KEYS, KeyReader, Ranged, Recent, SearchKey, program
 from ..view import View
 
 CHARSETS = frozenset((b"US-ASCII", b"ASCII", b"UTF-8"))     # all read as UTF-8: some clients say less than they send
@@ -56,7 +56,7 @@ def _read_charset(context: Context, args: Cursor) -> bytes:
     if args.peek(8).upper() != b"CHARSET ":
         return b"UTF-8"
     if b"UTF8=ACCEPT" in context.enabled:
-        raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")      # RFC 6855 section 3
+        raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")      # RFC 9755 section 3
     args.position += 8
     charset = args.astring().upper()
     args.space()
@@ -81,12 +81,12 @@ async def run(context: Context, request: SearchRequest) -> Completion | None:
 
 
 async def find_saving(
-    context: Context, charset: bytes, keys: Cursor, asked: Options | None,
+    context: Context, charset: bytes, keys: Cursor, asked: Options | None, *, whole: bool = False,
 ) -> tuple[array[int], bool]:
     """`find`, and what RETURN (SAVE) keeps of it; a NO empties the variable (RFC 5182 section 2.1)."""
     saves = asked is not None and b"SAVE" in asked
     try:
-        found, conditionally = await find(context, charset, keys)
+        found, conditionally = await find(context, charset, keys, whole=whole)
     except Refusal:
         if saves:
             context.view.saved = array("I")
@@ -121,8 +121,11 @@ async def key_reader(context: Context, charset: bytes, keys: Cursor) -> KeyReade
     return KeyReader(keys, known, context.clock.seconds(), prepared=prepared)
 
 
-async def find(context: Context, charset: bytes, keys: Cursor) -> tuple[array[int], bool]:
-    """The UIDs that match, ascending, of the messages that the client knows; whether MODSEQ was among the keys."""
+async def find(context: Context, charset: bytes, keys: Cursor, *, whole: bool = False) -> tuple[array[int], bool]:
+    """The UIDs that match, ascending, of the messages that the client knows; whether MODSEQ was among the keys.
+    `whole`: a part of them, where their number is limited, is of no use."""
+    if b"UTF8=ACCEPT" in context.enabled and charset != b"UTF-8":
+        raise BadSyntax("No CHARSET but UTF-8 after ENABLE UTF8=ACCEPT")        # RFC 9755 section 3
     query = program(await key_reader(context, charset, keys))
     keys.end()
     if charset not in CHARSETS:
@@ -134,8 +137,14 @@ async def find(context: Context, charset: bytes, keys: Cursor) -> tuple[array[in
         await context.sync(False)
     view, selected = context.view, context.selected
     query = resolve(query, lambda given: _ranges(view, given))
-    searching = Searching(selected.mailbox, selected.keywords, query, Breath(context.clock.seconds, context.breathe))
-    spans = view.spans(EVERYTHING)
+    spans = numset.spans(narrowed(view.uid_ranges(view.spans(EVERYTHING)), query), view.uids)
+    if whole:
+        limits.none_too_many(context, spans)
+    spans = limits.last_of(context, spans)
+    count = sum(stop - start for start, stop in spans)
+    searching = Searching(
+        selected.mailbox, selected.keywords, query, Breath(context.clock.seconds, context.breathe),
+        lambda done: context.progress(done, count))
     if searching.asks_store:
         return array("I", await searching.among(view.uid_ranges(spans))), conditionally
     return await searching.within(view.rows(spans)), conditionally
@@ -144,13 +153,13 @@ async def find(context: Context, charset: bytes, keys: Cursor) -> tuple[array[in
 def _ranges(view: View, given: object) -> UidRanges:
     """What a set in the client's words names now."""
     if isinstance(given, MessageSet):
-        if not len(view):           # "1:*" is what programs ask of an empty mailbox, too: nothing matches
+        if not len(view) and not view.uid_only:     # "1:*" is what programs ask of an empty mailbox, too: nothing matches
             return ()
         return view.uid_ranges(view.spans(given))
-    if isinstance(given, Since):
-        return given.ranges(view)
-    assert isinstance(given, Recent)
-    return view.recent_ranges
+    if isinstance(given, Recent):
+        return view.recent_ranges
+    assert isinstance(given, Ranged)
+    return given.ranges(view)
 
 
 EXTENSION = Extension(

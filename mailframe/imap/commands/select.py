@@ -17,7 +17,7 @@ from ..extensions.imap4rev2 import list_line
 from ..extensions.objectid import mailbox_id
 from ..registry import Command, Completion, Context, Effect, Extension, Selected, State
 from ..selecting import flag_lines
-from ..view import View
+from ..view import UidRequired, View
 from .anytime import no_arguments, noop
 
 _LOW_OCTET = slice(0 if sys.byteorder == "little" else 7, None, 8)
@@ -71,6 +71,8 @@ async def examine(context: Context, request: SelectRequest) -> Completion:
 async def _open(context: Context, request: SelectRequest, read_only: bool) -> Completion:
     if request.known is not None and conditional.QRESYNC not in context.enabled:
         raise BadSyntax("ENABLE QRESYNC comes first")
+    if request.known is not None and request.known.by_number and context.uid_only:
+        raise UidRequired
     if context.selected_or_none is not None and (conditional.QRESYNC in context.enabled or context.rev2):
         context.out.untagged(b"OK [CLOSED] The other mailbox was left")      # RFC 7162 section 3.2.11, RFC 9051 section 7.1
     context.unselect()          # also when what follows fails (RFC 3501 section 6.3.1)
@@ -97,7 +99,7 @@ def _describe(context: Context, selected: Selected, status: MailboxStatus) -> No
     out.untagged(b"%d EXISTS" % len(view))
     if not context.rev2:
         out.untagged(b"%d RECENT" % view.recent)
-        unseen = first_unseen(view)
+        unseen = 0 if context.uid_only else first_unseen(view)
         if unseen:
             out.untagged(b"OK [UNSEEN %d] First unseen message" % unseen)
     out.untagged(b"OK [UIDVALIDITY %d] UIDs are valid" % status.uidvalidity)

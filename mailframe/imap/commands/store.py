@@ -6,7 +6,6 @@ import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
 
 from mailframe.interfaces.maybe import settled
 from mailframe.model.flags import FlagChange, flag_mask, system_bit
@@ -14,7 +13,7 @@ from mailframe.model.mailbox import FlagsStored, Rows
 from mailframe.model.refusal import NoPermission
 from mailframe.pacing.breath import Breath
 
-from .. import conditional, numset
+from .. import conditional, limits, numset
 from ..cursor import Cursor
 from ..expunged import expunge_issued
 from ..fetching import select
@@ -68,13 +67,16 @@ def parse(args: Cursor) -> StoreRequest:
 async def run(context: Context, request: StoreRequest) -> Completion | None:
     selected = writable(context)
     change = await _change(context, request)
-    uids = context.view.resolve(request.messages)
+    uids = context.view.uids_in(limits.last_of(context, context.view.spans(request.messages)))
     breath = Breath(context.clock.seconds, context.breathe)
     missing, refused = 0, array("I")
     if request.unchanged_since is not None:
         conditional.turn_on(context)
-    for start in range(0, len(uids), PAGE):
+    starts = range(0, len(uids), PAGE)
+    for done, start in enumerate(reversed(starts) if context.limited else starts):
         page = uids[start:start + PAGE]
+        if done:
+            context.progress(done * PAGE, len(uids))
         outcome: FlagsStored = await settled(selected.mailbox.set_flags(page, change, request.unchanged_since))
         stored = outcome.rows
         missing += len(page) - len(stored) - len(outcome.refused)
@@ -128,18 +130,19 @@ def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChan
     )
     view.told(stored)
     scene = Scene.of(selected.keywords, view.recent_ranges)
-    columns: list[Column] = [Uid()] if context.by_uid or conditional.QRESYNC in context.enabled else []
+    names_uid = (context.by_uid or conditional.QRESYNC in context.enabled) and not view.uid_only
+    columns: list[Column] = [Uid()] if names_uid else []
     modseq: list[Column] = [Modseq()] if conditionally else []      # also of a .SILENT store (RFC 7162 section 3.1.3)
-    _write(context, [*columns, Flags(), *modseq], stored, numbers, surprising, scene)
+    _write(context, [*columns, Flags(), *modseq], stored, surprising, scene)
     if modseq:
-        _write(context, [*columns, *modseq], stored, numbers, bytes(not each for each in surprising), scene)
+        _write(context, [*columns, *modseq], stored, bytes(not each for each in surprising), scene)
 
 
-def _write(context: Context, columns: Sequence[Column], stored: Rows, numbers: array[int], wanted: bytes, scene: Scene) -> None:
+def _write(context: Context, columns: Sequence[Column], stored: Rows, wanted: bytes, scene: Scene) -> None:
     """FETCH responses with `columns` of those among `stored` where `wanted` is not 0."""
     if any(wanted):
-        heads = [b"* %d" % number for number in compress(numbers, wanted)]
-        context.out.write(joined(columns, select(stored, wanted), heads, scene))
+        rows = select(stored, wanted)
+        context.out.write(joined(columns, rows, context.view.heads_of(rows.uids), scene, bool(context.limited)))
 
 
 EXTENSION = Extension(

@@ -1,4 +1,4 @@
-"""IDLE (RFC 2177): news as it happens."""
+"""IDLE (RFC 2177): news as it happens, and where there is none a sign of life, which also shows who is no longer there."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from ..registry import Command, Completion, Context, Effect, Extension, State
 
 
 async def idle(context: Context, _: None) -> Completion:
-    """Until DONE."""
+    """Until DONE. One timer serves the sign of life, and asking a store whose hints may be lost."""
     context.out.write(b"+ idling\r\n")
+    keepalive_s = context.settings.idle_keepalive_s
+    quiet_since = context.clock.seconds()
     line = None
     while line is None:
         if context.selected_or_none is not None:
@@ -17,7 +19,12 @@ async def idle(context: Context, _: None) -> Completion:
             if context.selected_or_none is None:        # deleted; BYE was said
                 return Completion(b"IDLE ended")
         await context.tell_others()
-        line = await context.news()
+        now = context.clock.seconds()
+        if keepalive_s and not context.out.pending and now - quiet_since >= keepalive_s:
+            context.out.untagged(b"OK Still here")
+        if context.out.pending:
+            quiet_since = now
+        line = await context.news(quiet_since + keepalive_s - now if keepalive_s else None)
     if line.upper() != b"DONE":
         raise BadSyntax("DONE expected")
     return Completion(b"IDLE completed")

@@ -16,7 +16,6 @@ from ..items.item import FetchItem, Scene
 from ..registry import Context, Extension, State
 from ..searchkeys import KeyReader, SearchKey
 
-
 MAX_ID = 255        # RFC 8474 section 7
 
 

@@ -27,17 +27,16 @@ class Resync:
     uidvalidity: int
     modseq: int
     uids: numset.NumSet | None = None
+    by_number: bool = False         # it told message numbers, too: a hint for shorter answers, and not needed here
 
 
 def parse(args: Cursor) -> Resync:
-    """``"(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")"`` (RFC 7162 section 7).
-
-    The last is only a hint for shorter answers, and not needed here."""
+    """``"(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")"`` (RFC 7162 section 7)."""
     args.expect(b"(")
     uidvalidity = args.nz_number()
     args.space()
     modseq = args.number64()
-    uids = None
+    uids, by_number = None, False
     if args.take(b" "):
         if args.peek() != b"(":
             uids = args.sequence_set()
@@ -45,8 +44,9 @@ def parse(args: Cursor) -> Resync:
                 raise BadSyntax("Known UIDs are numbers")
         if uids is None or args.take(b" "):
             args.list_of(args.sequence_set)
+            by_number = True
     args.expect(b")")
-    return Resync(uidvalidity, modseq, uids)
+    return Resync(uidvalidity, modseq, uids, by_number)
 
 
 async def resync(context: Context, known: Resync, status: MailboxStatus) -> None:

@@ -16,6 +16,7 @@ from ..cursor import BadSyntax, Cursor
 from ..headings import HEADER_KEYS, SORT_KEYS, Value, first_fields, ordered
 from ..items.message import Message
 from ..paging import Pager
+from ..progress import Passed, untold
 from ..registry import Command, Completion, Context, Effect, Extension, State
 
 PAGE = 500          # messages whose dates and sizes are asked for at once
@@ -60,9 +61,10 @@ def _key(args: Cursor) -> tuple[bytes, bool]:
 async def run(context: Context, request: SortRequest) -> Completion | None:
     asked = read_returns(context, request.rest)
     keys, charset = _criteria(request.rest)
-    found, conditionally = await find_saving(context, charset, request.rest, asked)
+    found, conditionally = await find_saving(context, charset, request.rest, asked, whole=True)
     breath = Breath(context.clock.seconds, context.breathe)
-    table = await read_table(context.selected.mailbox, found, {name for name, _ in keys}, breath)
+    table = await read_table(
+        context.selected.mailbox, found, {name for name, _ in keys}, breath, lambda done: context.progress(done, len(found)))
     places = await ordered([(table.columns[name], reverse) for name, reverse in keys], len(table.uids), breath)
     uids = map(table.uids.__getitem__, places)
     numbers = list(uids if context.by_uid else filter(None, map(context.view.number, uids)))
@@ -82,12 +84,16 @@ class Table:
     columns: dict[bytes, list[Value]]
 
 
-async def read_table(mailbox: IMailbox, uids: Sequence[int], names: Iterable[bytes], breath: Breath) -> Table:
+async def read_table(
+    mailbox: IMailbox, uids: Sequence[int], names: Iterable[bytes], breath: Breath, passed: Passed = untold,
+) -> Table:
     """Of these messages, without those that are gone; headers are read only if one of the keys is in them."""
     table = Table(array("I"), {name: [] for name in names})
     from_header = [(table.columns[name], HEADER_KEYS[name]) for name in table.columns if name in HEADER_KEYS]
     pager = Pager(mailbox, uid_ranges(uids), PAGE, Field.DATE | Field.SIZE)
     while (rows := await pager.next()) is not None:
+        if table.uids:
+            passed(len(table.uids))
         for uid, date, size in zip(rows.uids, rows.dates, rows.sizes):
             try:
                 header = first_fields(await Message(mailbox, uid, breath).header()) if from_header else {}

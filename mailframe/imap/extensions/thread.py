@@ -17,6 +17,7 @@ from ..cursor import BadSyntax, Cursor
 from ..headings import first_fields, reduced, sent
 from ..items.message import Message
 from ..paging import Pager
+from ..progress import Passed, untold
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..threads import Forest, Post, by_references, by_subject, render
 
@@ -49,10 +50,11 @@ def parse(args: Cursor) -> ThreadRequest:
 
 
 async def run(context: Context, request: ThreadRequest) -> Completion | None:
-    found, _ = await find(context, request.charset, request.rest)
+    found, _ = await find(context, request.charset, request.rest, whole=True)
     breath = Breath(context.clock.seconds, context.breathe)
     number = _itself if context.by_uid else context.view.number
-    posts = await read_posts(context.selected.mailbox, found, number, breath)
+    posts = await read_posts(
+        context.selected.mailbox, found, number, breath, lambda done: context.progress(done, len(found)))
     forest = await breath.through(ALGORITHMS[request.algorithm](posts))
     threads = await breath.through(render(forest))
     context.out.untagged(b"THREAD " + threads if threads else b"THREAD")
@@ -63,11 +65,15 @@ def _itself(uid: int) -> int:
     return uid
 
 
-async def read_posts(mailbox: IMailbox, uids: Sequence[int], number: Callable[[int], int], breath: Breath) -> list[Post]:
+async def read_posts(
+    mailbox: IMailbox, uids: Sequence[int], number: Callable[[int], int], breath: Breath, passed: Passed = untold,
+) -> list[Post]:
     """What is to be known of these messages, without those that are gone."""
     pager = Pager(mailbox, uid_ranges(uids), PAGE, Field.DATE)
     posts: list[Post] = []
     while (rows := await pager.next()) is not None:
+        if posts:
+            passed(len(posts))
         for uid, date in zip(rows.uids, rows.dates):
             try:
                 block = await Message(mailbox, uid, breath).header()

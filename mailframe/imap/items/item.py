@@ -58,22 +58,25 @@ class Column(Protocol):
         """One finished value for each of `rows`, in order. Called once for a page: a function of C speed is worth the care."""
 
 
-def pieces(columns: Sequence[Column], rows: Rows, numbers: list[bytes], scene: Scene) -> list[Iterable[bytes]]:
+def pieces(columns: Sequence[Column], rows: Rows, heads: list[bytes], scene: Scene) -> list[Iterable[bytes]]:
     """Columns of octets which, read across, are each message's FETCH response but for its end, ``)`` CRLF.
 
-    `numbers` are ``* n``. Whoever joins them does it with zip and chain: no Python is run for a single message.
+    `heads` are ``* n FETCH (``. Whoever joins them does it with zip and chain: no Python is run for a single message.
     """
-    found: list[Iterable[bytes]] = [numbers]
-    before = b" FETCH ("
+    found: list[Iterable[bytes]] = [heads]
+    before = b""
     for column in columns:
         found += repeat(before + column.label + b" "), column.values(rows, scene)
         before = b" "
     return found
 
 
-def joined(columns: Sequence[Column], rows: Rows, numbers: list[bytes], scene: Scene) -> bytes:
-    """The FETCH responses of messages whose items are all columns."""
-    return b"".join(chain.from_iterable(zip(*pieces(columns, rows, numbers, scene), repeat(b")\r\n"))))
+def joined(columns: Sequence[Column], rows: Rows, heads: list[bytes], scene: Scene, backwards: bool = False) -> bytes:
+    """The FETCH responses of messages whose items are all columns; `backwards`: the last message first."""
+    responses: Iterable[tuple[bytes, ...]] = zip(*pieces(columns, rows, heads, scene), repeat(b")\r\n"))
+    if backwards:
+        responses = reversed(list(responses))
+    return b"".join(chain.from_iterable(responses))
 
 
 @dataclass(frozen=True, slots=True)
