@@ -95,12 +95,13 @@ async def rename(context: Context, request: RenameRequest) -> None:
     check(context, new)
     every = await listed(context)
     by_name = {info.name: info for info in every}
-    hidden = await known(context.account, old, "x")
-    if hidden is not None:
+    if old not in by_name and (hidden := await known(context.account, old, "x")) is not None:
         by_name[old] = hidden               # the right "x" is enough, also without "l"
     if new in by_name:
         raise MailboxExists
     if old == INBOX:
+        if is_others(context.account, new):
+            raise Forbidden("A mailbox stays with its owner")
         await make_parents(context, new)
         made = await settled(context.account.create(NewMailbox(new)))
         await take_along(context, by_name[INBOX], made)
