@@ -18,6 +18,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailframe.pacing.acks import Acks
 from mailframe.pacing.turns import Turns
 
 from .deflate import BadDeflate, Deflate
@@ -67,12 +68,14 @@ class Connection(Protocol):
         self._timer: IDelayedCall | None = None
         self._closing = False
         self._deflate: Deflate | None = None            # once the client asked for it
+        self._acks = Acks()
 
     # -- Twisted calls these
 
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
+        self._acks = Acks(self.transport)
         self.transport.registerProducer(self, True)
         self._watch()
         self._serving = Deferred.fromCoroutine(self.serve())
@@ -80,6 +83,7 @@ class Connection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._closing:
             return
+        self._acks.came()
         if self.logged_in:
             self._quiet_since = self._clock.seconds()
         if self._deflate is None:
@@ -158,6 +162,7 @@ class Connection(Protocol):
                 if self._paused:
                     self._paused = False
                     self.transport.resumeProducing()
+                self._acks.settle()
                 self._waiter = Deferred()
                 await self._waiter
         self._fresh = False
@@ -221,6 +226,7 @@ class Connection(Protocol):
 
     def _send(self, octets: bytes) -> None:
         if not (self.lost or self._closing):
+            self._acks.answered()
             self.transport.write(octets if self._deflate is None else self._deflate.pack(octets))
 
     def _inflate(self, deflate: Deflate) -> bool:

@@ -184,10 +184,16 @@ class Selected:
     cursor: object                          # where the view stands in the store's log
     dirty: bool = False                     # a hint came since the store was last asked
     uidnext: int = 1                        # when it was selected
+    heard_below: int = 1                    # messages under this UID were told when the client listened: by SELECT, NOOP, IDLE
     seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
     told_modseq: int = 0                    # all up to it, expunges too, was told
     rights: str | None = None               # as last seen; None: the user's own mailbox, and everything
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
+
+    def listened(self) -> None:
+        """The client has asked for news, and was told all."""
+        if self.view.uids:
+            self.heard_below = self.view.uids[-1] + 1
 
 
 class Literal(Protocol):

@@ -57,7 +57,7 @@ async def opened(
     keywords: tuple[str, ...] = await settled(mailbox.keywords(()))
     view = View(rows, recent)
     selected = Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext,
-                        rights=await rights_in(mailbox))
+                        heard_below=status.uidnext, rights=await rights_in(mailbox))
     selected.seen_modseq = selected.told_modseq = status.highest_modseq
     return selected, status
 

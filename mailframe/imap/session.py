@@ -183,6 +183,8 @@ class Session(SessionContext):
         poll = selected.dirty or resyncs or Effect.POLLS in effect or Effect.CHANGES in effect
         if poll or selected.view.has_news:
             await self.sync(Effect.MAY_EXPUNGE in effect, poll=poll)
+        if Effect.POLLS in effect:
+            selected.listened()
         if resyncs and selected.view.owes_expunge:
             # It may have been told greater ones, and must not conclude that it knows of these expunges (RFC 7162 section 3.2).
             self.out.untagged(b"OK [HIGHESTMODSEQ %d] Some messages are gone" % max(selected.told_modseq, 1))

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailframe.interfaces.maybe import begun
+from mailframe.pacing.acks import Acks
 from mailframe.pacing.turns import Turns
 
 from .framer import Framer
@@ -45,6 +46,7 @@ class Wire(Protocol, ABC):
         self._running = False
         self._close_timeout_s = close_timeout_s
         self._out: list[bytes] = []
+        self._acks = Acks()
         self._choked = False                     # the client does not read
         self._held = False                       # we have stopped reading
         self._finished = False                   # the client has half-closed: no more octets come
@@ -137,6 +139,7 @@ class Wire(Protocol, ABC):
         no_delay = getattr(transport, "setTcpNoDelay", None)  # not there on a Unix socket, with TLS or without
         if no_delay is not None:
             no_delay(True)
+        self._acks = Acks(transport)
         transport.registerProducer(self, True)
         self.touch()
         self._timer = self.clock.callLater(self.patience(), self._tick)
@@ -144,6 +147,7 @@ class Wire(Protocol, ABC):
     def dataReceived(self, data: bytes) -> None:
         if self.over:
             return
+        self._acks.came()
         self.framer.feed(data)
         if not self._running and not self._choked:
             self._turns.take(self.advance)
@@ -211,6 +215,7 @@ class Wire(Protocol, ABC):
 
     def _rest(self) -> None:
         """No step runs now."""
+        self._acks.settle()
         if self._lost:
             self.ended()
         elif self._held and not self._choked and not self.over and self.framer.waiting <= _MUCH:
@@ -222,6 +227,7 @@ class Wire(Protocol, ABC):
             octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
             if not self._lost:
+                self._acks.answered()
                 self.transport.write(octets)  # type: ignore[union-attr]
 
     def _tick(self) -> None:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import imaplib
-import os
 import poplib
-import shutil
 import smtplib
 import ssl
-import subprocess
 from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from support.client_settings import settings
+from support.client_world import USER, deliver, needs, run
 from support.halfclose import converse
 from support.servers import ANY_PORTS, PATIENCE_S, MailServer
-
-USER = "dev@localhost"
-
-
-def needs(program: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +37,6 @@ def empty(server: MailServer) -> None:
     client.logout()
 
 
-def run(*command: str, text: str = "", env: dict[str, str] | None = None, ok: tuple[int, ...] = (0,)) -> str:
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-                          env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
-    assert done.returncode in ok, (command, done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
 def inbox(server: MailServer, folder: str = "INBOX") -> list[str]:
     """The subjects in a folder."""
     client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
@@ -59,12 +45,6 @@ def inbox(server: MailServer, folder: str = "INBOX") -> list[str]:
     parts = client.fetch("1:*", "(BODY.PEEK[])")[1] if count else []
     client.logout()
     return [str(message_from_bytes(part[1])["Subject"]) for part in parts if isinstance(part, tuple)]
-
-
-def deliver(server: MailServer, *subjects: str, body: str = "Hello.\r\n") -> None:
-    with smtplib.SMTP("127.0.0.1", server.ports["smtp"], timeout=PATIENCE_S) as client:
-        for subject in subjects:
-            client.sendmail("a@example.org", [USER], f"From: a@example.org\r\nTo: {USER}\r\nSubject: {subject}\r\n\r\n{body}")
 
 
 def anybody() -> ssl.SSLContext:
@@ -129,6 +109,8 @@ def test_curl_sends_reads_searches_appends_and_deletes(server: MailServer, tmp_p
         "--mail-rcpt", USER, "-T", str(letter))
     url = f"imap://127.0.0.1:{server.ports['imap']}"
     assert "Hello from curl" in run("curl", "-sS", f"{url}/INBOX;MAILINDEX=1", "-u", login)
+    section = f"{url}/INBOX;MAILINDEX=1;SECTION=HEADER.FIELDS%20(SUBJECT)"
+    assert run("curl", "-sS", section, "-u", login) == "Subject: by curl\n\n"
     assert "* SEARCH 1" in run("curl", "-sS", f"{url}/INBOX?SUBJECT%20curl", "-u", login)
     run("curl", "-sS", "-k", "--ssl-reqd", f"{url}/Sent", "-u", login, "-T", str(letter))
     assert inbox(server, "Sent") == ["by curl"]
@@ -153,9 +135,14 @@ def test_swaks_with_and_without_tls_and_login(server: MailServer) -> None:
 
 @needs("msmtp")
 def test_msmtp_submits(server: MailServer, tmp_path: Path) -> None:
-    run("msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={server.ports['submissions']}", "--tls=on", "--tls-starttls=off",
-        "--tls-certcheck=off", "--auth=on", f"--user={USER}", f"--passwordeval=echo {server.password}", f"--from={USER}", USER,
-        text=f"From: {USER}\nTo: {USER}\nSubject: by msmtp\n\nHello\n")
+    rc = tmp_path / ".msmtprc"
+    rc.write_text(settings("msmtprc", {
+        "mail.example.org": "127.0.0.1", "465": str(server.ports["submissions"]), "alice@example.org": USER,
+        "tls_starttls off": "tls_starttls off\ntls_certcheck off",
+    }))
+    (tmp_path / ".mail-password").write_text(server.password + "\n")
+    rc.chmod(0o600)
+    run("msmtp", f"--file={rc}", USER, text=f"From: {USER}\nTo: {USER}\nSubject: by msmtp\n\nHello\n", env={"HOME": str(tmp_path)})
     assert inbox(server) == ["by msmtp"]
 
 
@@ -164,91 +151,16 @@ def test_msmtp_submits(server: MailServer, tmp_path: Path) -> None:
 def test_fetchmail_collects(server: MailServer, tmp_path: Path, protocol: str) -> None:
     deliver(server, "one", "two")
     rc = tmp_path / "fetchmailrc"
-    rc.write_text(f'poll 127.0.0.1 protocol {protocol} port {server.ports[protocol.lower()]} auth password\n'
-                  f'  user "{USER}" password "{server.password}" sslproto "" no keep mda "cat >> {tmp_path}/got"\n')
+    rc.write_text(settings("fetchmailrc", {
+        "mail.example.org": "127.0.0.1", "IMAP port 993": f"{protocol} port {server.ports[protocol.lower()]} auth password",
+        "alice@example.org": USER, "secret": server.password, "ssl sslcertck": f'sslproto "" mda "cat >> {tmp_path}/got"',
+    }))
     rc.chmod(0o600)
     run("fetchmail", "-f", str(rc), "--pidfile", str(tmp_path / "pid"), "-i", str(tmp_path / "ids"), "--nosyslog",
         env={"HOME": str(tmp_path), "FETCHMAILHOME": str(tmp_path)})
     got = (tmp_path / "got").read_text()
     assert "Subject: one" in got and "Subject: two" in got
     assert inbox(server) == [], "collected and deleted"
-
-
-@needs("mbsync")
-def test_mbsync_goes_both_ways(server: MailServer, tmp_path: Path) -> None:
-    deliver(server, "one", "two")
-    maildir = tmp_path / "mail"
-    maildir.mkdir()
-    rc = tmp_path / "mbsyncrc"
-    rc.write_text(f"""
-IMAPStore far
-Host 127.0.0.1
-Port {server.ports['imap']}
-User {USER}
-Pass {server.password}
-SSLType None
-AuthMechs LOGIN
-
-MaildirStore near
-Path {maildir}/
-Inbox {maildir}/INBOX
-SubFolders Verbatim
-
-Channel mail
-Far :far:
-Near :near:
-Patterns INBOX Sent
-Create Both
-Expunge Both
-SyncState *
-""")
-    sync = ("mbsync", "-c", str(rc), "mail")
-    run(*sync, env={"HOME": str(tmp_path)})
-    files = [path for path in (maildir / "INBOX").rglob("*") if path.is_file() and path.parent.name in ("cur", "new")]
-    assert len(files) == 2
-    seen = files[0].with_name(files[0].name.split(":")[0] + ":2,S")
-    target = maildir / "INBOX" / "cur" / seen.name
-    files[0].rename(target)                         # read here ...
-    files[1].unlink()                               # ... and deleted here
-    (maildir / "Sent" / "cur").mkdir(parents=True, exist_ok=True)
-    (maildir / "Sent" / "cur" / "1.a.b:2,S").write_text("From: dev@localhost\nSubject: sent here\n\nHello\n")
-    run(*sync, env={"HOME": str(tmp_path)})
-    client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
-    client.login(USER, server.password)
-    assert client.select("INBOX")[1] == [b"1"]
-    assert client.search(None, "SEEN")[1] == [b"1"], "... is read and deleted there"
-    client.logout()
-    assert inbox(server, "Sent") == ["sent here"]
-
-
-@needs("mutt")
-def test_mutt_reads_flags_and_saves(server: MailServer, tmp_path: Path) -> None:
-    deliver(server, "for mutt")
-    rc = tmp_path / "muttrc"
-    rc.write_text(f"""
-set imap_user="{USER}"
-set imap_pass="{server.password}"
-set folder="imap://127.0.0.1:{server.ports['imap']}/"
-set spoolfile="imap://127.0.0.1:{server.ports['imap']}/INBOX"
-set ssl_starttls=no
-set ssl_force_tls=no
-set imap_check_subscribed=yes
-set header_cache=""
-set confirmappend=no
-set delete=yes
-set quit=yes
-set mark_old=no
-set wait_key=no
-set imap_authenticators="login"
-push "<tag-pattern>all<enter><tag-prefix><set-flag>!<tag-prefix><copy-message>=Archive<enter><sync-mailbox><quit>"
-""")
-    run("script", "-qec", f"mutt -n -F {rc}", "/dev/null", env={"HOME": str(tmp_path), "TERM": "xterm"})
-    client = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S)
-    client.login(USER, server.password)
-    client.select("INBOX")
-    assert client.search(None, "FLAGGED")[1] == [b"1"]
-    assert client.select("Archive")[1] == [b"1"]
-    client.logout()
 
 
 def test_a_script_that_says_all_at_once_and_half_closes_hears_all(server: MailServer) -> None:

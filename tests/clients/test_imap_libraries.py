@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.servers import ANY_PORTS, PATIENCE_S, MailServer
@@ -91,6 +92,49 @@ def test_imapclient_resynchronises(server: MailServer) -> None:
         assert list(changed) == [2] and changed[2][b"MODSEQ"][0] > seen
 
 
+def test_imapclient_comes_back_after_others_changed_things(server: MailServer) -> None:
+    imapclient = pytest.importorskip("imapclient")
+
+    def connected() -> Any:
+        client = imapclient.IMAPClient(HOST, port=server.ports["imap"], ssl=False, timeout=PATIENCE_S)
+        client.login(USER, server.password)
+        return client
+
+    with connected() as client, connected() as other:
+        client.create_folder("back")
+        for number in range(1, 5):
+            client.append("back", letter(number))
+        assert b"QRESYNC" in client.enable("QRESYNC")
+        before = client.select_folder("back")
+        client.unselect_folder()
+        other.select_folder("back")
+        other.delete_messages([2])
+        other.expunge([2])
+        other.set_flags([3], [imapclient.ANSWERED])
+        other.move([4], "Archive")
+        other.append("back", letter(5))
+        known = f"(QRESYNC ({before[b'UIDVALIDITY']} {before[b'HIGHESTMODSEQ']} 1:4))"
+        client._imap._simple_command("SELECT", "back", known)       # it has no words of its own for this
+        told = client._imap.untagged_responses
+        assert told["VANISHED"] == [b"(EARLIER) 2,4"] and told["EXISTS"][-1] == b"3"
+        assert any(b"UID 3" in line and b"\\Answered" in line for line in told["FETCH"])
+        client._imap.state = "SELECTED"
+        client._imap.untagged_responses = {}
+        client.idle()
+        other.add_flags([1], [imapclient.FLAGGED])
+        assert any(each[1] == b"FETCH" and b"\\Flagged" in str(each[2]).encode() for each in client.idle_check(timeout=PATIENCE_S))
+        other.delete_messages([3])
+        other.expunge([3])
+        pushed: list[Any] = []
+        while (b"VANISHED", 3) not in pushed:
+            came = client.idle_check(timeout=PATIENCE_S)
+            assert came, pushed
+            pushed += came
+        client.idle_done()
+        sent = client.append(client.find_special_folder(b"\\Sent"), letter(6), (imapclient.SEEN,))
+        assert b"APPENDUID" in sent
+
+
 def test_imap_tools(server: MailServer) -> None:
     imap_tools = pytest.importorskip("imap_tools")
     with imap_tools.MailBoxUnencrypted(HOST, server.ports["imap"], timeout=PATIENCE_S).login(USER, server.password) as box:
@@ -122,6 +166,7 @@ def test_aioimaplib(server: MailServer) -> None:
         client = aioimaplib.IMAP4(HOST, server.ports["imap"], timeout=PATIENCE_S)
         await client.wait_hello_from_server()
         assert (await client.login(USER, server.password)).result == "OK"
+        assert (await client.enable("CONDSTORE")).result == "OK"
         assert (await client.create("aio")).result == "OK"
         assert (await client.append(letter(1), "aio")).result == "OK"
         assert (await client.select("aio")).result == "OK"
@@ -137,6 +182,15 @@ def test_aioimaplib(server: MailServer) -> None:
         assert b"2 EXISTS" in await client.wait_server_push(PATIENCE_S)
         client.idle_done()
         await asyncio.wait_for(idling, PATIENCE_S)
+        assert rb"\Sent" in b"".join((await client.list('""', "*")).lines)
+        told = b" ".join((await client.select("aio")).lines)
+        seen = told.partition(b"HIGHESTMODSEQ ")[2].partition(b"]")[0].decode()
+        await other.select("aio")
+        await other.uid("store", "2", "+FLAGS (\\Flagged)")
+        changed = await client.uid("fetch", "1:*", f"(FLAGS) (CHANGEDSINCE {seen})")
+        assert changed.lines[:-1] and all(b"UID 2 FLAGS (\\Flagged" in line for line in changed.lines[:-1])
+        assert (await client.uid("store", "1", "+FLAGS (\\Seen)")).result == "OK"
+        assert (await other.uid_search("SEEN")).lines[0] == b"1"
         assert (await client.uid("move", "1:*", "Archive")).result == "OK"
         assert (await client.uid_search("ALL")).lines[0] == b""
         await client.logout()

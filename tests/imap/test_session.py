@@ -230,6 +230,25 @@ def test_idle_tells_at_once_and_ends_with_done() -> None:
     run(talk)
 
 
+def test_idle_says_once_more_what_came_to_the_clients_ears_in_another_command() -> None:
+    async def talk(world: World) -> None:
+        idler, other = await world.login(), await world.login()
+        await other.command(b"c APPEND INBOX {5+}\r\nfirst")
+        await idler.command("a SELECT INBOX")
+        await other.command(b"c APPEND INBOX {5+}\r\nhello")
+        assert "* 2 EXISTS" in await idler.command("b STORE 1 +FLAGS (\\Seen)")
+        idler.send(b"c IDLE\r\n")
+        assert idler.pending() == ["+ idling", "* 2 EXISTS"]
+        idler.send(b"DONE\r\nd IDLE\r\nDONE\r\n")
+        assert idler.pending() == ["c OK IDLE completed", "+ idling", "d OK IDLE completed"]
+        await other.command(b"e APPEND INBOX {5+}\r\nhello")
+        assert "* 3 EXISTS" in await idler.command("f NOOP")
+        idler.send(b"g IDLE\r\nDONE\r\n")
+        assert idler.pending() == ["+ idling", "g OK IDLE completed"], "NOOP asks for news"
+
+    run(talk)
+
+
 def test_idle_asks_again_where_no_hint_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Listeners, "tell", lambda self, mailbox_id: None)
 

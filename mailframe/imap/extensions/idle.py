@@ -15,7 +15,7 @@ async def idle(context: Context, _: None) -> Completion:
     line = None
     while line is None:
         if context.selected_or_none is not None:
-            await context.sync(True)
+            await _tell(context)
             if context.selected_or_none is None:        # deleted; BYE was said
                 return Completion(b"IDLE ended")
         await context.tell_others()
@@ -28,6 +28,23 @@ async def idle(context: Context, _: None) -> Completion:
     if line.upper() != b"DONE":
         raise BadSyntax("DONE expected")
     return Completion(b"IDLE completed")
+
+
+async def _tell(context: Context) -> None:
+    """The news, and EXISTS once more when a message came to the client's ears in the middle of another command.
+
+    Thunderbird fetches what it hears of in IDLE or NOOP; an EXISTS among the answers to its STORE it does not act upon, and the
+    message would not be seen until it asks by itself, ten minutes later.
+    """
+    selected = context.selected
+    before = selected.view.uids[-1:]
+    await context.sync(True)
+    if context.selected_or_none is not selected:
+        return
+    last = selected.view.uids[-1:]
+    if last and last == before and last[0] >= selected.heard_below:
+        context.out.untagged(b"%d EXISTS" % len(selected.view))
+    selected.listened()
 
 
 EXTENSION = Extension(
