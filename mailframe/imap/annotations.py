@@ -71,27 +71,26 @@ def account_of(context: Context) -> IMetadata:
     return account
 
 
-def meant(context: Context, of_server: bool) -> Iterator[MetadataEntry]:
-    """The entries that mean something, of the server or of mailboxes."""
-    for known in context.registry.usable(context.registry.metadata_entries, context).values():
-        if isinstance(known, MetadataEntry) and known.of_server is of_server:
-            yield known
+def meant(context: Context, of_server: bool) -> list[MetadataEntry]:
+    """The entries that mean something, of the server or of mailboxes; to be asked for once in a command."""
+    table = context.registry.usable(context.registry.metadata_entries, context)
+    return [known for known in table.values() if isinstance(known, MetadataEntry) and known.of_server is of_server]
 
 
-def meaning(context: Context, name: str, of_server: bool) -> MetadataEntry | None:
+def meaning(meanings: Iterable[MetadataEntry], name: str) -> MetadataEntry | None:
     """Of the entry `name`, in lower case."""
     octets = name.encode()
-    for known in meant(context, of_server):
+    for known in meanings:
         if octets == known.name or (known.name.endswith(b"/") and octets.startswith(known.name)):
             return known
     return None
 
 
-async def read(context: Context, info: MailboxInfo | None) -> dict[str, bytes]:
+async def read(context: Context, info: MailboxInfo | None, meanings: Iterable[MetadataEntry]) -> dict[str, bytes]:
     """All entries of the mailbox, None: of the server, by their names in lower case. Raises NoSuchMailbox."""
     kept: Mapping[str, bytes] = await settled(account_of(context).metadata(info.id if info else None, context.account_name))
     found = dict(kept)
-    for known in meant(context, info is None):
+    for known in meanings:
         if known.value is not None:
             value = known.value(context, info)
             found.pop(known.name.decode(), None)

@@ -83,7 +83,11 @@ class Watch:
         stale, self._stale = self._stale, False
         known: dict[str, str] = {}
         if stale or self._news.keys() != {None}:
-            listing = await self._listing()
+            try:
+                listing = await self._listing()
+            except Exception:
+                self._stale |= stale        # it is told later
+                raise
             known = {info.id: info.name for info in listing.mailboxes}
             if stale:
                 self._compare(self._found(listing))

@@ -55,14 +55,13 @@ class Completion:
 
 
 class Bad(Exception):
-    """Answered BAD though the syntax was right, for example in the wrong state; `code`: a response code, without brackets."""
+    """Answered BAD though the syntax was right, for example in the wrong state."""
 
-    code: bytes = b""
+    code: bytes = b""           # the answer's response code, without brackets
 
-    def __init__(self, words: str, code: bytes | None = None) -> None:
+    def __init__(self, words: str, code: bytes = b"") -> None:
         super().__init__(words)
-        if code is not None:
-            self.code = code
+        self.code = code or self.code
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from ..registry import Command, Context, Extension, State
 SELECTS = frozenset((b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE"))
 MAX_PATTERNS = 100      # in one command: a client may ask for each folder by name
 _BREATHE_NAMES = 500    # a few milliseconds of matching
+_BREATHE_TOLD = 100     # the same of what more is told of mailboxes
 
 
 #: Gives the untagged line about one mailbox that follows its LIST line, None for nothing. Raises NoSuchMailbox, for nothing.
@@ -124,6 +125,7 @@ async def run_list(context: Context, request: ListRequest) -> None:
     patterns = [Pattern(request.reference + text) for text in request.patterns]
     await _breathe(context, known)
     candidates = lister.candidates()
+    step = _BREATHE_TOLD if tellers else _BREATHE_NAMES
     for count, name in enumerate(candidates, 1):
         if any(pattern.matches(name) for pattern in patterns):
             line = lister.line(name)
@@ -132,7 +134,7 @@ async def run_list(context: Context, request: ListRequest) -> None:
                 await _write_more(context, lister.tree.mailboxes.get(name), tellers)
                 if context.out.full:
                     await context.drained()
-        if not count % _BREATHE_NAMES:
+        if not count % step:
             await context.breathe()
             await context.drained()
 

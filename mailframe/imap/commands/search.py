@@ -124,10 +124,10 @@ async def key_reader(context: Context, charset: bytes, keys: Cursor) -> KeyReade
 async def find(context: Context, charset: bytes, keys: Cursor, *, whole: bool = False) -> tuple[array[int], bool]:
     """The UIDs that match, ascending, of the messages that the client knows; whether MODSEQ was among the keys.
     `whole`: a part of them, where their number is limited, is of no use."""
-    if b"UTF8=ACCEPT" in context.enabled and charset != b"UTF-8":
-        raise BadSyntax("No CHARSET but UTF-8 after ENABLE UTF8=ACCEPT")        # RFC 9755 section 3
     query = program(await key_reader(context, charset, keys))
     keys.end()
+    if b"UTF8=ACCEPT" in context.enabled and charset != b"UTF-8":
+        raise BadSyntax("No CHARSET but UTF-8 after ENABLE UTF8=ACCEPT")        # RFC 9755 section 3
     if charset not in CHARSETS:
         raise BadCharset
     conditionally = any(isinstance(leaf, Numbers) and isinstance(leaf.given, Since) for leaf in leaves(query))

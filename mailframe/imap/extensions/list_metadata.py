@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailframe.interfaces.metadata import IMetadata
 from mailframe.model.mailbox import MailboxInfo
 
-from ..annotations import chosen, entry, limited, read, responses
+from ..annotations import chosen, entry, limited, meant, read, responses
 from ..commands.listing import ListReturn, Teller
 from ..cursor import Cursor
 from ..registry import Context, Extension, State
@@ -19,10 +19,11 @@ def _read(args: Cursor) -> list[str]:
 
 async def _teller(context: Context, asked: list[str]) -> Teller:
     limited(context, len(asked))
+    meanings = meant(context, False)
 
     async def tell(info: MailboxInfo) -> bytes:
         """All that was asked for, also what is NIL."""
-        return b"\r\n* ".join(responses(info.name, chosen(await read(context, info), asked, 0), context.utf8))
+        return b"\r\n* ".join(responses(info.name, chosen(await read(context, info, meanings), asked, 0), context.utf8))
 
     return tell
 

@@ -9,7 +9,7 @@ from mailframe.interfaces.metadata import PRIVATE, IMetadata
 from mailframe.model.mailbox import MailboxInfo
 from mailframe.model.refusal import Forbidden
 
-from ..annotations import INFINITY, MetadataEntry, account_of, chosen, entries, entry, limited, meaning, read, responses
+from ..annotations import INFINITY, MetadataEntry, account_of, chosen, entries, entry, limited, meaning, meant, read, responses
 from ..annotationwatch import BOTH, SERVER, Watch
 from ..cursor import BadSyntax, Cursor
 from ..registry import Command, Completion, Context, Extension, State
@@ -71,7 +71,7 @@ async def get(context: Context, request: Request) -> Completion | None:
     asked = entries(args, context, 1 if options.depth else 2)
     args.end()
     info = await _find(context, name)
-    values = chosen(await read(context, info), asked, options.depth)
+    values = chosen(await read(context, info, meant(context, info is None)), asked, options.depth)
     long = [len(value) for value in values.values() if value is not None and _is_long(value, options)]
     told = {each: value for each, value in values.items() if value is None or not _is_long(value, options)}
     for line in responses(info.name if info else None, told, context.utf8):
@@ -105,10 +105,11 @@ async def put(context: Context, request: Request) -> None:
     limited(context, len(args.list_of(pair)))
     args.end()
     info = await _find(context, name)
+    meanings = meant(context, info is None)
     for key, value in pairs.items():
-        _check(context, info, key, value)
+        _check(context, info, key, value, meaning(meanings, key))
     for key, value in pairs.items():
-        known = meaning(context, key, info is None)
+        known = meaning(meanings, key)
         if info is not None and known is not None and known.put is not None:
             if len(pairs) > 1:
                 raise Forbidden(f"Set {key} in a command of its own")
@@ -117,11 +118,10 @@ async def put(context: Context, request: Request) -> None:
     await _keep(context, info, pairs)
 
 
-def _check(context: Context, info: MailboxInfo | None, key: str, value: bytes | None) -> None:
+def _check(context: Context, info: MailboxInfo | None, key: str, value: bytes | None, known: MetadataEntry | None) -> None:
     """Raises Refusal: what all users of the server see is set by its administrators alone (section 3.3)."""
     if info is None and not key.startswith(PRIVATE) and context.account_name not in context.settings.admins:
         raise Forbidden("Only administrators set this", imap_code=b"NOPERM")
-    known = meaning(context, key, info is None)
     if known is None:
         return
     if known.value is not None and (known.put is None or info is None):
