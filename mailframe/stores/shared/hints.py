@@ -1,4 +1,4 @@
-"""Hints from other accounts to one session: of the mailboxes that it opened there, and of what is newly shared."""
+"""Hints from other accounts to one session: of the mailboxes that it opened there, and of changes in what it may do with them."""
 
 from __future__ import annotations
 
