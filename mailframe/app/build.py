@@ -34,6 +34,7 @@ from mailframe.sqlite.engine import Engine
 from mailframe.stores.annotated.store import store_annotated
 from mailframe.stores.beside.store import store_beside
 from mailframe.stores.shared.store import store_shared
+from mailframe.stores.urlkeys import MailboxKeys
 from mailframe.tls.client import ClientContexts
 
 
@@ -58,7 +59,8 @@ def build(config: Config, reactor: Any) -> Parts:
     others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
     parts = Parts(
         config, reactor, outside, store, directory, portal, pipeline, spool, runner, tls, development, others,
-        titles(config, store, outside, local, checkers, directory, filters), fresh=context.fresh)
+        titles(config, store, outside, local, checkers, directory, filters), fresh=context.fresh,
+        keys=MailboxKeys(engine, reached))
     locks, turns = MaildropLocks(), Turns(reactor)
     for name, listener in config.listeners.items():
         parts.factories[name] = factory_for(name, listener, parts, locks, turns)

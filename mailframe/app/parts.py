@@ -58,6 +58,7 @@ class Parts:
     fresh: tuple[NewMailbox, ...] = FRESH_ACCOUNT                # what a new account is given
     factories: dict[str, Any] = field(default_factory=dict)
     control: Any = None
+    keys: Any = None                             # IMailboxKeys
     _closed: bool = False
 
     async def start(self) -> None:

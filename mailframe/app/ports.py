@@ -33,7 +33,8 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
         factory = ImapServerFactory(
             parts.portal,
             replace(config.imap, hostname=config.hostname, plaintext_login=listener.plaintext_login, contact=contact),
-            clock=reactor, tls=tls, content=parts.store if IContent.providedBy(parts.store) else None, turns=turns)
+            clock=reactor, tls=tls, content=parts.store if IContent.providedBy(parts.store) else None, turns=turns,
+            keys=parts.keys)
     else:
         factory = Pop3ServerFactory(
             parts.portal, replace(config.pop3, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls, locks=locks,

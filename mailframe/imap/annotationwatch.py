@@ -51,12 +51,12 @@ class Watch:
         elif mailbox_id is None or BOTH in self._context.enabled:
             if sum(map(len, self._news.values())) <= MAX_CHANGES:
                 self._news.setdefault(mailbox_id, {}).update(dict.fromkeys(sorted(names)))
-            self._context.wake()
+            self._context.heard()
 
     def _listed(self, mailbox_id: str) -> None:
         if mailbox_id == "" and BOTH in self._context.enabled:
             self._stale = True
-            self._context.wake()
+            self._context.heard()
 
     @contextmanager
     def setting(self, mailbox_id: str | None, names: frozenset[str]) -> Iterator[None]:

@@ -139,11 +139,6 @@ class Connection(Protocol):
         return bool(ISSLTransport.providedBy(self.transport))
 
     @property
-    def waiting(self) -> bool:
-        """Whether the session waits for octets."""
-        return self._waiter is not None
-
-    @property
     def held(self) -> bool:
         """Whether the client has not taken what was sent."""
         return self._held
@@ -167,6 +162,12 @@ class Connection(Protocol):
                 await self._waiter
         self._fresh = False
         self.working()
+
+    def wake(self) -> None:
+        """End the wait in `more`, or the next one."""
+        if self._waiter is None:
+            self._fresh = True
+        self.poke()
 
     def poke(self) -> None:
         """End the wait in `more`, if there is one."""

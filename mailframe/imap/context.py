@@ -14,6 +14,7 @@ from mailframe.interfaces.content import IContent
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.model.client import Client
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.model.refusal import NoPermission, NoSuchMailbox, Refusal
@@ -23,12 +24,14 @@ from mailframe.sasl.exchange import Mechanism
 from . import login, permission, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
+from .pipelined import counts_messages
 from .progress import Progress
-from .registry import REV2, UIDONLY, Bad, Literal, Registry, Selected, State
+from .registry import REV2, UIDONLY, Bad, Effect, Literal, Registry, Selected, State, Watcher, Wish
 from .settings import ImapSettings
 from .view import Telling, View
 
 _log = Logger()
+_BY_DEFAULT = Wish()
 _MAX_LINE = 16_384          # of an answer to a continuation request: a SASL response
 
 
@@ -42,6 +45,7 @@ class Shared(Protocol):
     portal: login.Portal
     tls: object | None
     content: IContent | None
+    keys: IMailboxKeys | None
     mechanisms: Mapping[bytes, Mechanism]
     caches: dict[Any, Any]
 
@@ -62,6 +66,8 @@ class SessionContext:
         self.literal: Literal | None = None
         self.by_uid = False
         self.tag = b""
+        self.effect = Effect.NONE               # of the running command
+        self.watcher: Watcher | None = None
         self.limited = b""
         self._shared = shared
         self.connection = connection
@@ -75,7 +81,7 @@ class SessionContext:
         self._starts_tls = False
         self._compresses = False
         self._hinted = False                    # something changed since `news` was last awaited
-        self._listening = False                 # `news` is being awaited
+        self._listening = False                 # and the session waits for that
         self._slice = 0.0                       # when this session's turn began
         self._others: list[tuple[Callable[[], Awaitable[None]], Callable[[], None]]] = []      # see `also_tell`
         self._progress: Progress | None = None  # of the running command, when it takes long
@@ -117,6 +123,10 @@ class SessionContext:
         account = self._user.account if self._user else None
         return account if IContent.providedBy(account) else self._shared.content
 
+    @property
+    def keys(self) -> IMailboxKeys | None:
+        return self._shared.keys
+
     def capability_line(self) -> bytes:
         """``CAPABILITY IMAP4rev1 ...`` as it is now."""
         return b" ".join([b"CAPABILITY", *self.registry.capabilities(self)])
@@ -143,12 +153,13 @@ class SessionContext:
 
     async def news(self, within_s: float | None = None) -> bytes | None:
         recheck_s = self.settings.recheck_s         # a hint may be lost on its way from elsewhere
-        late = self.clock.callLater(recheck_s if within_s is None else min(within_s, recheck_s), self._wake)
+        late = self.clock.callLater(recheck_s if within_s is None else min(within_s, recheck_s), self.wake)
         self._listening = True
         try:
             while (line := self.connection.framer.line(_MAX_LINE)) is None:
                 if self._stopping:
                     self.bye("Server is going down", b"UNAVAILABLE")
+                if self._ending:
                     raise Gone
                 if self._hinted:
                     self._hinted = False
@@ -160,9 +171,10 @@ class SessionContext:
             if late.active():
                 late.cancel()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         self._hinted = True
-        self.connection.poke()
+        if self._listening:
+            self.connection.wake()
 
     async def drained(self) -> None:
         await self.connection.drained()
@@ -274,13 +286,16 @@ class SessionContext:
     async def select(self, info: MailboxInfo, read_only: bool) -> MailboxStatus:
         self.unselect()
         mailbox = await self.open(info)
-        if self._unsubscribe is None:
-            self._unsubscribe = self.account.subscribe(self._hint)
+        self.listen()
         self._selected, status = await selecting.opened(
             mailbox, info, read_only, self.breathe, claims=not (read_only or self.rev2))
         self._tune(self._selected.view)
         self._selected.dirty = True         # what came between the listing and now
         return status
+
+    def listen(self) -> None:
+        if self._unsubscribe is None:
+            self._unsubscribe = self.account.subscribe(self._hint)
 
     def enable(self, *words: bytes) -> list[bytes]:
         fresh = [word for word in words if word not in self.enabled]
@@ -297,19 +312,24 @@ class SessionContext:
         view.uid_only = self.uid_only
 
     def unselect(self) -> None:
-        self._selected = None
+        selected, self._selected = self._selected, None
+        if selected is not None and self.watcher is not None:
+            self.watcher.left(selected.info.id)
 
     def _hint(self, mailbox_id: str) -> None:
         selected = self._selected
-        if selected is not None and mailbox_id == selected.info.id:
+        elsewhere = self.watcher is not None and self.watcher.hinted(mailbox_id)
+        here = selected is not None and mailbox_id in (selected.info.id, "")    # "": it may be it that was deleted
+        if here and selected is not None:
             selected.dirty = True
-            self.wake()
+        if here or elsewhere:
+            self.heard()
 
     # -- Context: what others change elsewhere
 
-    def wake(self) -> None:
+    def heard(self) -> None:
         if self._listening and not self._hinted:
-            self.clock.callLater(0, self.connection.poke)       # not within the other session's commit
+            self._turns.later(self.connection.wake)         # not within the other session's commit
         self._hinted = True
 
     def also_tell(self, teller: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
@@ -327,13 +347,37 @@ class SessionContext:
                 if selected.rights is not None:
                     await selecting.refresh_rights(selected, self.out)
             except (NoSuchMailbox, NoPermission) as why:        # the second by RFC 4314 section 5.1.1
-                gone = isinstance(why, NoSuchMailbox)
-                self.unselect()
-                self.bye("The selected mailbox is gone" if gone else "The selected mailbox may not be read any more",
-                         b"NONEXISTENT" if gone else b"NOPERM")
-                return
-        how = Telling(selected.keywords, self.by_uid, b"CONDSTORE" in self.enabled, b"QRESYNC" in self.enabled)
+                self._leave(isinstance(why, NoSuchMailbox))
+                raise
+        wish = _BY_DEFAULT if self.watcher is None else self.watcher.wish
+        every = bool(self.effect & (Effect.CHANGES | Effect.TELLS_ALL))
+        if not (wish.messages or every):
+            return
+        view, known = selected.view, selected.view.last_told
+        expunge = expunge and not (view.owes_expunge and self._counted_on())
+        how = Telling(selected.keywords, self.by_uid or self.watcher is not None, b"CONDSTORE" in self.enabled,
+                      wish.flags or every, b"QRESYNC" in self.enabled)
         await selecting.tell(selected, self.out, self._pause, how, expunge)
+        if self.watcher is not None:
+            await self.watcher.describe(self, view.after(known))
+
+    def _counted_on(self) -> bool:
+        """Whether a command waits that counts messages as the client did when it wrote it (RFC 9051 section 5.5). Who asks for
+        EXPUNGE or MOVE, though, knows that numbers change."""
+        framer, registry = self.connection.framer, self.registry
+        return (Effect.CHANGES not in self.effect and framer.buffered > 0
+                and counts_messages(framer.waiting, registry.by_number, registry.perhaps_by_number))
+
+    def _leave(self, deleted: bool) -> None:
+        """Another session has deleted the selected mailbox, or its owner has taken the right to read it away. RFC 9051 has a word
+        for it (section 3, "unsolicited CLOSED"); to a client of RFC 3501 it would say nothing, so its session ends (RFC 2180
+        section 3.3, RFC 4314 section 5.1.1) and it looks around anew."""
+        self.unselect()
+        words = "The selected mailbox was deleted" if deleted else "The selected mailbox may not be read any more"
+        if self.rev2:
+            self.out.untagged(b"OK [CLOSED] " + words.encode("ascii"))
+        else:
+            self.bye("The selected mailbox is gone" if deleted else words, b"NONEXISTENT" if deleted else b"NOPERM")
 
     async def refresh_keywords(self, add: Sequence[str] = ()) -> tuple[str, ...]:
         return await selecting.refresh_keywords(self.selected, self.out, tuple(add))
@@ -341,6 +385,9 @@ class SessionContext:
     # -- the end
 
     def ended(self) -> None:
+        watcher, self.watcher = self.watcher, None
+        if watcher is not None:
+            watcher.stop()
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from . import mutf7, numset
+from .names import canonical
 from .numset import MessageSet, NumSet
 
 T = TypeVar("T")
@@ -254,8 +255,7 @@ class Cursor:
             name = octets.decode("utf-8") if self.utf8 else mutf7.decode(octets)
         except ValueError:
             raise BadSyntax("Mailbox name is not valid " + ("UTF-8" if self.utf8 else "modified UTF-7")) from None
-        head, separator, rest = name.partition("/")
-        return "INBOX" + separator + rest if head.upper() == "INBOX" else name
+        return canonical(name)
 
     def flag(self) -> bytes:
         """A system flag (``\\Seen``) or a keyword, as written."""

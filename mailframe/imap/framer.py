@@ -40,6 +40,7 @@ class Stream:
     prefix: bytes
     size: int
     waits: bool         # the client waits for "+ ": answer with `Framer.accept` or, refusing it, `Framer.abandon`
+    binary: bool = False    # a literal8, ``~{n}``: it may hold a NUL (RFC 3516)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,14 @@ class Rejected:
 
 
 Event = Whole | Continue | Stream | Rejected
-Streams = Callable[[bytes, bool], bool]
+Streams = Callable[[bytes], bool]
 
 
 class Framer:
     """Feed it octets, then take events until there are none.
 
-    `streams(text, again)`: whether the literal announced at the end of `text` is to be streamed; `again` when `text` is what
-    followed an earlier streamed literal of the same command. It may raise BadSyntax.
+    `streams(text)`: whether the literal announced at the end of `text` is to be streamed; then so is each later one of the
+    same command. It may raise BadSyntax.
     """
 
     __slots__ = ("_again", "_buffer", "_command", "_line", "_lines", "_scan", "_skip_line", "_skip_literal", "_stream", "_streams",
@@ -86,6 +87,11 @@ class Framer:
     def buffered(self) -> int:
         """Octets that came and were not taken yet."""
         return len(self._buffer) - self._command
+
+    @property
+    def waiting(self) -> bytes:
+        """Those octets."""
+        return bytes(self._buffer[self._command:])
 
     def next(self) -> Event | None:
         """The next event, or None: more octets are needed, or a streamed literal is to be read first."""
@@ -186,19 +192,20 @@ class Framer:
         if stop == end:                                 # a lone LF: made CRLF, so that the cursor finds the mark
             buffer[end:end] = b"\r"
             end += 1
-        return self._literal(int(mark[2]), not mark[3], stop - len(mark[0]), end + 1)
+        return self._literal(mark, stop - len(mark[0]), end + 1)
 
-    def _literal(self, size: int, waits: bool, mark: int, start: int) -> Event | None:
-        """A literal of `size` octets, whose mark begins at `mark`, begins at `start`."""
+    def _literal(self, found: re.Match[bytes], mark: int, start: int) -> Event | None:
+        """The literal announced by what was `found` at `mark` begins at `start`."""
+        size, waits = int(found[2]), not found[3]
         text = bytes(self._buffer[self._command:mark])
         try:
-            streams = self._streams(text, self._again)
+            streams = self._again or self._streams(text)
         except BadSyntax as error:
             return self._reject(str(error), start, size, waits)
         if streams:
             self._stream, self._waits = size, waits
             self._begin(start)
-            return Stream(text, size, waits)
+            return Stream(text, size, waits, bool(found[1]))
         if start - self._command + size > self.limits.command_octets:
             return self._reject("Literal too big", start, size, waits, True)
         self._lines += mark - self._line

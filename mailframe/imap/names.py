@@ -36,6 +36,12 @@ def check_name(name: str, max_octets: int, max_depth: int) -> None:
         raise LimitReached("Mailbox name is too long")
 
 
+def canonical(name: str) -> str:
+    """Any spelling of INBOX, also as the first level, becomes "INBOX" (RFC 3501 section 5.1)."""
+    head, separator, rest = name.partition(SEPARATOR)
+    return INBOX + separator + rest if head.isascii() and head.upper() == INBOX else name
+
+
 def parents(name: str) -> Iterator[str]:
     """``a/b/c`` gives ``a``, ``a/b``."""
     place = name.find(SEPARATOR)
@@ -104,7 +110,8 @@ class Pattern:
         self._wild = self._star | self._percent
         self._end = 1 << len(text)
         # INBOX is the same in any case: an upper-case twin tries it (RFC 3501 section 5.1).
-        self._twin = Pattern(text.upper()) if text != text.upper() and set("INBOX*%") >= set(text.upper()) else None
+        upper = text.upper() if text.isascii() else text
+        self._twin = Pattern(upper) if upper != text and set("INBOX*%") >= set(upper) else None
 
     def matches(self, name: str) -> bool:
         if self._everything:

@@ -11,7 +11,8 @@ from zope.interface import Interface
 
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.store import IAccount, IMailbox
-from mailframe.model.mailbox import MailboxInfo, MailboxStatus
+from mailframe.interfaces.urlauth import IMailboxKeys
+from mailframe.model.mailbox import MailboxInfo, MailboxList, MailboxStatus
 from mailframe.sasl.exchange import Mechanism
 
 from .cursor import Cursor
@@ -44,6 +45,8 @@ class Effect(enum.Flag):
     MAY_EXPUNGE = enum.auto()       # EXPUNGE may be told with its answer (never for FETCH, STORE, SEARCH: RFC 3501 section 7.4.1)
     POLLS = enum.auto()             # the client asks for news: ask the store even when no hint came (NOOP, CHECK)
     CHANGES = enum.auto()           # it changes the selected mailbox: ask the store afterwards
+    MAY_READ_SEQ = enum.auto()      # a UID command among whose arguments sequence numbers may be (search keys)
+    TELLS_ALL = enum.auto()         # what a client of NOTIFY else wants to hear nothing of is told with its answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,9 @@ class Command(Generic[R]):
     `run` does it: it writes untagged data to `context.out`, raises Refusal (NO) or Bad, and returns the tagged OK.
 
     `name` is in upper case; two words for UID commands (``UID FETCH``), whose cursor has `by_uid` set.
-    `streams(cursor, again)`: given a cursor behind the name, whether the literal announced at the end of what has come so
-    far is a message to be streamed: `run` then starts before it came and reads it from `context.literal`. Asked `again` with
-    what followed such a literal. It may raise BadSyntax.
+    `streams(cursor)`: given a cursor behind the name, whether the literal announced at the end of what has come so far is to
+    be streamed: `run` then starts before it came and reads it from `context.literal`, and so each literal that follows in the
+    same command. It may raise BadSyntax.
     """
 
     name: bytes
@@ -80,7 +83,7 @@ class Command(Generic[R]):
     parse: Callable[[Cursor], R]
     run: Callable[[Context, R], Awaitable[Completion | None]]
     effect: Effect = Effect.MAY_EXPUNGE
-    streams: Callable[[Cursor, bool], bool] | None = None
+    streams: Callable[[Cursor], bool] | None = None
 
 
 class Named(Protocol):
@@ -106,9 +109,13 @@ class Extension:
     items: tuple[Named, ...] = ()           # FETCH data items
     search_keys: tuple[Named, ...] = ()
     status_items: tuple[Named, ...] = ()
+    events: tuple[Named, ...] = ()          # of NOTIFY (RFC 5465 section 5)
     search_returns: tuple[ReturnOption, ...] = ()
     list_returns: tuple[Named, ...] = ()    # words of LIST's RETURN
     metadata_entries: tuple[Named, ...] = ()    # annotations that mean something (RFC 5464)
+    url_data: tuple[Named, ...] = ()        # what URLFETCH may be asked for of a URL (`urlfetching.UrlDatum`)
+    on_select: Callable[[Context, Selected], Iterable[bytes]] | None = None     # more untagged lines of SELECT, when offered
+    append_data: tuple[Named, ...] = ()     # what a message may be made of in APPEND (`appending.AppendData`)
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
     on_enable: Callable[[Context], Awaitable[None]] | None = None       # awaited when a client has enabled some of them
     announced: State = State.ANY
@@ -125,22 +132,36 @@ class Registry:
         self.items: dict[bytes, Named] = {}
         self.search_keys: dict[bytes, Named] = {}
         self.status_items: dict[bytes, Named] = {}
+        self.events: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
         self.list_returns: dict[bytes, Named] = {}
         self.metadata_entries: dict[bytes, Named] = {}
+        self.append_data: dict[bytes, Named] = {}
+        self.url_data: dict[bytes, Named] = {}
+        self._on_select = tuple(extension for extension in self.extensions if extension.on_select is not None)
+        self.by_number: frozenset[bytes]            # commands about sequence numbers
+        self.perhaps_by_number: frozenset[bytes]    # those whose arguments may name some
         self._needs: dict[int, tuple[type[Interface], ...]] = {}         # of tables' entries, by id()
         for extension in self.extensions:
             self.commands.update((command.name, command) for command in extension.commands)
             self.items.update((item.name, item) for item in extension.items)
             self.search_keys.update((key.name, key) for key in extension.search_keys)
             self.status_items.update((item.name, item) for item in extension.status_items)
+            self.events.update((event.name, event) for event in extension.events)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
             self.list_returns.update((option.name, option) for option in extension.list_returns)
             self.metadata_entries.update((entry.name, entry) for entry in extension.metadata_entries)
+            self.append_data.update((data.name, data) for data in extension.append_data)
+            self.url_data.update((data.name, data) for data in extension.url_data)
             if extension.needs:
-                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.list_returns,
-                           *extension.metadata_entries)
+                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.events,
+                           *extension.list_returns, *extension.metadata_entries)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
+        self.by_number = self._with(Effect.READS_SEQ)
+        self.perhaps_by_number = self._with(Effect.MAY_READ_SEQ)
+
+    def _with(self, effect: Effect) -> frozenset[bytes]:
+        return frozenset(name for name, command in self.commands.items() if effect in command.effect)
 
     def with_extensions(self, *more: Extension) -> Registry:
         """A registry with these as well."""
@@ -161,6 +182,12 @@ class Registry:
                 if extension.capabilities is not None:
                     words += extension.capabilities(context)
         return list(dict.fromkeys(words))
+
+    def select_lines(self, context: Context, selected: Selected) -> Iterable[bytes]:
+        """What extensions add to the answer of SELECT and EXAMINE."""
+        for extension in self._on_select:
+            if extension.on_select is not None and self.offers(extension, context):
+                yield from extension.on_select(context, selected)
 
     def offers(self, extension: Extension, context: Context) -> bool:
         """Whether `extension` works in this session as it is now."""
@@ -195,10 +222,52 @@ class Selected:
             self.heard_below = self.view.uids[-1] + 1
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What of the selected mailbox is told (RFC 5465 section 6.1); the default is how every session begins."""
+
+    messages: bool = True               # which come and go; with False a client has a snapshot
+    flags: bool = True                  # and which change
+    unasked: bool = False               # also while no command runs
+    expunges_unasked: bool = False      # then even EXPUNGE: the client gave up sequence numbers
+
+
+class Watcher(Protocol):
+    """What a client wants to be told besides the answers to its commands: NOTIFY's other half."""
+
+    @property
+    def wish(self) -> Wish: ...
+
+    def hinted(self, mailbox_id: str) -> bool:
+        """As `IAccount.subscribe` has it; returns whether there may be something to tell now."""
+
+    def left(self, mailbox_id: str) -> None:
+        """It is no longer the selected mailbox."""
+
+    async def listing(self, context: Context, known: MailboxList) -> None:
+        """A command is about to show names out of `known`: whatever else is new in it is told first."""
+
+    def counted(self, mailbox_id: str, status: MailboxStatus) -> None:
+        """A command shows some of these counts."""
+
+    async def describe(self, context: Context, spans: list[tuple[int, int]]) -> None:
+        """These messages (index spans of the view) are new to the client, who has just been told how many there are."""
+
+    async def tell(self, context: Context, *, now: bool = False) -> None:
+        """Write what happened elsewhere than in the selected mailbox; without `now` only when its time has come."""
+
+    def give_up(self, context: Context) -> None:
+        """Say so, and be as after NOTIFY NONE (RFC 5465 section 5.8)."""
+
+    def stop(self) -> None:
+        """Nobody listens any more."""
+
+
 class Literal(Protocol):
-    """A message on its way in (`Command.streams`)."""
+    """A message on its way in, or a part of one (`Command.streams`)."""
 
     size: int
+    binary: bool                            # ``~{n}``: it may hold a NUL (RFC 3516)
 
     def accept(self) -> None:
         """Let it come: sends the continuation if the client waits for one. Not called, a waiting client is refused by the
@@ -225,6 +294,7 @@ class Context(Protocol):
     tag: bytes                              # of the running command
     limited: bytes                          # the response code (RFC 9738) of a command that did not do all it was asked, or b""
     extra: dict[str, Any]                   # an extension's own, for the session's life
+    watcher: Watcher | None                 # while NOTIFY is in force
 
     @property
     def state(self) -> State: ...
@@ -260,6 +330,10 @@ class Context(Protocol):
     @property
     def content(self) -> IContent | None:
         """Where large messages are staged, if the store can do that."""
+
+    @property
+    def keys(self) -> IMailboxKeys | None:
+        """By which URLs are signed, if the server has such (RFC 4467)."""
 
     @property
     def selected_or_none(self) -> Selected | None: ...
@@ -316,8 +390,8 @@ class Context(Protocol):
         """Until the login ends, await `teller` before each command's answer, and in IDLE: it writes untagged data about what
         others changed outside the selected mailbox. Then call `end`."""
 
-    def wake(self) -> None:
-        """For listeners: there is something to be told, IDLE need not wait."""
+    def heard(self) -> None:
+        """For listeners: there is something to be told; a session that waits wakes once the other's commit is over."""
 
     async def tell_others(self) -> None:
         """Await what `also_tell` was given. The session does it with each answer, IDLE as it is woken."""
@@ -336,6 +410,12 @@ class Context(Protocol):
 
     async def news(self, within_s: float | None = None) -> bytes | None:
         """Wait for a line of the client, or for a hint that something changed, `within_s` at the latest (None)."""
+
+    def wake(self) -> None:
+        """There may be news: a session that waits looks for them."""
+
+    def listen(self) -> None:
+        """Hear the account's hints from now on, also while no mailbox is selected."""
 
     async def drained(self) -> None:
         """Send what `out` holds and return when the client has taken most of it: await it between long pieces.
@@ -357,4 +437,5 @@ class Context(Protocol):
 
     async def sync(self, expunge: bool, *, poll: bool = True) -> None:
         """Ask the selected mailbox for changes and write what `view.tell` says. The session does it after each command
-        by the command's Effect; a command calls it where its own order of answers matters."""
+        by the command's Effect; a command calls it where its own order of answers matters.
+        Raises NoSuchMailbox when the mailbox is no more, which the client has then been told."""

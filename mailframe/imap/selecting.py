@@ -117,7 +117,7 @@ async def tell(selected: Selected, out: Writer, pause: Breathe, how: Telling, ex
         selected.told_modseq = selected.seen_modseq
         return
     known = FIRST_KEYWORD_BIT + len(selected.keywords)
-    if view.changed_mask() >> known:
+    if (how.flags or view.last_told != (view.uids[-1] if view.uids else 0)) and view.changed_mask() >> known:
         how = replace(how, keywords=await refresh_keywords(selected, out))
     pieces = 0
     for lines in view.telling(how, expunge):
@@ -126,7 +126,7 @@ async def tell(selected: Selected, out: Writer, pause: Breathe, how: Telling, ex
                 await pause()
             out.write(b"".join(lines))
             pieces += 1
-    if not view.owes_expunge:
+    if how.flags and not view.owes_expunge:
         selected.told_modseq = selected.seen_modseq
 
 

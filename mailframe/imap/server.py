@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
 from mailframe.interfaces.content import IContent
+from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
@@ -30,11 +31,11 @@ class ImapServerFactory(Factory):
     def __init__(
         self, portal: Portal, settings: ImapSettings | None = None, *, clock: IReactorTime, tls: object | None = None,
         registry: Registry | None = None, content: IContent | None = None, mechanisms: Mapping[bytes, Mechanism] = MECHANISMS,
-        turns: Turns | None = None,
+        turns: Turns | None = None, keys: IMailboxKeys | None = None,
     ) -> None:
         """`portal` hands out `IMailUser`. `tls` is what ``transport.startTLS`` takes. `content`: the store, if it provides
         IContent: large messages are then staged there; without it an APPEND is held in memory.
-        `turns` is to be shared by all factories on a reactor."""
+        `turns` is to be shared by all factories on a reactor. `keys`: for URLAUTH, which is not there without."""
         self.portal = portal
         self.settings = settings or ImapSettings()
         self.clock = clock
@@ -42,6 +43,7 @@ class ImapServerFactory(Factory):
         self.tls = tls
         self.registry = registry or default_registry()
         self.content = content
+        self.keys = keys
         self.mechanisms = mechanisms
         self.caches: dict[Any, Any] = {}
         self.sessions: set[Session] = set()

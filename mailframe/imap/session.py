@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
+from mailframe.model.refusal import InternalError, NoSuchMailbox, Refusal, TryAgainLater
 from mailframe.pacing.turns import BUDGET_S
 
 from . import conditional, writer
@@ -36,7 +37,6 @@ class Session(SessionContext):
         connection.serve = self.serve
         connection.on_lost = self.ended
         self._bad = 0                           # commands in a row that were none
-        self._streaming = b""                   # the command whose literal streams
 
     # -- the loop
 
@@ -50,7 +50,7 @@ class Session(SessionContext):
                 if event is not None:
                     await self._take(event)
                     continue
-                await connection.more()
+                await self._rest()
                 self._slice = self.clock.seconds()
                 if self._stopping:
                     self.bye("Server is going down", b"UNAVAILABLE")
@@ -65,11 +65,40 @@ class Session(SessionContext):
             self.unselect()
             connection.close()
 
+    async def _rest(self) -> None:
+        """Wait for the client. After NOTIFY it is told what happens meanwhile, but in the middle of no command of its own."""
+        if self.watcher is None:
+            await self.connection.more()
+            return
+        self._listening = True
+        try:
+            while self._hinted and not self.connection.framer.buffered and not self._ending:
+                self._hinted = False
+                await self._push()
+            if not self._ending:
+                await self.connection.more()
+        finally:
+            self._listening = False
+
+    async def _push(self) -> None:
+        """What has happened, while no command runs. A store's fault costs the news, and the client is told so (I7)."""
+        watcher, self.effect, self.by_uid = self.watcher, Effect.NONE, False
+        assert watcher is not None
+        try:
+            if self._selected is not None and watcher.wish.unasked and (self._selected.dirty or self._selected.view.has_news):
+                with suppress(NoSuchMailbox):
+                    await self.sync(watcher.wish.expunges_unasked, poll=self._selected.dirty)
+            await watcher.tell(self)
+        except (Gone, TimedOut):
+            raise
+        except Exception:
+            _log.failure("IMAP news for {account} failed in {plugin}", account=self._name, plugin=self._plugin)
+            watcher.give_up(self)
+
     def stop(self) -> None:
         """Say BYE as soon as the running command, if any, is done."""
         self._stopping = True
-        if self.connection.waiting:
-            self.connection.poke()
+        self.connection.wake()
 
     def _greet(self) -> None:
         self.out.untagged(b"OK [%b] %b ready" % (self.capability_line(), writer.text(self.settings.hostname)))
@@ -80,8 +109,8 @@ class Session(SessionContext):
                 await self._command(data)
             case Continue():
                 self.out.write(CONTINUE)
-            case Stream(prefix, size, _):
-                self.literal = StreamedLiteral(self.connection, size, self.utf8, self._next_literal)
+            case Stream(prefix):
+                self.literal = StreamedLiteral(self.connection, event, self.utf8, self._next_literal)
                 await self._command(prefix)
                 self.literal = None
                 self.connection.framer.abandon()
@@ -104,7 +133,7 @@ class Session(SessionContext):
             self.out.write(tag_octets + b" BAD Unknown command\r\n")
             return
         self.by_uid = name.startswith(b"UID ")
-        self.tag = tag_octets
+        self.tag, self.effect = tag_octets, command.effect
         cursor = Cursor(data, found.end(), by_uid=self.by_uid, utf8=self.utf8)
         try:
             answer = await self._outcome(command, cursor)
@@ -157,6 +186,8 @@ class Session(SessionContext):
         try:
             done = await command.run(self, command.parse(cursor)) or Completion(command.name + b" completed")
         except Refusal as refusal:
+            if self._selected is not None and isinstance(refusal, NoSuchMailbox):
+                self._selected.dirty = True         # perhaps it was that one
             if refusal.detail:
                 _log.info("IMAP {command} refused: {detail}", command=command.name.decode(), detail=refusal.detail)
             self._tell_limited()
@@ -173,7 +204,9 @@ class Session(SessionContext):
             self.out.untagged(b"NO [%b] Only the last messages were done" % self.limited)
 
     async def _tell(self, effect: Effect) -> None:
-        """What happened, in the selected mailbox as far as this command's answer may tell it."""
+        """What happened in the selected mailbox, as far as this command's answer may tell it."""
+        if self.watcher is not None and Effect.POLLS in effect:
+            await self.watcher.tell(self, now=True)
         if self._others:
             await self.tell_others()
         selected = self._selected
@@ -182,7 +215,10 @@ class Session(SessionContext):
         resyncs = conditional.QRESYNC in self.enabled
         poll = selected.dirty or resyncs or Effect.POLLS in effect or Effect.CHANGES in effect
         if poll or selected.view.has_news:
-            await self.sync(Effect.MAY_EXPUNGE in effect, poll=poll)
+            try:
+                await self.sync(Effect.MAY_EXPUNGE in effect, poll=poll)
+            except NoSuchMailbox:
+                return
         if Effect.POLLS in effect:
             selected.listened()
         if resyncs and selected.view.owes_expunge:
@@ -196,18 +232,13 @@ class Session(SessionContext):
             return answer
         return b"OK [EXPUNGEISSUED] " + answer[3:] if _PLAIN_OK.match(answer) else answer
 
-    def _streams(self, text: bytes, again: bool) -> bool:
-        """Whether a literal announced at the end of `text` is a message for a command that may run now."""
-        if again:
-            found, name = None, self._streaming
-        else:
-            found = _HEAD.match(text)
-            name = found[2].upper() if found else b""
-        command = self.registry.commands.get(name)
-        if command is None or command.streams is None or self.state not in command.state:
+    def _streams(self, text: bytes) -> bool:
+        """Whether a literal announced at the end of `text` is for a command that may run now and reads it as it comes."""
+        found = _HEAD.match(text)
+        command = self.registry.commands.get(found[2].upper()) if found else None
+        if found is None or command is None or command.streams is None or self.state not in command.state:
             return False
-        self._streaming = name
-        return command.streams(Cursor(text, found.end() if found else 0, utf8=self.utf8), again)
+        return command.streams(Cursor(text, found.end(), utf8=self.utf8))
 
     def _next_literal(self, literal: StreamedLiteral | None) -> None:
         self.literal = literal

@@ -1,4 +1,4 @@
-"""A literal that is read while it comes: the message of an APPEND."""
+"""A literal that is read while it comes: a message of APPEND or REPLACE, or a part of one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ CONTINUE = b"+ OK\r\n"
 class StreamedLiteral:
     """See `registry.Literal`. `succeeded` is given the literal that follows in the same command, or None."""
 
-    def __init__(self, connection: Connection, size: int, utf8: bool, succeeded: Callable[[StreamedLiteral | None], None]) -> None:
-        self.size = size
+    def __init__(
+        self, connection: Connection, event: Stream, utf8: bool, succeeded: Callable[[StreamedLiteral | None], None],
+    ) -> None:
+        self.size = event.size
+        self.binary = event.binary
         self._connection = connection
         self._utf8 = utf8                   # of the cursors that `rest` gives
         self._succeeded = succeeded
@@ -48,8 +51,8 @@ class StreamedLiteral:
                 case Whole(data):
                     self._succeeded(None)
                     return Cursor(data, utf8=self._utf8)
-                case Stream(prefix, size, _):
-                    self._succeeded(StreamedLiteral(connection, size, self._utf8, self._succeeded))
+                case Stream(prefix):
+                    self._succeeded(StreamedLiteral(connection, event, self._utf8, self._succeeded))
                     return Cursor(prefix, utf8=self._utf8)
                 case Rejected(_, words, too_big):
                     self._succeeded(None)

@@ -37,6 +37,7 @@ class Telling:
     keywords: Sequence[str] = ()    # the mailbox's table
     uid: bool = False               # name the UID as well: during a UID command, or with `modseq`
     modseq: bool = False            # the session is CONDSTORE-aware (RFC 7162)
+    flags: bool = True              # tell of changed flags at all
     vanished: bool = False          # VANISHED with UIDs instead of EXPUNGE with numbers (RFC 7162 section 3.2.10)
 
 
@@ -244,6 +245,16 @@ class View:
                 self._changed.discard(uid)
 
     @property
+    def last_told(self) -> int:
+        """The UID of the last message that the client knows of; 0 when it knows of none."""
+        return self.uids[self._told - 1] if self._told else 0
+
+    def after(self, uid: int) -> list[tuple[int, int]]:
+        """The index spans of the messages with greater UIDs."""
+        start = bisect_left(self.uids, uid + 1)
+        return [(start, len(self.uids))] if start < len(self.uids) else []
+
+    @property
     def owes_expunge(self) -> bool:
         """Whether messages are gone that the client still counts."""
         return bool(self._gone)
@@ -303,6 +314,8 @@ class View:
                 else:
                     yield [b"* %d EXPUNGE\r\n" % number for number in numbers]
         yield self._counts()
+        if not how.flags:
+            return
         changed = sorted(self._changed.difference(self._gone))
         self._changed.clear()
         for start in range(0, len(changed), PIECE):
@@ -331,6 +344,7 @@ class View:
         told = self._told
         places = [bisect_left(self.uids, uid) for uid in gone]
         self._gone.difference_update(gone)
+        self._changed.difference_update(gone)       # where flags are not told, they may have waited
         self._told -= sum(place < told for place in places)
         columns = [self.uids, self.flags] + ([self.modseqs] if self.modseqs else [])
         for column in columns:

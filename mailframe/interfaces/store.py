@@ -200,6 +200,22 @@ class IMovable(Interface):
         """As `ICopyable.copy`, and the originals are gone."""
 
 
+class IReplaces(Interface):
+    """A mailbox that puts a new message in an old one's place in one durable step (RFC 8508), as drafts are saved.
+
+    Else the framework appends, then expunges: what comes between leaves both, and a full account lets nothing be replaced.
+    """
+
+    async def replace(uid: int, target_id: str, message: New) -> int:
+        """Append `message` to the mailbox `target_id` of the same account, perhaps this one, and expunge `uid` here: both
+        or neither; returns the new UID. Keywords in `message.flags` are by the target's table.
+
+        The account's limits are those of `IQuota`, judged by what it holds afterwards: what fits into the place that the
+        old message leaves is let in. Raises NoSuchMessage when `uid` is not there, perhaps because another session has
+        replaced it; NoSuchMailbox, OverQuota..., as `IMailbox.append`.
+        """
+
+
 class IModSequenced(Interface):
     """Marks a mailbox whose mod-sequences are real and durable (RFC 7162)."""
 

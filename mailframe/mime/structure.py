@@ -18,12 +18,17 @@ def render_body(index: Index) -> bytes:
     return _render(index, False)
 
 
-def _render(index: Index, extended: bool) -> bytes:
+def render_part(index: Index, number: int) -> bytes:
+    """BODYSTRUCTURE of one part alone (BODYPARTSTRUCTURE, RFC 5524)."""
+    return _render(index, True, number)
+
+
+def _render(index: Index, extended: bool, root: int = 0) -> bytes:
     # From the last part to the first: children come after their parent, so each finds its own ready. No recursion.
     parts = index.parts
     inner: list[list[bytes]] = [[] for _ in parts]
     text = b""
-    for number in range(len(parts) - 1, -1, -1):
+    for number in range(len(parts) - 1, root - 1, -1):
         part = parts[number]
         children = inner[number]
         children.reverse()

@@ -184,10 +184,11 @@ class MemoryAccount:
     def subscribe(self, listener: Callable[[str], None]) -> Callable[[], None]:
         return self.listeners.add(listener)
 
-    def _need_room(self, sizes: Sequence[int]) -> None:
-        """For messages of these sizes. Raises OverQuota."""
+    def _need_room(self, sizes: Sequence[int], leaving: Sequence[int]) -> None:
+        """For messages of these sizes, where others leave. Raises OverQuota."""
         octets, messages = self._use()
-        for use, limit in ((octets + sum(sizes), self._max_octets), (messages + len(sizes), self._max_messages)):
+        for use, limit in ((octets + sum(sizes) - sum(leaving), self._max_octets),
+                           (messages + len(sizes) - len(leaving), self._max_messages)):
             if sizes and limit is not None and use > limit:
                 raise OverQuota(detail=f"{use} of {limit}")
 

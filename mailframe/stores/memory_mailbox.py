@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 
 from zope.interface import implementer
 
-from mailframe.interfaces.store import IAttributeCache, ICopyable, IMailbox, IModSequenced, IMovable, IRecent, ISaveDates
+from mailframe.interfaces.store import (
+    IAttributeCache,
+    ICopyable,
+    IMailbox,
+    IModSequenced,
+    IMovable,
+    IRecent,
+    IReplaces,
+    ISaveDates,
+)
 from mailframe.model.flags import DELETED, SEEN, FlagChange
 from mailframe.model.mailbox import Attributes, Changes, Field, FlagsStored, MailboxStatus, New, Rows, UidRanges
 from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage
@@ -31,14 +40,15 @@ class _Message:
     attributes: Attributes | None
 
 
-@implementer(IMailbox, ICopyable, IMovable, IModSequenced, ISaveDates, IAttributeCache, IRecent)
+@implementer(IMailbox, ICopyable, IMovable, IReplaces, IModSequenced, ISaveDates, IAttributeCache, IRecent)
 class MemoryMailbox:
-    """`siblings` are the account's mailboxes by id; `tell` hints at a change of one; `need_room` refuses messages of some sizes."""
+    """`siblings` are the account's mailboxes by id; `tell` hints at a change of one; `need_room` refuses messages of some sizes,
+    where others of some sizes leave."""
 
     def __init__(
         self, mailbox_id: str, uidvalidity: int, siblings: Mapping[str, MemoryMailbox],
         octets: Callable[[bytes | str], bytes], now: Callable[[], float], tell: Callable[[str], None],
-        need_room: Callable[[Sequence[int]], None],
+        need_room: Callable[[Sequence[int], Sequence[int]], None],
     ) -> None:
         self.id = mailbox_id
         self.deleted = False
@@ -91,12 +101,13 @@ class MemoryMailbox:
 
     async def append(self, messages: Sequence[New]) -> array[int]:
         self._require()
-        octets = [message.head + self._octets(message.content) for message in messages]
-        self._need_room([len(body) for body in octets])
-        saved = int(self._now())
-        return self._add([
-            _Message(message.flags, 0, message.date, saved, body, "", message.attributes)
-            for message, body in zip(messages, octets, strict=True)])
+        made = [self._made(message) for message in messages]
+        self._need_room([len(each.octets) for each in made], ())
+        return self._add(made)
+
+    def _made(self, message: New) -> _Message:
+        octets = message.head + self._octets(message.content)
+        return _Message(message.flags, 0, message.date, int(self._now()), octets, "", message.attributes)
 
     async def set_flags(self, uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
         self._require()
@@ -129,7 +140,7 @@ class MemoryMailbox:
         return Changes(self._modseq, self._columns(changed, Field.FLAGS | Field.MODSEQ), vanished)
 
     async def copy(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
-        self._need_room([len(self._messages[uid].octets) for uid in uids if uid in self._messages])
+        self._need_room([len(self._messages[uid].octets) for uid in uids if uid in self._messages], ())
         return self._copied(uids, target_id)
 
     def _copied(self, uids: Sequence[int], target_id: str) -> tuple[array[int], array[int]]:
@@ -149,6 +160,17 @@ class MemoryMailbox:
         existing, new = self._copied(uids, target_id)
         self._remove(existing)
         return existing, new
+
+    async def replace(self, uid: int, target_id: str, message: New) -> int:
+        self._require()
+        if target_id not in self._siblings:
+            raise NoSuchMailbox()
+        if uid not in self._messages:
+            raise NoSuchMessage()
+        made = self._made(message)
+        self._need_room([len(made.octets)], [len(self._messages[uid].octets)])
+        self._remove([uid])
+        return self._siblings[target_id]._add([made])[0]
 
     async def remember(self, uids: Sequence[int], attributes: Sequence[Attributes]) -> None:
         for uid, found in zip(uids, attributes, strict=True):

@@ -38,6 +38,7 @@ from .store_optional import OptionalContract
 from .store_quota import QuotaContract
 from .store_races import RacesContract
 from .store_renames import RenamesContract
+from .store_replaces import ReplacesContract
 from .store_search import SearchContract
 from .store_sessions import SessionsContract
 from .store_sharing import SharingContract
@@ -47,9 +48,8 @@ from .store_uids import UidsContract
 
 class StoreContract(
     MailboxesContract, NamesContract, RenamesContract, GoneContract, MessagesContract, OctetsContract, FlagsContract,
-    ColumnsContract, UidsContract, SessionsContract, ModSeqsContract, CopiesContract, RacesContract, StagedContract,
-    QuotaContract, DeliveriesContract, SearchContract, CrashContract, MetadataContract,
-    SharingContract,
+    ColumnsContract, UidsContract, SessionsContract, ModSeqsContract, CopiesContract, ReplacesContract, RacesContract,
+    StagedContract, QuotaContract, DeliveriesContract, SearchContract, CrashContract, MetadataContract, SharingContract,
     OptionalContract,
 ):
     """Everything that `mailframe.interfaces.store` promises. Tests of what a store does not offer are skipped, by name.

@@ -20,7 +20,7 @@ from twisted.internet.task import react
 
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IAccount, ICopyable, IMailbox, IMailStore, IMovable
+from mailframe.interfaces.store import IAccount, ICopyable, IMailbox, IMailStore, IMovable, IReplaces
 from mailframe.model.flags import SEEN, FlagChange
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, MAX_UID, Field, New, NewMailbox
 
@@ -29,7 +29,7 @@ from .crash_model import Boxes, Step, done, key_of, octets
 ACCOUNT = "ada"
 _LARGE = 100_000        # what is longer is staged, where the store can
 
-_LOTS = ("append",) * 5 + ("inbox",) * 3 + ("flag",) * 2 + ("expunge", "copy", "move", "create", "rename", "delete")
+_LOTS = ("append",) * 5 + ("inbox",) * 3 + ("flag", "replace") * 2 + ("expunge", "copy", "move", "create", "rename", "delete")
 
 
 def say(line: dict[str, Any]) -> None:
@@ -89,9 +89,12 @@ class Worker:
         uids = sorted(self._rng.sample(there, min(self._rng.randrange(1, 4), len(there))))
         extra = [name for name in self._boxes if name[len(self.prefix):] not in ("a", "b")]
         do = self._rng.choice(_LOTS)
-        if do in ("append", "inbox") or (do in ("flag", "expunge", "copy", "move") and not uids):
+        if do in ("append", "inbox") or (do in ("flag", "expunge", "copy", "move", "replace") and not uids):
             mail = [(self._key(), self._rng.randrange(32)) for _ in range(self._rng.randrange(1, 4))]
             return {"do": "append", "box": INBOX if do == "inbox" else box, "mail": mail}
+        if do == "replace":
+            mail = [(self._key(), self._rng.randrange(32))]
+            return {"do": do, "box": box, "uids": uids[:1], "to": self._rng.choice([box, other]), "mail": mail}
         if do == "flag":
             return {"do": do, "box": box, "uids": uids, "keep": self._rng.randrange(32), "set": self._rng.randrange(32)}
         if do in ("rename", "delete") and extra:
@@ -107,7 +110,7 @@ class Worker:
     async def _do(self, step: Step) -> None:
         infos = {info.name: info.id for info in (await settled(self._account.mailboxes())).mailboxes}
         mailbox: Any = await settled(self._account.open_mailbox(infos[step["box"]])) if step["do"] != "create" else None
-        carrying = {"copy": ICopyable, "move": IMovable}.get(step["do"])
+        carrying = {"copy": ICopyable, "move": IMovable, "replace": IReplaces}.get(step["do"])
         if carrying is not None and not carrying.providedBy(mailbox):
             return
         message = [await self._new(*mail) for mail in step.get("mail", ())]
@@ -140,6 +143,9 @@ class Worker:
                 await settled(mailbox.set_flags(uids, FlagChange(step["keep"], step["set"]), None))
             case "expunge":
                 await settled(mailbox.expunge(uids, False))
+            case "replace":
+                replaces: Any = mailbox
+                return [await settled(replaces.replace(uids[0], infos[step["to"]], messages[0]))]
             case way:
                 return list((await settled(getattr(mailbox, way)(uids, infos[step["to"]])))[1])
         return None

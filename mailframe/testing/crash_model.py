@@ -48,6 +48,11 @@ def done(boxes: Boxes, step: Step, answer: Any = None) -> Boxes:
         case "expunge":
             for uid in step["uids"]:
                 del box[uid]
+        case "replace":
+            target = boxes[step["to"]]
+            new = list(zip(answer or _next(target), ((key, flags) for key, flags in step["mail"])))
+            del box[step["uids"][0]]
+            target.update(new)
         case "copy" | "move":
             target = boxes[step["to"]]
             target.update(zip(answer or _next(target), [box[uid] for uid in step["uids"]]))

@@ -45,6 +45,7 @@ OPTIONAL: tuple[tuple[InterfaceClass, str, str], ...] = (
     (seams.IQuota, "use is counted and limited", "no limits"),
     (seams.ICopyable, "COPY without reading the messages", "messages are read and appended"),
     (seams.IMovable, "MOVE in one durable step", "MOVE is a durable copy, then an expunge"),
+    (seams.IReplaces, "REPLACE in one durable step", "REPLACE is a durable append, then an expunge"),
     (seams.IModSequenced, "mod-sequences and the log of expunges", "sessions compare UIDs and flags"),
     (seams.IIndexedStore, "nothing is looked for beside the store", "an index is kept beside mailboxes that need it"),
     (seams.IObjectIds, "ids of messages and threads", "mailbox ids alone"),

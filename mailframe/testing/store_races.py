@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IAccount, ICopyable, IMailbox, IMovable
+from mailframe.interfaces.store import IAccount, ICopyable, IMailbox, IMovable, IReplaces
 from mailframe.model.flags import DELETED, FLAGGED, SEEN, FlagChange
 from mailframe.model.mailbox import INBOX, Field, MailboxInfo, New, NewMailbox
 from mailframe.model.refusal import MailboxExists, NoSuchMailbox, NoSuchMessage, Refusal
@@ -32,9 +32,12 @@ ASKED: dict[str, Ask] = {
     "status": lambda account, box, other: box.status(),
     "copy": lambda account, box, other: box.copy(array("I", [2, 3, 4]), other.id),      # type: ignore[attr-defined]
     "move": lambda account, box, other: box.move(array("I", [3, 4, 5]), other.id),      # type: ignore[attr-defined]
+    "replace": lambda account, box, other: box.replace(4, other.id, New(MESSAGE)),      # type: ignore[attr-defined]
+    "replace_here": lambda account, box, other: box.replace(2, box.id, New(MESSAGE)),   # type: ignore[attr-defined]
     "copy_here": lambda account, box, other: other.copy(array("I", [1, 2]), box.id),    # type: ignore[attr-defined]
 }
-CHANGING = ("append", "flag", "expunge", "expunge_all", "delete", "rename", "copy", "move", "copy_here")
+_WAYS = {"copy": ICopyable, "move": IMovable, "replace": IReplaces}
+CHANGING = ("append", "flag", "expunge", "expunge_all", "delete", "rename", "copy", "move", "replace_here", "copy_here")
 
 
 class RacesContract(StoreBase):
@@ -45,10 +48,9 @@ class RacesContract(StoreBase):
         store = await self.opened()
         ours, theirs = await self.account(store), await self.account(store)
         box, other = await self.mailbox(ours, "box"), await self.mailbox(ours, "other")
-        if not (ICopyable.providedBy(box) and IMovable.providedBy(box)):
-            for name in (one, two):
-                if name.startswith(("copy", "move")):
-                    self.need(IMovable if name == "move" else ICopyable, box)
+        for name in (one, two):
+            if (way := name.partition("_")[0]) in _WAYS:
+                self.need(_WAYS[way], box)
         await self.append(box, *(self.octets(number) for number in range(10)))
         await self.append(other, b"one", b"two")
         again, over_there = await self.mailbox(theirs, "box"), await self.mailbox(theirs, "other")
@@ -147,8 +149,9 @@ class RacesContract(StoreBase):
         for name in ("box", "other"):
             await self.append(await self.mailbox(accounts[0], name), *(New(self.octets(n), flags=FLAGGED) for n in range(10)))
         names = [name for name in ASKED if name not in ("delete", "rename")]
-        if not (ICopyable.providedBy(await self.mailbox(accounts[0])) and IMovable.providedBy(await self.mailbox(accounts[0]))):
-            names = [name for name in names if not name.startswith(("copy", "move"))]
+        box = await self.mailbox(accounts[0])
+        lacking = {way for way, interface in _WAYS.items() if not interface.providedBy(box)}
+        names = [name for name in names if name.partition("_")[0] not in lacking]
         sessions = [(account, await self.mailbox(account, "box"), await self.mailbox(account, "other")) for account in accounts]
         for _ in range(4):
             answers = await self.together(*(

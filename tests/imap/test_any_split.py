@@ -14,6 +14,11 @@ SAID = (
     b"h APPEND Nowhere {9+}\r\nz LOGOUT\r\n\r\n", b"i FETCH 1:* (UID FLAGS BODY.PEEK[])\r\n", b"j BOGUS {4+}\r\nfoo\n\r\n", b"\r\n",
     b"k STORE 1 +FLAGS (\\Deleted)\r\n", b"l EXPUNGE\r\n", b"m SEARCH TEXT {2+}\r\nyz\r\n",
     b"n CREATE {70000+}\r\n" + b"z LOGOUT\r\n" * 7_000 + b"\r\n",
+    b"t APPEND INBOX CATENATE (TEXT {10+}\r\nz LOGOUT\r\n URL {13+}\r\n/INBOX/;UID=1 TEXT ~{1}\r\n\0)"
+    b" CATENATE (URL {3}\r\n;x))\r\n",
+    b'u APPEND INBOX CATENATE (URL "/INBOX/;UID=1/;SECTION=HEADER" TEXT {2}\r\nhi UTF8 (~{1+}\r\n.))\r\n',
+    b'v REPLACE 1 INBOX CATENATE (TEXT {2}\r\nhi URL ";UID=1")\r\n', b"w UID REPLACE * INBOX {3+}\r\na\0b {2+}\r\nxy\r\n",
+    b"x REPLACE 1 {5+}\r\nINBOX (\\Seen) {11+}\r\nz LOGOUT\r\nx\r\n",
     b"o LOGIN a b\r\n", b"p UID FETCH 1:* FLAGS\r\n", b"q " + b"x" * 70_000 + b"\r\n", b"r UNSELECT\r\n", b"s IDLE\r\nnonsense\r\n",
 )
 

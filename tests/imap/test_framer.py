@@ -13,10 +13,10 @@ from mailframe.imap.framer import Continue, Event, Framer, Limits, Rejected, Str
 SMALL = Limits(60, 200)
 
 
-def append_streams(text: bytes, again: bool) -> bool:
+def append_streams(text: bytes) -> bool:
     if b"BROKEN" in text:
         raise BadSyntax("broken")
-    return b" APPEND " in text or again
+    return b" APPEND " in text
 
 
 def heard(pieces: list[bytes], limits: Limits = SMALL) -> list[Event | bytes]:

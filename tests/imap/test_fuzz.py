@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.bare_store import BareStore
 from support.imap_world import World, run
+from support.inline_engine import InlineEngine
 
 from mailframe.stores.memory import MemoryStore
+from mailframe.stores.urlkeys import MailboxKeys
 
 SETS = [b"1", b"2", b"1:*", b"*", b"$", b"4294967295:1", b"99", b"2,1", b"*:*"]
 NAMES = [b"INBOX", b"inbox/x", b"Sent", b"&AOQ-", b"&", b'""', b"%", b"*%*", b'"a\\"b"', b"NIL", b"a/b", b"{3+}\r\nabc", b"x/"]
@@ -34,7 +36,19 @@ COMMANDS = st.sampled_from([
     b"FETCH", b"UID FETCH", b"STORE", b"UID STORE", b"SEARCH", b"UID SEARCH", b"COPY", b"UID MOVE", b"EXPUNGE", b"UID EXPUNGE",
     b"SELECT", b"EXAMINE", b"CREATE", b"DELETE", b"RENAME", b"SUBSCRIBE", b"LIST", b"LSUB", b"STATUS", b"APPEND", b"ENABLE", b"ID",
     b"CLOSE", b"NOOP", b"NAMESPACE", b"AUTHENTICATE", b"LOGIN", b"STARTTLS", b"UNSELECT", b"CAPABILITY",
+    b"REPLACE", b"UID REPLACE", b"GENURLAUTH", b"URLFETCH", b"RESETKEY",
 ])
+MADE = [
+    b"{1+}\r\nx", b"(\\Seen $kw) {0+}\r\n", b"(\\Seen $kw) {1+}\r\nx", b"{1+}\r\nx {2+}\r\nyz", b"~{2+}\r\n\0x", b"{2+}\r\n\0x",
+    b'CATENATE (URL "/INBOX/;UID=1/;SECTION=1" TEXT {1+}\r\nx)', b"CATENATE (TEXT {1+}\r\nx URL {8+}\r\n;UID=1/x)",
+    b'CATENATE (TEXT {1+}\r\nx) CATENATE (URL ";UID=2")', b"CATENATE (TEXT", b"UTF8 (~{1+}\r\nx)",
+    b"CATENATE (URL {9+}\r\n/INBOX/\xff\0)",
+]
+URLS = [
+    b'"imap://alice@localhost/INBOX/;UID=1;URLAUTH=authuser"', b'"/INBOX/;UID=1"', b"INTERNAL", b'("x" BODY)',
+    b'("x" BINARY BODYPARTSTRUCTURE)',
+    b'"imap://alice@localhost/INBOX/;UID=1;URLAUTH=user+bob:internal:00112233445566778899aabbccddeeff"',
+]
 
 
 def said(*parts: list[bytes]) -> st.SearchStrategy[list[bytes]]:
@@ -50,7 +64,8 @@ LIKELY = st.one_of(
     said([b"CREATE", b"DELETE", b"SUBSCRIBE", b"SELECT", b"EXAMINE"], NAMES),
     said([b"SELECT", b"EXAMINE", b"STATUS", b"CREATE"], NAMES, MODIFIERS), said([b"LIST"], MODIFIERS, NAMES, NAMES, MODIFIERS),
     said([b"EXPUNGE", b"CLOSE", b"UNSELECT", b"SELECT INBOX", b"NOOP"]), said([b"UID EXPUNGE"], SETS),
-    said([b"APPEND"], NAMES, [b"{1+}\r\nx", b"(\\Seen $kw) {0+}\r\n", b"(\\Seen $kw) {1+}\r\nx", b"{1+}\r\nx {2+}\r\nyz"]),
+    said([b"APPEND"], NAMES, MADE), said([b"REPLACE", b"UID REPLACE"], SETS, NAMES, MADE),
+    said([b"GENURLAUTH", b"URLFETCH", b"RESETKEY"], URLS), said([b"GENURLAUTH", b"URLFETCH"], URLS, URLS),
 )
 SAID = st.lists(LIKELY | st.tuples(COMMANDS, st.lists(WORDS, max_size=5)).map(lambda pair: [pair[0], *pair[1]]), max_size=14)
 STATUS = re.compile(r"(f\d+|\*) (OK|NO|BAD) ")
@@ -74,4 +89,5 @@ def test_whatever_is_said_is_answered(store: type, commands: list[list[bytes]]) 
             assert any(STATUS.match(line) for line in answers), (words, answers)
         assert (await client.command("z NOOP"))[-1] == "z OK NOOP completed"
 
-    run(talk, World(store()))
+    made, engine = store(), InlineEngine()
+    run(talk, World(made, keys=MailboxKeys(engine, made)))      # type: ignore[arg-type]

@@ -38,7 +38,7 @@ MESSAGES = {
 def test_every_item(octets: bytes) -> None:
     async def talk(world: World) -> None:
         client = await world.login()
-        assert (await client.command(b"a APPEND INBOX {%d+}\r\n%b" % (len(octets), octets)))[-1].startswith("a OK")
+        assert (await client.command(b"a APPEND INBOX ~{%d+}\r\n%b" % (len(octets), octets)))[-1].startswith("a OK")
         await client.command("b SELECT INBOX (CONDSTORE)")
         for number, items in enumerate(ITEMS):
             answer = await client.command(f"c{number} FETCH 1 {items}")
@@ -62,7 +62,7 @@ def test_a_long_literal_with_nul_is_within_the_grammar_too() -> None:
     async def talk(world: World) -> None:
         client = await world.login()
         octets = b"Subject: long\r\n\r\n" + b"\0" * 600_000
-        await client.command(b"a APPEND INBOX {%d+}\r\n%b" % (len(octets), octets))
+        await client.command(b"a APPEND INBOX ~{%d+}\r\n%b" % (len(octets), octets))
         await client.command("b SELECT INBOX")
         await client.command("c FETCH 1 BODY[]")
         assert client.responses[-2].value[b"BODY[]"] == octets.replace(b"\0", b"\x80")

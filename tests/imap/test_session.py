@@ -300,6 +300,22 @@ def test_going_down_says_bye_to_all() -> None:
     run(talk)
 
 
+def test_going_down_waits_for_the_running_command_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = slow(monkeypatch, "status")
+
+    async def talk(world: World) -> None:
+        client = await world.login()
+        client.send(b"a STATUS INBOX (MESSAGES)\r\n")
+        world.factory.stop()
+        assert not client.closed
+        waits[0].callback(None)
+        world.clock.advance(0)
+        assert client.pending()[1:] == ["a OK STATUS completed", "* BYE [UNAVAILABLE] Server is going down"]
+        assert client.closed
+
+    run(talk)
+
+
 def test_a_fault_of_the_store_costs_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """I7, I8."""
     async def broken(self: MemoryMailbox) -> Any:

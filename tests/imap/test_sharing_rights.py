@@ -54,6 +54,8 @@ CASES = [
     Case("STORE 1 +FLAGS (\\Flagged)", "w", True), Case("STORE 1 +FLAGS ($New)", "w", True),
     Case("STORE 1 +FLAGS (\\Deleted)", "t", True), Case("STORE 2 -FLAGS (\\Deleted)", "t", True),
     Case("EXPUNGE", "e", True), Case("UID EXPUNGE 2", "e", True),
+    Case(f"REPLACE 1 {TEAM} {{3+}}\r\nx\r\n", "i"), Case("UID REPLACE 1 INBOX {3+}\r\nx\r\n", "te", True),
+    Case(f"APPEND {TEAM} CATENATE (TEXT {{3+}}\r\nx\r\n)", "i"),
     Case("MOVE 1 INBOX", "te", True), Case("UID MOVE 1 INBOX", "te", True),
 ]
 

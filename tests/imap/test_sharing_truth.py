@@ -33,14 +33,14 @@ COMMANDS = (
     "STORE 1 +FLAGS (\\Seen)", "STORE 1:* +FLAGS (\\Deleted)", "STORE 1:2 -FLAGS.SILENT (\\Deleted \\Flagged)",
     "UID STORE 1:* FLAGS (\\Flagged $Odd)", "STORE 1 FLAGS ()", "STORE 1:* +FLAGS ($Word{n})",
     "EXPUNGE", "UID EXPUNGE 1:*", "COPY 1 {b}", "UID COPY 1:* {b}", "MOVE 1 {b}", "UID MOVE 1:* {b}", "COPY 1:* INBOX",
-    "MOVE 1 INBOX",
+    "MOVE 1 INBOX", "REPLACE 1 {b} (\\Seen) {{5+}}\r\nguest",
     "APPEND {b} (\\Seen \\Deleted $App{n}) {{5+}}\r\nguest", "APPEND {b} {{5+}}\r\nguest",
     "STATUS {b} (MESSAGES UNSEEN UIDNEXT)", 'LIST "" "*"', 'LIST "" "*" RETURN (STATUS (MESSAGES) MYRIGHTS)', 'LSUB "" "*"',
     "SUBSCRIBE {b}", "CREATE {c}", "CREATE {c}/Deep", "DELETE {c}", "DELETE {b}", "RENAME {c} {b}New", "RENAME {b} {c}",
     "GETACL {b}", "MYRIGHTS {b}", "LISTRIGHTS {b} bob", "SETACL {b} bob +{l}", "SETACL {b} carol {l}", "DELETEACL {b} -bob",
     "GETQUOTAROOT {b}", "UNAUTHENTICATE",
 )
-SELECTED = ("FETCH", "UID", "SEARCH", "STORE", "EXPUNGE", "COPY", "MOVE", "CLOSE", "UNSELECT")
+SELECTED = ("FETCH", "UID", "SEARCH", "STORE", "EXPUNGE", "COPY", "MOVE", "REPLACE", "CLOSE", "UNSELECT")
 OK_IFF = {"SELECT": "r", "EXAMINE": "r", "STATUS": "r", "APPEND": "i", "GETACL": "a", "LISTRIGHTS": "a", "SUBSCRIBE": "l",
           "GETQUOTAROOT": "r"}
 TOKEN = re.compile(r"token-(\w+)-")

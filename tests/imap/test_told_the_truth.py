@@ -58,6 +58,7 @@ STEPS = st.lists(st.tuples(
         "NOOP", "CHECK", "EXPUNGE", "FETCH {n} (UID FLAGS)", "UID FETCH 1:* FLAGS", "STORE {n} +FLAGS (\\Deleted)",
         "STORE {n} FLAGS (\\Seen $Odd)", "STORE {n} -FLAGS.SILENT (\\Seen)", "SEARCH ALL", "APPEND INBOX {{1+}}\r\nx",
         "UID STORE 1:* +FLAGS (\\Flagged)", "COPY {n} INBOX", "MOVE {n} INBOX", "UID EXPUNGE 1:*", "UNSELECT+",
+        "REPLACE {n} INBOX (\\Draft) {{1+}}\r\ny",
     ]),
     st.integers(0, 9),
 ), max_size=25)

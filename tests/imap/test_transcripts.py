@@ -18,6 +18,7 @@ from mailframe.sqlite.engine import Engine
 from mailframe.stores.annotated.store import store_annotated
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite import SqliteStore
+from mailframe.stores.urlkeys import MailboxKeys
 
 FOLDER = Path(__file__).parents[1] / "transcripts" / "imap"
 CONVERSATIONS = sorted(FOLDER.glob("*.txt"))
@@ -48,9 +49,11 @@ class SqliteConversations(TestCase):
         for path in (*CONVERSATIONS, *DURABLE, *ANNOTATED):
             with TemporaryDirectory() as folder:
                 engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
-                store = store_annotated(SqliteStore(engine, clock), engine, name="test")
+                plain = SqliteStore(engine, clock)
+                keys = MailboxKeys(engine, plain)
+                store = store_annotated(plain, engine, name="test")
                 await store.start()
-                world = World(store, SETTINGS if path in ANNOTATED else settings(path), clock=clock)
+                world = World(store, SETTINGS if path in ANNOTATED else settings(path), clock=clock, keys=keys)
                 try:
                     await play(path, world)
                 finally:

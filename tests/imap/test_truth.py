@@ -30,6 +30,7 @@ from mailframe.stores.sqlite import SqliteStore
 
 PLAIN = (
     "NOOP", "CHECK", "EXPUNGE", "CLOSE", "UNSELECT", "EXAMINE", "IDLE", "IDLE", "DELIVER", "DELIVER", "PIPE",
+    "AHEAD {n}", "AHEAD {n}",
     "FETCH {n} (UID FLAGS)", "FETCH {n}:* (UID FLAGS INTERNALDATE)", "UID FETCH {u}:* (FLAGS RFC822.SIZE)", "FETCH {n} BODY[]",
     "UID FETCH {u} (UID BODY[TEXT])", "FETCH {n} BODY.PEEK[HEADER]", "FETCH 1:* (ENVELOPE BODYSTRUCTURE)",
     "UID FETCH 4294967295:1 FLAGS",
@@ -40,6 +41,7 @@ PLAIN = (
     "THREAD REFERENCES UTF-8 ALL", "SEARCH RETURN (SAVE COUNT) UNSEEN", "UID FETCH $ FLAGS",
     "COPY {n} INBOX", "COPY {n}:* Archive", "UID COPY {u} Archive", "MOVE {n} Archive", "UID MOVE {u} INBOX", "MOVE {n} INBOX",
     "UID EXPUNGE {u}", "UID EXPUNGE 1:*", "APPEND INBOX", "APPEND INBOX", "APPEND Archive",
+    "REPLACE {n} INBOX", "UID REPLACE {u} INBOX", "REPLACE {n} Archive",
     "STATUS INBOX (MESSAGES UIDNEXT UNSEEN)",
 )
 CONDITIONAL = (
@@ -54,6 +56,7 @@ BY_UID = (
 )
 KINDS = (PLAIN, CONDITIONAL, RESYNCING, BY_UID)
 ENABLES = ("", "CONDSTORE", "QRESYNC", "QRESYNC UIDONLY")
+BY_NUMBER = re.compile(r"(?:FETCH|STORE|UID SEARCH) \d")
 REFUSED = re.compile(rb"|CANNOT|EXPUNGEISSUED|NONEXISTENT")
 
 
@@ -96,7 +99,7 @@ class Peer:
         if self.mirror.command == "IDLE":
             await self.done()
         mirror = self.mirror
-        if not mirror.messages and ("{n}" in operation or operation.startswith(("FETCH", "STORE", "COPY", "MOVE"))):
+        if not mirror.messages and ("{n}" in operation or operation.startswith(("FETCH", "STORE", "COPY", "MOVE", "REPLACE"))):
             return
         match operation:
             case "IDLE":
@@ -112,15 +115,22 @@ class Peer:
                 await self._resync()
             case "PIPE":
                 await self.say("NOOP", "UID FETCH 1:* FLAGS", "CHECK", "UID SEARCH ALL")
+            case "AHEAD {n}":
+                await self._ahead(number % len(mirror.messages) + 1)
             case _:
                 await self._command(operation, number)
+
+    async def _ahead(self, number: int) -> None:
+        """Commands by number behind some that may tell of expunges."""
+        await self.say("NOOP", f"FETCH {number} (UID FLAGS)", "UID SEARCH ALL", "CHECK", f"STORE {number} +FLAGS (\\Flagged)",
+                       "UID FETCH 1:* FLAGS", f"UID SEARCH {number}", "NOOP")
 
     async def _command(self, operation: str, number: int) -> None:
         mirror, uids = self.mirror, self.mirror.uids
         place = number % max(len(mirror.messages), 1)
         uid = uids[number % len(uids)] if uids else 1
         command = operation.format(n=place + 1, u=uid, q=max(mirror.highest_modseq - number % 3, 1))
-        if operation.startswith("APPEND"):
+        if "APPEND" in operation or "REPLACE" in operation:
             self._appended = self.world.message()
             command += f" ($Even) {{{len(self._appended)}+}}\r\n{self._appended.decode()}"
         if ".SILENT" in operation and not self.read_only:
@@ -181,17 +191,21 @@ class Peer:
         if resync:
             responses = self._exists_last(responses)
         for response in responses:
+            if response.kind in (b"EXPUNGE", b"VANISHED"):
+                later = [command for _, command in self._queue[1:] if BY_NUMBER.match(command)]
+                assert not later, f"{response} told to a client that has sent {later}"
             self.mirror.told(response)
             if response.code == b"COPYUID":
                 await self.world.same(self._queue[0][1], *response.code_value)
+            if response.code == b"APPENDUID":
+                await self.world.appended(self._queue[0][1], self._appended, *response.code_value)
             if response.tag in (b"*", b"+"):
                 continue
             tag, command = self._queue.pop(0)
             assert response.tag == tag, (response, tag)
             assert response.kind == b"OK" or (response.kind == b"NO" and REFUSED.fullmatch(response.code)), (command, response)
-            if response.code == b"APPENDUID":
-                await self.world.appended(command, self._appended, *response.code_value)
-            await self.world.check(self, command if response.kind == b"OK" else "")
+            settled = response.kind == b"OK" and not self._queue        # what was sent behind it has changed things since
+            await self.world.check(self, command if settled else "")
             self.mirror.begin(self._queue[0][1] if self._queue else "")
 
     def _exists_last(self, responses: list[Any]) -> list[Any]:
@@ -246,7 +260,7 @@ class Truth:
             assert await self.mailbox.read(was, 0, 1_000) == await target.read(now, 0, 1_000), (command, was, now)
 
     async def appended(self, command: str, octets: bytes, validity: int, uid: bytes) -> None:
-        target = self.boxes[command.split()[1]]
+        target = self.boxes["Archive" if " Archive " in command else "INBOX"]
         assert validity == (await target.status()).uidvalidity
         assert await target.read(int(uid), 0, 1_000) == octets
 

@@ -27,6 +27,7 @@ from mailframe.interfaces.store import (
     IMovable,
     IObjectIds,
     IRecent,
+    IReplaces,
     ISaveDates,
 )
 from mailframe.model.mailbox import FRESH_ACCOUNT, Attributes, Field, New, NewMailbox
@@ -125,13 +126,14 @@ class Handed(SynchronousTestCase):
 
     def test_a_plain_one_gets_what_it_lacks_and_keeps_what_it_has(self) -> None:
         _, _, mailbox = self.opened(cursor_store(lambda: 0))
-        for interface in (IMailbox, IModSequenced, IAttributeCache, IRecent, ICopyable, IMovable):
+        for interface in (IMailbox, IModSequenced, IAttributeCache, IRecent, ICopyable, IMovable, IReplaces):
             verifyObject(interface, mailbox)
         self.engine = InlineEngine()
         _, account, mailbox = self.opened(BareStore())
         for interface in (IMailbox, IModSequenced, IAttributeCache, IRecent):
             verifyObject(interface, mailbox)
-        self.assertFalse(ICopyable.providedBy(mailbox) or IMovable.providedBy(mailbox) or IMailboxFinder.providedBy(account))
+        self.assertFalse(any(each.providedBy(mailbox) for each in (ICopyable, IMovable, IReplaces)))
+        self.assertFalse(IMailboxFinder.providedBy(account))
         self.assertFalse(IObjectIds.providedBy(mailbox) or ISaveDates.providedBy(mailbox), "promises nobody could keep")
 
     def test_it_goes_by_the_name_of_the_plugin(self) -> None:

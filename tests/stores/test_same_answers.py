@@ -13,6 +13,7 @@ from twisted.trial.unittest import TestCase
 
 from mailframe.model.flags import FlagChange
 from mailframe.model.mailbox import FRESH_ACCOUNT, MAX_UID, Attributes, Field, New
+from mailframe.model.refusal import NoSuchMessage
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite import SqliteStore
@@ -73,7 +74,7 @@ class SameAnswersTests(TemporaryPlaces, TestCase):
         some = array("I", sorted({*rng.sample(uids, min(len(uids), rng.randrange(6))), rng.randrange(1, 400)}))
         words = await box.keywords(rng.sample(WORDS, rng.randrange(3)))
         mask = rng.randrange(32) | (rng.randrange(1 << len(words)) << 8)
-        match rng.randrange(7):
+        match rng.randrange(8):
             case 0 | 1:
                 new = [New(rng.randbytes(rng.randrange(50)), rng.choice([b"", b"Head: 1\r\n"]), mask, rng.randrange(1 << 31),
                            attributes=rng.choice([None, Attributes(1, b"e", b"s", b"i")])) for _ in range(rng.randrange(4))]
@@ -87,5 +88,11 @@ class SameAnswersTests(TemporaryPlaces, TestCase):
                 return await box.copy(some, target)
             case 5:
                 return await box.move(some, target)
+            case 6:
+                new = New(rng.randbytes(rng.randrange(50)), b"Head: 1\r\n", mask & 31, rng.randrange(1 << 31))
+                try:
+                    return await box.replace(rng.choice([*uids, 399]), target, new)
+                except NoSuchMessage:
+                    return "gone"
             case _:
                 return await box.remember(some, [Attributes(1, b"E", b"S", b"I")] * len(some))

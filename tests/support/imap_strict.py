@@ -28,7 +28,11 @@ _SECTION = re.compile(
 _MARK = re.compile(rb"~?\{([0-9]+)\}\Z")
 _STATUS_ITEM = re.compile(
     rb"MESSAGES|RECENT|UIDNEXT|UIDVALIDITY|UNSEEN|DELETED-STORAGE|DELETED|SIZE|HIGHESTMODSEQ|APPENDLIMIT|MAILBOXID")
+_EVENT = re.compile(
+    rb"MessageNew|MessageExpunge|FlagChange|AnnotationChange|MailboxName|SubscriptionChange|MailboxMetadataChange|ServerMetadataChange")
 _OBJECT_ID = re.compile(rb"\(([A-Za-z0-9_-]{1,255})\)")
+_SIGNED = re.compile(rb"imap://[^/;]+@[^/;]+/[^;]+(?:;UIDVALIDITY=[0-9]+)?/;UID=.*;URLAUTH=[^:]+:internal:[0-9a-f]{32,}", re.I)
+_URL_TEXT = re.compile(rb"[\x21-\x5c\x5e-\x7e]+")
 _MARK8 = re.compile(rb"~\{([0-9]+)\}\r\n")
 _PLAIN_CODES = frozenset((
     b"ALERT", b"PARSE", b"READ-ONLY", b"READ-WRITE", b"TRYCREATE", b"UIDNOTSTICKY", b"CLOSED", b"NOMODSEQ",
@@ -37,6 +41,7 @@ _PLAIN_CODES = frozenset((
     b"INUSE", b"EXPUNGEISSUED", b"CORRUPTION", b"SERVERBUG", b"CLIENTBUG", b"CANNOT", b"LIMIT", b"OVERQUOTA", b"ALREADYEXISTS",
     b"NONEXISTENT", b"COMPRESSIONACTIVE", b"UNKNOWN-CTE",
     b"HASCHILDREN", b"TOOBIG", b"USEATTR", b"NOTSAVED", b"UIDREQUIRED", b"TOOFEW", b"TOOMANY",
+    b"NOTIFICATIONOVERFLOW",
 ))
 MAX_32 = 0xFFFFFFFF
 MAX_63 = (1 << 63) - 1
@@ -206,6 +211,9 @@ class Reader:
         if code == b"BADCHARSET":
             self.expect(b" ")
             return self.list_of(self.astring, 1)
+        if code == b"BADEVENT":
+            self.expect(b" ")
+            return self.list_of(lambda: self.match(_EVENT, "event-name").group(), 1)
         if code == b"MAILBOXID":
             self.expect(b" ")
             return self.match(_OBJECT_ID, "objectid")[1]
@@ -223,6 +231,12 @@ class Reader:
         if code == b"MODIFIED":
             self.expect(b" ")
             return self.uid_set()
+        if code == b"URLMECH":
+            self.expect(b" INTERNAL")
+            return None
+        if code == b"BADURL":
+            self.expect(b" ")
+            return self.match(_URL_TEXT, "url-resp-text").group()
         if code in (b"APPENDUID", b"COPYUID"):
             self.expect(b" ")
             value: list[Any] = [self.number(least=1)]
@@ -462,7 +476,7 @@ def _list(reader: Reader) -> dict[str, Any]:
         reader.expect(b'("')
         name = reader.match(re.compile(rb"CHILDINFO|OLDNAME"), "extended data").group()
         reader.expect(b'" ')
-        found[name.decode().lower()] = reader.list_of(reader.string, 1)
+        found[name.decode().lower()] = reader.list_of(reader.astring if name == b"OLDNAME" else reader.string, 1)
         reader.expect(b")")
     return found
 
@@ -611,6 +625,33 @@ def _metadata(reader: Reader) -> tuple[bytes, dict[bytes, bytes | None] | list[b
     return name, list(values)
 
 
+def _genurlauth(reader: Reader) -> list[bytes]:
+    found = []
+    while reader.take(b" "):
+        found.append(reader.astring())
+    assert found and all(_SIGNED.fullmatch(url) for url in found), found
+    return found
+
+
+def _urlfetch(reader: Reader) -> tuple[bytes, Any]:
+    """``url-full SP nstring`` of one URL, or what is told of it by name (RFC 5524)."""
+    reader.expect(b" ")
+    url = reader.astring()
+    reader.expect(b" ")
+    if reader.octets[reader.at:reader.at + 1] != b"(":
+        return url, reader.nstring()
+    found: dict[bytes, Any] = {}
+    while True:
+        reader.expect(b"(")
+        name = reader.match(re.compile(rb"BODYPARTSTRUCTURE|BODY|BINARY"), "url-metadata").group()
+        reader.expect(b" ")
+        found[name] = reader._body(True) if name == b"BODYPARTSTRUCTURE" else (
+            reader.literal8() if name == b"BINARY" else reader.nstring())
+        reader.expect(b")")
+        if not reader.take(b" "):
+            return url, found
+
+
 def _quota_root(reader: Reader) -> tuple[bytes, list[bytes]]:
     reader.expect(b" ")
     name, roots = reader.astring(), []
@@ -665,6 +706,7 @@ _DATA: dict[bytes, Callable[[Reader], Any]] = {
     b"SORT": _numbers, b"ESEARCH": _esearch, b"THREAD": _thread, b"NAMESPACE": _namespace, b"ID": _id, b"VANISHED": _vanished,
     b"ENABLED": _enabled, b"UIDBATCHES": _uid_batches, b"QUOTA": _quota, b"QUOTAROOT": _quota_root,
     b"ACL": _acl, b"LISTRIGHTS": _list_rights, b"MYRIGHTS": _my_rights, b"METADATA": _metadata,
+    b"GENURLAUTH": _genurlauth, b"URLFETCH": _urlfetch,
 }
 
 

@@ -21,6 +21,7 @@ from mailframe.imap.server import ImapServerFactory
 from mailframe.imap.settings import ImapSettings
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.store import IMailStore
+from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.stores.memory import MemoryStore
 
 from .imap_strict import Response, Stream
@@ -39,7 +40,7 @@ class World:
 
     def __init__(
         self, store: IMailStore | None = None, settings: ImapSettings | None = None, *, clock: Any = None,
-        registry: Registry | None = None, tls: object | None = None,
+        registry: Registry | None = None, tls: object | None = None, keys: IMailboxKeys | None = None,
     ) -> None:
         self.store: Any = MemoryStore(lambda: NOW) if store is None else store
         self.clock: Any = Clock() if clock is None else clock
@@ -47,7 +48,7 @@ class World:
             self.clock.rightNow = float(NOW)
         content = self.store if IContent.providedBy(self.store) else None
         self.factory = ImapServerFactory(
-            portal(self.store), settings, clock=self.clock, registry=registry, tls=tls, content=content)
+            portal(self.store), settings, clock=self.clock, registry=registry, tls=tls, content=content, keys=keys)
         self.clients: list[Client] = []
         self.faults: list[Exception] = []       # answers that are not in the grammar
 
@@ -106,6 +107,11 @@ class Client:
             await self._more()
         raise AssertionError(f"{pattern!r} did not come after {self.transcript[self._read:]!r}")
 
+    async def more(self) -> list[str]:
+        """What comes next; fails when nothing does."""
+        await self._more()
+        return self.pending()
+
     def pending(self) -> list[str]:
         """What came without being waited for."""
         text, self._read = self.transcript[self._read:], len(self.transcript)
@@ -121,6 +127,7 @@ class Client:
         try:
             await waiting
         finally:
+            self._waiting = None
             if late.active():
                 late.cancel()
 

@@ -10,14 +10,14 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer, implementer_only
 
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IAccount, ICopyable, IMailbox, IMailStore, IMovable
+from mailframe.interfaces.store import IAccount, ICopyable, IMailbox, IMailStore, IMovable, IReplaces
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.memory_mailbox import MemoryMailbox
 
 
-@implementer_only(IMailbox, ICopyable, IMovable)
+@implementer_only(IMailbox, ICopyable, IMovable, IReplaces)
 class CursorMailbox(MemoryMailbox):
-    """Answers `changes`, copies and moves, but keeps no mod-sequences for others, no ENVELOPEs, nothing recent."""
+    """Answers `changes`, copies, moves and replaces, but keeps no mod-sequences for others, no ENVELOPEs, nothing recent."""
 
 
 @implementer(IMailStore)

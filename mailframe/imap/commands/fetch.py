@@ -104,9 +104,9 @@ def read_plan(
     macro = _MACRO.match(args.data, args.position)
     if macro is not None:
         args.position = macro.end()
-        items = _items(Cursor(_MACROS[macro[0].upper()]), known)
+        items = read_items(Cursor(_MACROS[macro[0].upper()]), known)
     else:
-        items = _items(args, known)
+        items = read_items(args, known)
     only = conditional.FetchModifiers()
     if args.take(b" "):
         only = conditional.fetch_modifiers(args)
@@ -122,7 +122,8 @@ def read_plan(
     return Plan.of([*items, *with_flags], *narrowed) if plan.sets_seen and with_flags else plan
 
 
-def _items(args: Cursor, known: Mapping[bytes, Named]) -> list[Column | Section]:
+def read_items(args: Cursor, known: Mapping[bytes, Named]) -> list[Column | Section]:
+    """One item, or several in parentheses."""
     return args.list_of(lambda: _item(args, known)) if args.peek() == b"(" else [_item(args, known)]
 
 

@@ -119,7 +119,7 @@ async def run_list(context: Context, request: ListRequest) -> None:
     if not request.extended and request.patterns == ("",):
         context.out.untagged(b'LIST (\\Noselect) "/" ""')       # only the separator is asked for (RFC 3501 section 6.3.8)
         return
-    known: MailboxList = await settled(context.account.mailboxes())
+    known = await _known(context)
     await _breathe(context, known)
     lister = Lister(context, Tree(known), request)
     patterns = [Pattern(request.reference + text) for text in request.patterns]
@@ -137,6 +137,13 @@ async def run_list(context: Context, request: ListRequest) -> None:
         if not count % step:
             await context.breathe()
             await context.drained()
+
+
+async def _known(context: Context) -> MailboxList:
+    known: MailboxList = await settled(context.account.mailboxes())
+    if context.watcher is not None:
+        await context.watcher.listing(context, known)
+    return known
 
 
 async def _breathe(context: Context, known: MailboxList) -> None:
@@ -228,7 +235,7 @@ def parse_lsub(args: Cursor) -> LsubRequest:
 
 async def run_lsub(context: Context, request: LsubRequest) -> None:
     """Subscribed names; with "%" also the parents of those that lie deeper, as \\Noselect (RFC 3501 section 6.3.9)."""
-    known: MailboxList = await settled(context.account.mailboxes())
+    known = await _known(context)
     pattern = Pattern(request.reference + request.pattern)
     implied = names.all_parents(known.subscribed) if "%" in request.pattern else set()
     await _breathe(context, known)

@@ -167,6 +167,6 @@ EXTENSION = Extension(
     search_returns=returning.BUILT_IN,
     commands=(
         Command(b"SEARCH", State.SELECTED, parse, run, Effect.READS_SEQ),
-        Command(b"UID SEARCH", State.SELECTED, parse, run, Effect.MAY_EXPUNGE),
+        Command(b"UID SEARCH", State.SELECTED, parse, run, Effect.MAY_EXPUNGE | Effect.MAY_READ_SEQ),
     ),
 )

@@ -107,6 +107,8 @@ def _describe(context: Context, selected: Selected, status: MailboxStatus) -> No
     out.untagged(b"OK [UIDNEXT %d] Next UID, or more" % next_uid)
     if IObjectIds.providedBy(selected.mailbox):
         out.untagged(b"OK [%b] Its id" % mailbox_id(selected.info.id))      # RFC 8474 section 4.2
+    for line in context.registry.select_lines(context, selected):
+        out.untagged(line)
     if IModSequenced.providedBy(selected.mailbox):
         out.untagged(b"OK [HIGHESTMODSEQ %d] Mod-sequences are kept" % max(status.highest_modseq, 1))
 

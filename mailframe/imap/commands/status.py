@@ -65,6 +65,8 @@ async def status_line(context: Context, info: MailboxInfo, items: Sequence[Statu
     selected = context.selected_or_none
     if selected is not None and selected.info.id == info.id:
         selected.dirty = True       # what is counted here is told with the same answer: no promise runs ahead (I6)
+    elif context.watcher is not None:
+        context.watcher.counted(info.id, status)
     parts = [item.name + b" " + await item.value(context, mailbox, status) for item in items]
     return b"STATUS %b (%b)" % (writer.mailbox(info.name, context.utf8), b" ".join(parts))
 

@@ -1,6 +1,11 @@
-"""IDLE (RFC 2177): news as it happens, and where there is none a sign of life, which also shows who is no longer there."""
+"""IDLE (RFC 2177): news as it happens, after NOTIFY the same as between commands (RFC 5465 section 4), and where there is none
+a sign of life, which also shows who is no longer there."""
 
 from __future__ import annotations
+
+from contextlib import suppress
+
+from mailframe.model.refusal import NoSuchMailbox
 
 from ..commands.anytime import no_arguments
 from ..cursor import BadSyntax
@@ -15,9 +20,10 @@ async def idle(context: Context, _: None) -> Completion:
     line = None
     while line is None:
         if context.selected_or_none is not None:
-            await _tell(context)
-            if context.selected_or_none is None:        # deleted; BYE was said
-                return Completion(b"IDLE ended")
+            with suppress(NoSuchMailbox):       # the client has been told; in IMAP4rev2 it may idle on
+                await _tell(context)
+        if context.watcher is not None:
+            await context.watcher.tell(context)
         await context.tell_others()
         now = context.clock.seconds()
         if keepalive_s and not context.out.pending and now - quiet_since >= keepalive_s:

@@ -22,6 +22,8 @@ from ..registry import REV2, Context, Extension, State
 async def list_line(context: Context, name: str, old: str | None = None) -> None:
     """Tell the mailbox's LIST line (RFC 9051 section 7.3.1), and under which name the client knew it."""
     known: MailboxList = await settled(context.account.mailboxes())
+    if context.watcher is not None:
+        await context.watcher.listing(context, known)
     if not any(info.name == name for info in known.mailboxes) and (info := await found(context.account, name)) is not None:
         known = replace(known, mailboxes=(*known.mailboxes, info))      # may be selected, though LIST does not show it
     line = Lister(context, Tree(known), ListRequest("", (name,), returns={b"SUBSCRIBED": None}, extended=True)).line(name)

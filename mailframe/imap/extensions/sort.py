@@ -113,6 +113,6 @@ EXTENSION = Extension(
     capability=b"SORT SORT=DISPLAY ESORT", rfc="5256, 5957, 5267", announced=State.LOGGED_IN,
     commands=(
         Command(b"SORT", State.SELECTED, parse, run, Effect.READS_SEQ),
-        Command(b"UID SORT", State.SELECTED, parse, run, Effect.MAY_EXPUNGE),
+        Command(b"UID SORT", State.SELECTED, parse, run, Effect.MAY_EXPUNGE | Effect.MAY_READ_SEQ),
     ),
 )

@@ -98,6 +98,6 @@ EXTENSION = Extension(
     capability=b"THREAD=ORDEREDSUBJECT THREAD=REFERENCES", rfc="5256", announced=State.LOGGED_IN,
     commands=(
         Command(b"THREAD", State.SELECTED, parse, run, Effect.READS_SEQ),
-        Command(b"UID THREAD", State.SELECTED, parse, run, Effect.MAY_EXPUNGE),
+        Command(b"UID THREAD", State.SELECTED, parse, run, Effect.MAY_EXPUNGE | Effect.MAY_READ_SEQ),
     ),
 )

@@ -7,6 +7,23 @@ literals, enabled or not, and every message is kept as it came, whether it was a
 
 from __future__ import annotations
 
+from mailframe.staging.intake import Intake
+
+from ..appending import AppendData, Incoming
+from ..cursor import BadSyntax
 from ..registry import Extension, State
 
-EXTENSION = Extension(capability=b"UTF8=ACCEPT", rfc="9755, 6855", announced=State.LOGGED_IN, enables=(b"UTF8=ACCEPT",))
+
+async def take(incoming: Incoming, intake: Intake) -> None:
+    """``"UTF8" SP "(" literal8 ")"``, behind the word and its space (RFC 6855 section 4)."""
+    if not incoming.cursor.utf8:
+        raise BadSyntax("ENABLE UTF8=ACCEPT comes first")
+    incoming.cursor.expect(b"(")
+    await incoming.pour(intake)
+    incoming.cursor.expect(b")")
+
+
+EXTENSION = Extension(
+    capability=b"UTF8=ACCEPT", rfc="9755, 6855", announced=State.LOGGED_IN, enables=(b"UTF8=ACCEPT",),
+    append_data=(AppendData(b"UTF8", take),),
+)

@@ -56,7 +56,8 @@ class Octets:
         return Span(span.offset + offset, min(size, span.size - offset))
 
 
-def _section(cursor: Cursor, sets_seen: bool) -> Section:
+def section(cursor: Cursor, sets_seen: bool) -> Octets:
+    """``"[" [section-spec] "]" ["<" number "." nz-number ">"]``"""
     cursor.expect(b"[")
     part, text, names, keep = _specification(cursor)
     cursor.expect(b"]")
@@ -103,12 +104,12 @@ def partial(cursor: Cursor) -> tuple[int, int] | None:
 
 
 def _body(cursor: Cursor) -> Column | Section:
-    return _section(cursor, True) if cursor.peek() == b"[" else Body()
+    return section(cursor, True) if cursor.peek() == b"[" else Body()
 
 
 ITEMS: tuple[FetchItem, ...] = (
     FetchItem(b"BODY", _body),
-    FetchItem(b"BODY.PEEK", lambda cursor: _section(cursor, False)),
+    FetchItem(b"BODY.PEEK", lambda cursor: section(cursor, False)),
     FetchItem(b"RFC822", lambda cursor: Octets(b"RFC822", True)),
     FetchItem(b"RFC822.HEADER", lambda cursor: Octets(b"RFC822.HEADER", False, (), "HEADER")),
     FetchItem(b"RFC822.TEXT", lambda cursor: Octets(b"RFC822.TEXT", True, (), "TEXT")),

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IAttributeCache, ICopyable, IMailbox, IModSequenced, IMovable, IRecent
+from mailframe.interfaces.store import IAttributeCache, ICopyable, IMailbox, IModSequenced, IMovable, IRecent, IReplaces
 from mailframe.model.flags import FlagChange
 from mailframe.model.mailbox import Attributes, Changes, Field, FlagsStored, MailboxStatus, New, Rows, UidRanges, uid_ranges
 from mailframe.model.refusal import Refusal
@@ -47,6 +47,7 @@ def beside(inner: Any, index: Index, account: str, open_mailbox: Open) -> IMailb
         return cast(IMailbox, inner)
     bases = tuple(base for base, wanted in (
         (CopiesBeside, ICopyable.providedBy(inner)), (MovesBeside, IMovable.providedBy(inner)),
+        (ReplacesBeside, IReplaces.providedBy(inner)),
         (CachesBeside, not IAttributeCache.providedBy(inner)), (RecentBeside, not IRecent.providedBy(inner))) if wanted)
     mailbox: IMailbox = shell((*bases, MailboxBeside), inner)(inner, index, account, open_mailbox)
     return mailbox
@@ -121,9 +122,7 @@ class MailboxBeside:
         """See IMailbox."""
         looks = self._shared.looks
         uids: array[int] = await settled(self.inner.append(messages))
-        new = Rows(uids=array("I", uids), flags=array("Q", [message.flags for message in messages]))
-        made = [(uid, each.attributes) for uid, each in zip(uids, messages) if each.attributes is not None]
-        await self._note_arrived(News(new=new, attributes=made if _MADE in self.own else ()), looks)
+        await self._note_new(uids, messages, looks)
         return uids
 
     async def set_flags(self, uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
@@ -187,6 +186,11 @@ class MailboxBeside:
             self._shared.distrust()
         return noted
 
+    async def _note_new(self, uids: Sequence[int], messages: Sequence[New], looks: int) -> None:
+        new = Rows(uids=array("I", uids), flags=array("Q", [message.flags for message in messages]))
+        made = [(uid, each.attributes) for uid, each in zip(uids, messages) if each.attributes is not None]
+        await self._note_arrived(News(new=new, attributes=made if _MADE in self.own else ()), looks)
+
     async def _note_arrived(self, news: News, looks: int) -> bool:
         noted = await self._note(news)
         if noted is not None:
@@ -242,6 +246,21 @@ class MovesBeside(_Arrivals):
             await self._arrived(pairs, *arriving)
             await self._note(News(gone=pairs[0]))
         return pairs
+
+
+@implementer(IReplaces)
+class ReplacesBeside(_Arrivals):
+    """The store replaces."""
+
+    async def replace(self, uid: int, target_id: str, message: New) -> int:
+        """See IReplaces."""
+        replaces: IReplaces = self.inner
+        target, looks = await self._arriving(target_id)
+        async with self._alone():
+            new: int = await settled(replaces.replace(uid, target_id, message))
+            await target._note_new((new,), (message,), looks)
+            await self._note(News(gone=(uid,)))
+        return new
 
 
 @implementer(IAttributeCache)

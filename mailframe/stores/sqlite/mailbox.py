@@ -19,6 +19,7 @@ from mailframe.interfaces.store import (
     IMovable,
     IObjectIds,
     IRecent,
+    IReplaces,
     ISaveDates,
 )
 from mailframe.model.flags import FlagChange
@@ -29,7 +30,7 @@ from mailframe.sqlite.pieces import PIECE, PIECE_BITS
 from mailframe.sqlite.rows import Row, fetch
 from mailframe.stores import keywords
 
-from . import arrivals, copies, departures
+from . import arrivals, copies, departures, replacing
 from .columns import SERVES
 from .keywordtable import grow, table
 from .listing import columns, listing
@@ -47,7 +48,7 @@ _INLINE = 1_000             # changes read in the reactor's thread
 _SLICE = 5_000              # of more, so many are made columns in one of the reactor's turns: some 2 ms
 
 
-@implementer(IMailbox, ICopyable, IMovable, IModSequenced, IAttributeCache, IRecent, IObjectIds, ISaveDates)
+@implementer(IMailbox, ICopyable, IMovable, IReplaces, IModSequenced, IAttributeCache, IRecent, IObjectIds, ISaveDates)
 class SqliteMailbox:
     """Holds nothing but its number: any number of these may stand for one mailbox."""
 
@@ -110,10 +111,9 @@ class SqliteMailbox:
     async def append(self, messages: Sequence[New]) -> array[int]:
         if self._parts.adopt is not None:
             messages = await self._parts.adopt(messages)
-        size = sum(len(message.content) + len(message.head) for message in messages if isinstance(message.content, bytes))
         links = [arrivals.links_of(message) for message in messages]
         uids = await self._change(lambda con: arrivals.append(
-            con, self._parts.content, self._parts.settings, self._number, messages, links), size)
+            con, self._parts.content, self._parts.settings, self._number, messages, links), _in_hand(messages))
         return array("I", uids)
 
     async def set_flags(self, uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
@@ -162,6 +162,19 @@ class SqliteMailbox:
         if old:
             self._tell(self._number)
         return await self._copied(old, target, new)
+
+    async def replace(self, uid: int, target_id: str, message: New) -> int:
+        target, now = mailbox_number(target_id), self._parts.clock.seconds()
+        messages: Sequence[New] = (message,)
+        if self._parts.adopt is not None:
+            messages = await self._parts.adopt(messages)
+        links = [arrivals.links_of(each) for each in messages]
+        new = await self._engine.submit(lambda con: replacing.replace(
+            con, self._parts, (self._account, self._number, uid), target, messages, links, now), _in_hand(messages))
+        self._tell(self._number)
+        if target != self._number:
+            self._tell(target)
+        return new
 
     async def _copied(self, old: Sequence[int], target: int, new: range) -> tuple[array[int], array[int]]:
         if old:
@@ -226,3 +239,8 @@ class SqliteMailbox:
 
     def _tell(self, number: int) -> None:
         self._parts.tell(self._account, str(number))
+
+
+def _in_hand(messages: Sequence[New]) -> int:
+    """Octets that the writer has to write."""
+    return sum(len(message.content) + len(message.head) for message in messages if isinstance(message.content, bytes))

@@ -1,0 +1,44 @@
+"""URLAUTH=BINARY (RFC 5524): URLFETCH of parts without their transfer encoding, and of what they are."""
+
+from __future__ import annotations
+
+from mailframe.mime.section import locate_part
+from mailframe.mime.structure import render_part
+
+from ..items.item import Ready
+from ..referring import Referred
+from ..registry import Extension, State
+from ..urlfetching import UrlDatum, Where
+from .binary import Decoded, UnknownEncoding
+
+
+async def _body(referred: Referred) -> Where:
+    """The octets as they are, as without any parameter."""
+    return referred.where
+
+
+async def _binary(referred: Referred) -> Where:
+    """As FETCH BINARY has it (RFC 3516); a part whose encoding is not known is NIL."""
+    item = referred.item
+    if item.text:
+        return None
+    try:
+        return await Decoded(b"", False, item.part, item.partial).find(referred.message)
+    except UnknownEncoding:
+        return None
+
+
+async def _structure(referred: Referred) -> Where:
+    """BODYPARTSTRUCTURE, of a whole message that of its outermost part; a header or a text is no part."""
+    item = referred.item
+    if item.text:
+        return None
+    index = await referred.message.index()
+    number = locate_part(index, item.part) if item.part else 0
+    return None if number is None else Ready(render_part(index, number))
+
+
+EXTENSION = Extension(
+    capability=b"URLAUTH=BINARY", rfc="5524", announced=State.LOGGED_IN, when=lambda context: context.keys is not None,
+    url_data=(UrlDatum(b"BODY", _body), UrlDatum(b"BINARY", _binary), UrlDatum(b"BODYPARTSTRUCTURE", _structure, told=False)),
+)
