@@ -346,9 +346,12 @@ class SessionContext:
                 await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
                 if selected.rights is not None:
                     await selecting.refresh_rights(selected, self.out)
-            except (NoSuchMailbox, NoPermission) as why:        # the second by RFC 4314 section 5.1.1
-                self._leave(isinstance(why, NoSuchMailbox))
+            except NoSuchMailbox:
+                self._leave("The selected mailbox was deleted", b"NONEXISTENT")
                 raise
+            except NoPermission as refusal:         # gone for this session (RFC 4314 section 5.1.1)
+                self._leave(words := "The selected mailbox may not be read any more", b"NOPERM")
+                raise NoSuchMailbox(words, imap_code=b"NOPERM") from refusal
         wish = _BY_DEFAULT if self.watcher is None else self.watcher.wish
         every = bool(self.effect & (Effect.CHANGES | Effect.TELLS_ALL))
         if not (wish.messages or every):
@@ -368,16 +371,15 @@ class SessionContext:
         return (Effect.CHANGES not in self.effect and framer.buffered > 0
                 and counts_messages(framer.waiting, registry.by_number, registry.perhaps_by_number))
 
-    def _leave(self, deleted: bool) -> None:
+    def _leave(self, words: str, code: bytes) -> None:
         """Another session has deleted the selected mailbox, or its owner has taken the right to read it away. RFC 9051 has a word
         for it (section 3, "unsolicited CLOSED"); to a client of RFC 3501 it would say nothing, so its session ends (RFC 2180
         section 3.3, RFC 4314 section 5.1.1) and it looks around anew."""
         self.unselect()
-        words = "The selected mailbox was deleted" if deleted else "The selected mailbox may not be read any more"
         if self.rev2:
             self.out.untagged(b"OK [CLOSED] " + words.encode("ascii"))
         else:
-            self.bye("The selected mailbox is gone" if deleted else words, b"NONEXISTENT" if deleted else b"NOPERM")
+            self.bye(words, code)
 
     async def refresh_keywords(self, add: Sequence[str] = ()) -> tuple[str, ...]:
         return await selecting.refresh_keywords(self.selected, self.out, tuple(add))
