@@ -111,7 +111,23 @@ async def _apply(view: View, rows: Rows, vanished: Sequence[int], breathe: Breat
 
 
 async def tell(selected: Selected, out: Writer, pause: Breathe, how: Telling, expunge: bool) -> None:
-    """Write what the view has to tell, and new keywords before the flags that use them; `pause` between long pieces."""
+    """Write what the view has to tell, and what followers say of it."""
+    if not selected.followers:
+        await _tell_view(selected, out, pause, how, expunge)
+        return
+    gone = selected.view.gone if expunge else []
+    for follower in tuple(selected.followers.values()) if gone else ():
+        await follower.leaving(gone)
+    await _tell_view(selected, out, pause, how, expunge)
+    touched = sorted(selected.view.touched or ())
+    for follower in tuple(selected.followers.values()):
+        await follower.changed(touched)
+    if selected.view.touched:
+        selected.view.touched.difference_update(touched)
+
+
+async def _tell_view(selected: Selected, out: Writer, pause: Breathe, how: Telling, expunge: bool) -> None:
+    """New keywords before the flags that use them; `pause` between long pieces."""
     view = selected.view
     if not view.has_news:
         selected.told_modseq = selected.seen_modseq

@@ -30,6 +30,8 @@ class ImapSettings:
     max_connections_per_ip: int = 50            # mail programs open 5 or so; offices share an address. Webmail on loopback is free
     max_mailbox_name_octets: int = 1_000        # RFC 9051 leaves it open; longer than any real name
     max_mailbox_depth: int = 20                 # levels of a name: deeper than any tree that people make
+    max_contexts: int = 10                      # searches kept up to date in a session: each looks at every change (RFC 5267)
+    max_searched_mailboxes: int = 5_000         # by one ESEARCH: more than people have
     url_submit_users: tuple[str, ...] = ()      # who fetches URLs of "submit+" (RFC 4467): the submission server's own account
     message_limit: int = 0                      # messages of one command (RFC 9738: 1,000 or more; few programs know it). 0: any
     save_limit: int = 100_000                   # messages of one COPY or APPEND: one commit, of a second at most. 0: any

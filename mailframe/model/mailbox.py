@@ -198,6 +198,15 @@ class TextMatches:
     open: array[int]
 
 
+@dataclass(frozen=True, slots=True)
+class FuzzyMatches:
+    """Outcome of `IFuzzySearch.fuzzy`, ascending UIDs: those that match, with their relevancies, and those that have to be read."""
+
+    found: array[int]
+    relevancies: array[int]
+    open: array[int]
+
+
 class Listeners:
     """Who wants a hint that a mailbox changed: a small part that stores use to offer `IAccount.subscribe`."""
 

@@ -19,12 +19,16 @@ hostname = "mail.example.org"
 domains = ["example.org"]
 [imap]
 admins = ["root@example.org"]
+
+[storage]
+plugin = "sqlite"
+search_index = true
 """
 _LISTENER = '[listeners.{0}]\nrole = "{0}"\nendpoint = "127.0.0.1:0"\n'
 
 
 def real_server(folder: Path) -> MailServer:
-    """A server with an account and an administrator's, as one would run it for oneself (no development mode), on free ports."""
+    """A server with an account and an administrator's, as one would run it for oneself (no development mode, mail indexed)."""
     config = folder / "mailframe.toml"
     config.write_text(_CONFIGURATION + "".join(_LISTENER.format(role) for role in ("smtp", "submission", "imap", "pop3")))
     (folder / "mailframe-data").mkdir(mode=0o700)

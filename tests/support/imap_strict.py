@@ -228,6 +228,9 @@ class Reader:
         if code == b"UNDEFINED-FILTER":
             self.expect(b" ")
             return self.match(_ATOM, "filter-name").group()
+        if code == b"NOUPDATE":
+            self.expect(b" ")
+            return self.string()
         if code == b"MODIFIED":
             self.expect(b" ")
             return self.uid_set()
@@ -423,12 +426,19 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
     found: dict[bytes, Any] = {}
     if reader.take(b" (TAG "):
         found[b"TAG"] = reader.string()
+        if reader.take(b" MAILBOX "):           # RFC 7377 section 4
+            found[b"MAILBOX"] = reader.astring()
+            reader.expect(b" UIDVALIDITY ")
+            found[b"UIDVALIDITY"] = reader.number(least=1)
         reader.expect(b")")
     if reader.take(b" UID"):
         found[b"UID"] = True
     while reader.take(b" "):
         word = reader.match(_ATOM, "search return data").group()
         reader.expect(b" ")
+        if word in (b"ADDTO", b"REMOVEFROM"):       # RFC 5267 section 5; several of each may be, in their order
+            found.setdefault(b"UPDATES", []).append((word, _context_places(reader)))
+            continue
         assert word not in found, f"{word!r} twice"
         if word == b"ALL":
             found[word] = reader.uid_set()
@@ -436,6 +446,8 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
             found[word] = reader.number(least=1)
         elif word == b"COUNT":
             found[word] = reader.number()
+        elif word == b"RELEVANCY":              # RFC 6203 section 7
+            found[word] = reader.list_of(lambda: reader.number(100, 1))
         elif word == b"PARTIAL":
             reader.expect(b"(")
             found[word] = reader.match(re.compile(rb"-?[1-9][0-9]*:-?[1-9][0-9]*"), "partial-range").group()
@@ -446,6 +458,18 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
             assert word == b"MODSEQ", f"unknown return data {word!r}"
             found[word] = reader.number(MAX_63, 1)
     return found
+
+
+def _context_places(reader: Reader) -> list[tuple[int, bytes]]:
+    """``"(" context-position SP sequence-set *(SP context-position SP sequence-set) ")"``"""
+    places = []
+    reader.expect(b"(")
+    while not places or reader.take(b" "):
+        place = reader.number()
+        reader.expect(b" ")
+        places.append((place, reader.uid_set()))
+    reader.expect(b")")
+    return places
 
 
 def _uid_batches(reader: Reader) -> tuple[bytes, list[tuple[int, int]]]:

@@ -19,6 +19,7 @@ from mailframe.sqlite.engine import Engine
 
 from . import arrivals, departures, sharding, tree
 from .account import SqliteAccount
+from .fuzzysearch import FuzzyMailbox
 from .mailbox import SqliteMailbox
 from .parts import Parts
 from .schema import MIGRATIONS
@@ -49,7 +50,8 @@ class SqliteStore:
         engine.register("store", MIGRATIONS)
         self.texts = TextMaker(engine, self.content, clock, words=settings.search_index, limits=TextLimits().among(
             shard[1])) if settings.searches else None
-        self._parts.mailbox = partial(SearchableMailbox, words=settings.search_index) if self.texts else SqliteMailbox
+        self._parts.mailbox = (
+            partial(FuzzyMailbox, words=True) if settings.search_index else SearchableMailbox if self.texts else SqliteMailbox)
         if shard[1] > 1:
             engine.register(sharding.COMPONENT, sharding.MIGRATIONS)
 
