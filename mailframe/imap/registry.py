@@ -245,6 +245,7 @@ class Selected:
     heard_below: int = 1                    # messages under this UID were told when the client listened: by SELECT, NOOP, IDLE
     seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
     told_modseq: int = 0                    # all up to it, expunges too, was told
+    rights: str | None = None               # as last seen; None: the user's own mailbox, and everything
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
     followers: dict[bytes, Follower] = field(default_factory=dict)    # by a name of their own
 
@@ -472,8 +473,9 @@ class Context(Protocol):
         """How many messages the running command is done with (total 0: of how many is not known). The client is told every
         `progress_s` from the first call on, so it is for commands that take long, between whole responses."""
 
-    async def find(self, name: str) -> MailboxInfo:
-        """The mailbox of that name. Raises NoSuchMailbox."""
+    async def find(self, name: str, rights: str = "r") -> MailboxInfo:
+        """The mailbox of that name, on which the user has these rights at least (RFC 4314). Raises NoSuchMailbox,
+        NoPermission."""
 
     async def open(self, info: MailboxInfo) -> IMailbox:
         """Raises NoSuchMailbox when it is gone by now."""

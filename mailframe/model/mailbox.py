@@ -31,11 +31,15 @@ FRESH_ACCOUNT: tuple[NewMailbox, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class MailboxInfo:
-    """One existing mailbox of an account's list. `id` survives RENAME and is never used again."""
+    """One existing mailbox of an account's list. `id` survives RENAME and is never used again.
+
+    Another account's, which it shares: `owner` is that account, `rights` what may be done (`mailframe.model.rights`)."""
 
     id: str
     name: str
     special_use: str | None = None
+    rights: str | None = None       # None: the account's own mailbox, and everything
+    owner: str | None = None        # None: the account itself
 
 
 @dataclass(frozen=True, slots=True)
