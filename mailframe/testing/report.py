@@ -1,7 +1,7 @@
 """What a store provides, and which IMAP capabilities a server over it rightly announces: asked of the code that announces.
 
 ``python -m mailframe.testing.report package.module:Factory [ARGUMENT...]`` prints it. The factory is called with the
-arguments, and with the reactor as its last where it has a parameter of that name.
+arguments, a path where it says that it wants one (`Path`), and with the reactor where it has a parameter of that name.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
@@ -116,10 +117,11 @@ def made(name: str, arguments: list[str], reactor: Any) -> IMailStore:
         factory = getattr(import_module(module), attribute)
         accepted = signature(factory)
         named = {"reactor": reactor} if "reactor" in accepted.parameters else {}
-        accepted.bind(*arguments, **named)
+        bound = accepted.bind(*arguments, **named).arguments
     except (ImportError, AttributeError, TypeError) as error:
         raise SystemExit(f"{name} cannot be used: {error}.") from None
-    store: IMailStore = factory(*arguments, **named)
+    paths = {each for each, parameter in accepted.parameters.items() if parameter.annotation in (Path, "Path")}
+    store: IMailStore = factory(**{each: Path(value) if each in paths else value for each, value in bound.items()})
     if not IMailStore.providedBy(store):
         raise SystemExit(f"{name} made a {type(store).__name__}, which does not say that it provides IMailStore.")
     return store
