@@ -16,7 +16,6 @@ from mailframe.interfaces import store as seams
 from mailframe.stores.memory import MemoryStore
 from mailframe.testing.report import OPTIONAL, report
 
-
 EXAMPLE = Path(__file__).parents[2] / "examples" / "json_store"
 
 
