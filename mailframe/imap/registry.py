@@ -240,6 +240,9 @@ class Watcher(Protocol):
     def hinted(self, mailbox_id: str) -> bool:
         """As `IAccount.subscribe` has it; returns whether there may be something to tell now."""
 
+    def wants(self, event: bytes, name: str) -> bool:
+        """Whether the client wants to hear of this event, by its name in upper case, in that mailbox; "" for the server."""
+
     def left(self, mailbox_id: str) -> None:
         """It is no longer the selected mailbox."""
 

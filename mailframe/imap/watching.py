@@ -41,7 +41,7 @@ class Watch:
         self._wake, self._clock, self._settings = context.wake, context.clock, context.settings
         self._wishes, self._items = wishes, items
         self._events = [event for event in context.registry.usable(context.registry.events, context).values()
-                        if isinstance(event, Event) and event.news is not None and wishes.anywhere(event.name)]
+                        if isinstance(event, Event) and event.begin is not None and wishes.anywhere(event.name)]
         self._listed = Listed.of(_NO_MAILBOXES)
         self._watched: dict[str, frozenset[bytes]] = {}     # ids of mailboxes whose messages count, and which events
         self._counts: dict[str, Counts] = {}                # of these, as last told
@@ -61,7 +61,8 @@ class Watch:
         if self._too_many:
             raise Overflow
         for event in self._events:
-            await self._ask(context, event)
+            if event.begin is not None:
+                await event.begin(context)
         breath = Breath(context.clock.seconds, context.breathe)
         for number in list(self._watched):
             await self._status(context, number, tell=tell)
@@ -83,6 +84,9 @@ class Watch:
         else:
             return False
         return self._may_tell()
+
+    def wants(self, event: bytes, name: str) -> bool:
+        return event in self._wishes.of(name, self._listed.tree.subscribed) if name else self._wishes.anywhere(event)
 
     def left(self, mailbox_id: str) -> None:
         if mailbox_id in self._watched:
@@ -108,7 +112,8 @@ class Watch:
         await Fetching(context, Plan.of(items)).run(spans)
 
     async def tell(self, context: Context, *, now: bool = False) -> None:
-        if not (self._relist or self._stale) or not (now or self._may_tell()):
+        others = any(event.pending is not None and event.pending(context) for event in self._events)
+        if not (self._relist or self._stale or others) or not (now or self._may_tell()):
             return
         told = False
         breath = Breath(context.clock.seconds, context.breathe)
@@ -123,7 +128,9 @@ class Watch:
                 self._stale[number] = None
                 raise
             await breath.take()
-        if told:
+        if others:
+            await context.tell_others()
+        if told or others:
             self._next = self._clock.seconds() + self._settings.notify_gather_s
 
     def give_up(self, context: Context) -> None:
@@ -207,8 +214,6 @@ class Watch:
             self.give_up(context)
             return False
         lines = self._list_lines(context, changes(before, after, self._wishes))
-        for event in self._events:
-            lines += await self._ask(context, event)
         for line in lines:
             context.out.untagged(line)
             if context.out.full:
@@ -224,12 +229,6 @@ class Watch:
             if line is not None:
                 lines.append(line + (b"" if old is None else b' ("OLDNAME" (%b))' % writer.mailbox(old, context.utf8)))
         return lines
-
-    async def _ask(self, context: Context, event: Event) -> list[bytes]:
-        assert event.news is not None
-        subscribed, wishes = self._listed.tree.subscribed, self._wishes
-        return list(await event.news(
-            context, lambda name: wishes.anywhere(event.name) if not name else event.name in wishes.of(name, subscribed)))
 
     async def _status(self, context: Context, number: str, *, tell: bool) -> bool:
         """Look at a mailbox's counts; tell them if they are others than the client knows. The selected one is told elsewhere."""

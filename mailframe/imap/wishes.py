@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 
 from .names import parents
@@ -17,14 +17,15 @@ NOTHING = Wish(messages=False, flags=False)
 class Event:
     """One word of an event group.
 
-    `news`, for an event of an extension: asked when NOTIFY begins, when its answer is thrown away, and whenever the account's
-    list may have changed, for complete lines. `wanted(name)` says whether the client wants to hear of that mailbox, and of
-    the server by the name "".
+    For an event of an extension: `begin` is awaited when a NOTIFY with it comes into force, perhaps not for the first time. From
+    then on the extension says `Context.heard` when it hears of something, and tells it by `Context.also_tell`: also while no
+    command runs, when `pending` says that there is something. `Watcher.wants` knows of what.
     """
 
     name: bytes                     # in upper case
     label: bytes                    # as its RFC writes it
-    news: Callable[[Context, Callable[[str], bool]], Awaitable[Sequence[bytes]]] | None = None
+    begin: Callable[[Context], Awaitable[None]] | None = None
+    pending: Callable[[Context], bool] | None = None
 
 
 BUILT_IN = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -151,24 +150,36 @@ def test_nobody_listens_after_unauthenticate_or_hanging_up() -> None:
 
 
 def test_an_extension_may_add_events_of_its_own() -> None:
-    news: list[bytes] = []
+    news: list[str] = []
+    listening: list[Context] = []
 
-    async def changed(context: Context, wanted: Callable[[str], bool]) -> Sequence[bytes]:
-        told = [line for line in news if wanted(line.split()[1].decode())]
-        news.clear()
-        return told
+    async def begin(context: Context) -> None:
+        async def tell() -> None:
+            for name in news:
+                if context.watcher is not None and context.watcher.wants(b"SERVERMETADATACHANGE", name):
+                    context.out.untagged(b"STATUS %b ()" % name.encode())
+            news.clear()
 
-    more = Extension(None, "0", events=(Event(b"SERVERMETADATACHANGE", b"ServerMetadataChange", changed),))
+        context.also_tell(tell, lambda: None)
+        listening.append(context)
+
+    more = Extension(None, "0", events=(Event(b"SERVERMETADATACHANGE", b"ServerMetadataChange", begin, lambda _: bool(news)),))
 
     async def talk(world: World) -> None:
-        client, other = await world.login(), await world.login()
+        client = await world.login()
         answer = await client.command("n NOTIFY SET (personal (AnnotationChange MessageNew MessageExpunge))")
         assert "SubscriptionChange ServerMetadataChange)]" in answer[-1]
         await client.command("n NOTIFY SET (subtree A (ServerMetadataChange))")
-        news.extend((b"STATUS A ()", b"STATUS B ()"))
-        await other.command("c SUBSCRIBE INBOX")
+        news.extend(("A", "B"))
+        listening[0].heard()
         world.clock.pump([0, 1])
         assert client.pending() == ["* STATUS A ()"]
+        await client.command("n NOTIFY NONE")
+        news.append("A")
+        listening[0].heard()
+        world.clock.pump([0, 1])
+        assert client.pending() == []
+        assert await client.command("o NOOP") == ["o OK NOOP completed"]
 
     run(talk, World(registry=Registry((*EXTENSIONS, more))))
 

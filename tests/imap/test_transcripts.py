@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,8 +24,13 @@ from mailframe.stores.urlkeys import MailboxKeys
 FOLDER = Path(__file__).parents[1] / "transcripts" / "imap"
 CONVERSATIONS = sorted(FOLDER.glob("*.txt"))
 ANNOTATED = sorted((FOLDER / "annotated").glob("*.txt"))    # what is kept beside the store
-SETTINGS = ImapSettings(admins=("alice",), contact="mailto:postmaster@example.org")
 DURABLE = sorted((FOLDER / "durable").glob("*.txt"))        # what only a store with a memory of its own can answer
+
+
+def _settings(path: Path) -> ImapSettings:
+    if path not in ANNOTATED:
+        return settings(path)
+    return replace(settings(path), admins=("alice",), contact="mailto:postmaster@example.org")
 
 
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
@@ -36,7 +42,7 @@ def test_conversation_over_the_memory_store(path: Path) -> None:
 def test_conversation_with_annotations_beside_the_store(path: Path) -> None:
     """The others as well: that annotations are there changes nothing for them."""
     store = store_annotated(MemoryStore(lambda: NOW), InlineEngine(), name="test")
-    run(lambda world: play(path, world), World(store, SETTINGS if path in ANNOTATED else settings(path)))
+    run(lambda world: play(path, world), World(store, _settings(path)))
 
 
 class SqliteConversations(TestCase):
@@ -53,7 +59,7 @@ class SqliteConversations(TestCase):
                 keys = MailboxKeys(engine, plain)
                 store = store_annotated(plain, engine, name="test")
                 await store.start()
-                world = World(store, SETTINGS if path in ANNOTATED else settings(path), clock=clock, keys=keys)
+                world = World(store, _settings(path), clock=clock, keys=keys)
                 try:
                     await play(path, world)
                 finally:
