@@ -16,6 +16,7 @@ from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows, uid_ra
 from mailframe.model.refusal import Corrupted, NoSuchMessage
 from mailframe.pacing.breath import Breath
 
+from . import permission
 from .connection import Gone
 from .fetchplan import Plan, Spans, pages
 from .items.item import Made, Ready, Scene, Span, joined, pieces
@@ -153,6 +154,8 @@ class Fetching:
 
     async def _see(self, rows: Rows) -> frozenset[int]:
         """The implicit \\Seen (RFC 3501 section 6.4.5), durable before it is told; returns who was changed."""
+        if not await permission.may(self._mailbox, "s"):
+            return frozenset()              # RFC 4314 section 4
         unseen = array("I", (uid for uid, flags in zip(rows.uids, rows.flags) if not flags & SEEN))
         if not unseen:
             return frozenset()

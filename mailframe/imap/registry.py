@@ -198,6 +198,17 @@ class Registry:
         )
 
 
+class Follower(Protocol):
+    """Somebody who follows the selected mailbox beside its view (`Selected.follow`); what it writes stands in its place."""
+
+    async def leaving(self, uids: Sequence[int]) -> None:
+        """These (ascending) are about to be told as expunged; their numbers are still good."""
+
+    async def changed(self, uids: Sequence[int]) -> None:
+        """These (ascending; perhaps none) are new or have changed, and the client has been told so. Called whenever the
+        client is told how the mailbox stands; when it raises, the same ones come again."""
+
+
 @dataclass(slots=True)
 class Selected:
     """The mailbox that a session has selected."""
@@ -213,7 +224,21 @@ class Selected:
     heard_below: int = 1                    # messages under this UID were told when the client listened: by SELECT, NOOP, IDLE
     seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
     told_modseq: int = 0                    # all up to it, expunges too, was told
+    rights: str | None = None               # as last seen; None: the user's own mailbox, and everything
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
+    followers: dict[bytes, Follower] = field(default_factory=dict)    # by a name of their own
+
+    def follow(self, name: bytes, follower: Follower) -> None:
+        """Tell `follower` what happens from now on, until the mailbox is left or `unfollow`."""
+        self.followers[name] = follower
+        if self.view.touched is None:
+            self.view.touched = set()
+
+    def unfollow(self, name: bytes) -> None:
+        """Raises KeyError."""
+        del self.followers[name]
+        if not self.followers:
+            self.view.touched = None
 
     def listened(self) -> None:
         """The client has asked for news, and was told all."""
@@ -430,8 +455,9 @@ class Context(Protocol):
         """How many messages the running command is done with (total 0: of how many is not known). The client is told every
         `progress_s` from the first call on, so it is for commands that take long, between whole responses."""
 
-    async def find(self, name: str) -> MailboxInfo:
-        """The mailbox of that name. Raises NoSuchMailbox."""
+    async def find(self, name: str, rights: str = "r") -> MailboxInfo:
+        """The mailbox of that name, on which the user has these rights at least (RFC 4314). Raises NoSuchMailbox,
+        NoPermission."""
 
     async def open(self, info: MailboxInfo) -> IMailbox:
         """Raises NoSuchMailbox when it is gone by now."""

@@ -15,6 +15,7 @@ from mailframe.model.mailbox import (
     Changes,
     Field,
     FlagsStored,
+    FuzzyMatches,
     MailboxInfo,
     MailboxList,
     MailboxStatus,
@@ -165,6 +166,13 @@ class IDelivers(IMailStore):
         """
 
 
+class IAccountFinder(IMailStore):
+    """A store that knows which accounts there are without making one."""
+
+    async def has_account(name: str) -> bool:
+        """Whether `open_account` would make none."""
+
+
 class IMailboxFinder(Interface):
     """An account that finds one mailbox by its name without listing all: some people have thousands."""
 
@@ -240,6 +248,17 @@ class ISearchable(Interface):
 
         What is neither `found` nor `open` certainly does not match. An answer never differs from what reading each
         message would give; whatever the store is not sure of is `open`.
+        """
+
+
+class IFuzzySearch(ISearchable):
+    """A mailbox with an index that finds words wherever they stand in a text (RFC 6203)."""
+
+    async def fuzzy(leaf: InHeader | InBody | InText, ranges: UidRanges) -> FuzzyMatches:
+        """Which messages whose UIDs lie in `ranges` have all the words of `leaf.text`, and how well they match, from 1 to 100.
+
+        What is neither `found` nor `open` does not match. Answers may differ from those of `mailframe.mime.fuzzy`, by which
+        the framework judges what is `open`, and may change; every word of the text must be found all the same.
         """
 
 

@@ -30,11 +30,15 @@ FRESH_ACCOUNT: tuple[NewMailbox, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class MailboxInfo:
-    """One existing mailbox of an account's list. `id` survives RENAME and is never used again."""
+    """One existing mailbox of an account's list. `id` survives RENAME and is never used again.
+
+    Another account's, which it shares: `owner` is that account, `rights` what may be done (`mailframe.model.rights`)."""
 
     id: str
     name: str
     special_use: str | None = None
+    rights: str | None = None       # None: the account's own mailbox, and everything
+    owner: str | None = None        # None: the account itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,15 @@ class TextMatches:
     """Outcome of `ISearchable.search`, ascending UIDs: those that match, and those that have to be read to know."""
 
     found: array[int]
+    open: array[int]
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzyMatches:
+    """Outcome of `IFuzzySearch.fuzzy`, ascending UIDs: those that match, with their relevancies, and those that have to be read."""
+
+    found: array[int]
+    relevancies: array[int]
     open: array[int]
 
 

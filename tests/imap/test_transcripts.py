@@ -19,11 +19,13 @@ from mailframe.sqlite.engine import Engine
 from mailframe.stores.annotated.store import store_annotated
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.sqlite import SqliteStore
+from mailframe.stores.sqlite.settings import SqliteSettings
 from mailframe.stores.urlkeys import MailboxKeys
 
 FOLDER = Path(__file__).parents[1] / "transcripts" / "imap"
 CONVERSATIONS = sorted(FOLDER.glob("*.txt"))
 ANNOTATED = sorted((FOLDER / "annotated").glob("*.txt"))    # what is kept beside the store
+INDEXED = sorted((FOLDER / "indexed").glob("*.txt"))        # what only one with a full-text index can
 DURABLE = sorted((FOLDER / "durable").glob("*.txt"))        # what only a store with a memory of its own can answer
 
 
@@ -51,17 +53,24 @@ class SqliteConversations(TestCase):
     timeout = 60
 
     async def test_conversations(self) -> None:
+        for path in (*CONVERSATIONS, *DURABLE):
+            await self.play(path, SqliteSettings(), settings(path))
+        for path in ANNOTATED:
+            await self.play(path, SqliteSettings(), _settings(path))
+        for path in INDEXED:
+            await self.play(path, SqliteSettings(search_index=True), settings(path))
+
+    async def play(self, path: Path, kept: SqliteSettings, manners: ImapSettings) -> None:
         clock: Any = reactor
-        for path in (*CONVERSATIONS, *DURABLE, *ANNOTATED):
-            with TemporaryDirectory() as folder:
-                engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
-                plain = SqliteStore(engine, clock)
-                keys = MailboxKeys(engine, plain)
-                store = store_annotated(plain, engine, name="test")
-                await store.start()
-                world = World(store, _settings(path), clock=clock, keys=keys)
-                try:
-                    await play(path, world)
-                finally:
-                    world.close()
-                    await store.close()
+        with TemporaryDirectory() as folder:
+            engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
+            plain = SqliteStore(engine, clock, settings=kept)
+            keys = MailboxKeys(engine, plain)
+            store = store_annotated(plain, engine, name="test")
+            await store.start()
+            world = World(store, manners, clock=clock, keys=keys)
+            try:
+                await play(path, world)
+            finally:
+                world.close()
+                await store.close()

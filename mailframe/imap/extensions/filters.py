@@ -12,7 +12,7 @@ from mailframe.model.query import Everything, Query
 from mailframe.model.refusal import Forbidden, Refusal
 
 from ..annotations import MetadataEntry, account_of
-from ..commands.search import known_keys
+from ..criteria import known_keys
 from ..cursor import BadSyntax, Cursor
 from ..registry import Bad, Context, Extension, State
 from ..searchkeys import KeyReader, SearchKey, program
@@ -49,7 +49,7 @@ class Filters:
             raise UndefinedFilter(name)
         self._within.append(key)
         reader.cursor.enter()
-        inner = replace(reader, cursor=reader.cursor.nested(value))
+        inner = replace(reader, cursor=reader.cursor.nested(value), charset=b"UTF-8")
         try:
             found = program(inner)
             inner.cursor.end()
@@ -57,7 +57,7 @@ class Filters:
             raise UndefinedFilter(name) from None
         reader.cursor.leave()
         self._within.pop()
-        reader.count = inner.count
+        reader.count, reader.timely = inner.count, inner.timely
         return found
 
 
@@ -84,7 +84,7 @@ def _check_value(context: Context, name: str, value: bytes | None) -> None:
     _check_name(name)
     if value is None:
         return
-    reader = KeyReader(Cursor(value, utf8=True), known_keys(context), context.clock.seconds())
+    reader = KeyReader(Cursor(value, utf8=True), known_keys(context), context.clock.seconds)
     try:
         value.decode("utf-8")
         program(reader)
