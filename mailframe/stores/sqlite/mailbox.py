@@ -27,7 +27,7 @@ from mailframe.model.mailbox import Attributes, Changes, Field, FlagsStored, Mai
 from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage, Refusal
 from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.pieces import PIECE, PIECE_BITS
-from mailframe.sqlite.rows import Row, fetch
+from mailframe.sqlite.rows import Row
 from mailframe.stores import keywords
 
 from . import arrivals, copies, departures, replacing
@@ -43,7 +43,6 @@ _READ = f"""
     SELECT h.octets, m.content, CASE WHEN m.size <= {PIECE} THEN p.octets END
     FROM message AS m LEFT JOIN head AS h ON h.mailbox = m.mailbox AND h.uid = m.uid
     LEFT JOIN piece AS p ON p.id = m.content << {PIECE_BITS} WHERE m.mailbox = ? AND m.uid = ?"""
-_RECENT = "SELECT recent FROM mailbox WHERE id = ? AND recent < uidnext"
 _INLINE = 1_000             # changes read in the reactor's thread
 _SLICE = 5_000              # of more, so many are made columns in one of the reactor's turns: some 2 ms
 
@@ -128,6 +127,9 @@ class SqliteMailbox:
         return array("I", await self._change(lambda con: departures.expunge(con, self._number, uids, only_deleted, now)))
 
     async def changes(self, cursor: object) -> Changes | None:
+        return await self._parts.crowd.changes(self._number, cursor, self._changes)
+
+    async def _changes(self, cursor: object) -> Changes | None:
         """All after `cursor`, also what was committed since the mailbox's own row was read: it comes again with the next call.
 
         Bounded by that row instead, a new message that was flagged in between would be left out while a later one is
@@ -198,18 +200,10 @@ class SqliteMailbox:
         await self._engine.submit(job, sum(sum(map(len, row[3:])) for row in rows))
 
     async def recent_from(self) -> int:
-        found = await self._engine.query(_RECENT, (self._number,))
-        return int(found[0][0]) if found else 2**32
+        return await self._parts.crowd.recent_from(self._number)
 
     async def claim_recent(self) -> int:
-        if not await self._engine.query(_RECENT, (self._number,)):
-            return 2**32
-
-        def job(con: apsw.Connection) -> int:
-            found = fetch(con, _RECENT, (self._number,))    # again: another session may have been first
-            con.execute("UPDATE mailbox SET recent = uidnext WHERE id = ?", (self._number,))
-            return int(found[0][0]) if found else 2**32
-        return await self._engine.submit(job)
+        return await self._parts.crowd.claim_recent(self._number)
 
     async def _all(self, sql: str, parameters: tuple[int, ...]) -> list[Row]:
         rows = await self._engine.query(f"{sql} LIMIT {_INLINE}", parameters)
