@@ -83,7 +83,8 @@ async def run(context: Context, request: StoreRequest) -> Completion | None:
         refused += outcome.refused
         await know_keywords(selected, context.out, stored.flags)
         _answer(context, selected, stored, change if request.silent else None)
-        await breath.take()
+        if done + 1 < len(starts):          # after the last the session sees to it that others have their turn
+            await breath.take()
         if context.out.full:
             await context.drained()
     if refused:
@@ -107,15 +108,22 @@ async def _change(context: Context, request: StoreRequest) -> FlagChange:
             words.append(name.decode("ascii"))
         elif system_bit(name) is None:
             raise Bad("No such system flag, or not one that can be stored")
+    if not words:
+        return _signed(request.sign, flag_mask(flags, ()))
     if request.sign == b"-":
         known = {word.lower() for word in await context.refresh_keywords()}
         mask = flag_mask(
             (name for name in flags if system_bit(name) or name.decode("ascii").lower() in known),
             context.selected.keywords,
         )
+        return _signed(request.sign, mask)
+    return _signed(request.sign, flag_mask(flags, await context.refresh_keywords(words)))
+
+
+def _signed(sign: bytes, mask: int) -> FlagChange:
+    if sign == b"-":
         return FlagChange.remove(mask)
-    mask = flag_mask(flags, await context.refresh_keywords(words))
-    return FlagChange.add(mask) if request.sign else FlagChange.replace(mask)
+    return FlagChange.add(mask) if sign else FlagChange.replace(mask)
 
 
 def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChange | None) -> None:

@@ -20,9 +20,9 @@ _MOST = 1_000           # messages in one that is kept; so all of them together 
 class Crowd:
     """For all mailboxes of one store.
 
-      C1  An answer is kept by mailbox, cursor and the mod-sequence up to which it tells all; it is given only to who stands at
-          that cursor while the mailbox's row, read for him, still has that mod-sequence. So it is never older than an answer
-          made for him alone, and needs no hint to be forgotten.
+      C1  An answer is kept by mailbox and cursor, and given only to who stands at that cursor while the mailbox's row, read for
+          him, still has the mod-sequence up to which the answer tells all. So it is never older than one made for him alone, and
+          needs no hint to be forgotten. Who comes first asks no more than if he were alone.
       C2  Of what is recent each message goes to one claim: one that comes while another waits for the writer is told that
           there is nothing only as long as the row, read for it, shows that the other has not been written, and will take all.
 
@@ -31,7 +31,7 @@ class Crowd:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._kept: dict[tuple[int, int, object], Changes] = {}
+        self._kept: dict[tuple[int, int], Changes] = {}
         self._claiming: dict[int, int] = {}         # by mailbox: from which UID on
 
     async def changes(
@@ -40,15 +40,14 @@ class Crowd:
         """What `ask` says of `cursor`, or said to another session (C1)."""
         if type(cursor) is not int:
             return await ask(cursor)
-        found = await self._engine.query(_MODSEQ, (number,))
-        known = self._kept.get((number, cursor, found[0][0])) if found else None
-        if known is not None:
+        known = self._kept.get((number, cursor))
+        if known is not None and await self._engine.query(_MODSEQ, (number,)) == [(known.cursor,)]:
             return known
         answer = await ask(cursor)
-        if answer is not None and len(answer.rows) + len(answer.vanished) <= _MOST:
+        if answer is not None and 0 < len(answer.rows) + len(answer.vanished) <= _MOST:
             if len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[number, cursor, answer.cursor] = answer
+            self._kept[number, cursor] = answer
         return answer
 
     async def claim_recent(self, number: int) -> int:
