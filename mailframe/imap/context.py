@@ -339,7 +339,7 @@ class SessionContext:
         for teller, _ in self._others:
             await teller()
 
-    async def sync(self, expunge: bool, *, poll: bool = True) -> None:
+    async def sync(self, expunge: bool, *, poll: bool = True, flags: bool = True) -> None:
         selected = self.selected
         if poll:
             try:
@@ -359,8 +359,11 @@ class SessionContext:
         view, known = selected.view, selected.view.last_told
         expunge = expunge and not (view.owes_expunge and self._counted_on())
         how = Telling(selected.keywords, self.by_uid or self.watcher is not None, b"CONDSTORE" in self.enabled,
-                      wish.flags or every, b"QRESYNC" in self.enabled)
-        await selecting.tell(selected, self.out, self._pause, how, expunge)
+                      flags and (wish.flags or every), b"QRESYNC" in self.enabled)
+        if flags:
+            await selecting.tell(selected, self.out, self._pause, how, expunge)
+        else:
+            await selecting.count(selected, self.out, how)
         if self.watcher is not None:
             await self.watcher.describe(self, view.after(known))
 

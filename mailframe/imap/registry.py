@@ -483,7 +483,8 @@ class Context(Protocol):
     async def open(self, info: MailboxInfo) -> IMailbox:
         """Raises NoSuchMailbox when it is gone by now."""
 
-    async def sync(self, expunge: bool, *, poll: bool = True) -> None:
+    async def sync(self, expunge: bool, *, poll: bool = True, flags: bool = True) -> None:
         """Ask the selected mailbox for changes and write what `view.tell` says. The session does it after each command
-        by the command's Effect; a command calls it where its own order of answers matters.
+        by the command's Effect; a command calls it where its own order of answers matters. Without `flags` what has changed
+        is left to the command's answer, and to the session for what it does not tell.
         Raises NoSuchMailbox when the mailbox is no more, which the client has then been told."""
