@@ -45,14 +45,16 @@ class Watch:
         self._listed = Listed.of(_NO_MAILBOXES)
         self._watched: dict[str, frozenset[bytes]] = {}     # ids of mailboxes whose messages count, and which events
         self._counts: dict[str, Counts] = {}                # of these, as last told
+        self._closed: set[str] = set()                      # of these, where the client was told that it may not look
         self._stale: dict[str, None] = {}                   # of these, where something may have happened, in that order
         self._relist = False                                # something may have happened to the list
         self._next = 0.0                                    # when the next may be told
         self._timer: IDelayedCall | None = None
         self._recheck: IDelayedCall | None = None
 
-    async def begin(self, context: Context, *, tell: bool) -> None:
-        """Learn how things stand, and `tell` the counts (NOTIFY SET STATUS, section 3.1). Raises Overflow."""
+    async def begin(self, context: Context, before: Watch | None = None, *, tell: bool) -> None:
+        """Learn how things stand, and `tell` the counts (NOTIFY SET STATUS, section 3.1). Of a mailbox that was watched `before`
+        the client is told what is new since, also without. Raises Overflow."""
         if not self._wishes.groups:
             return
         self._recheck = self._clock.callLater(self._settings.recheck_s, self._look_again)
@@ -63,9 +65,12 @@ class Watch:
         for event in self._events:
             if event.begin is not None:
                 await event.begin(context)
+        if before is not None:
+            self._closed = before._closed & self._watched.keys()
+            self._counts = {} if tell else {number: each for number, each in before._counts.items() if number in self._watched}
         breath = Breath(context.clock.seconds, context.breathe)
         for number in list(self._watched):
-            await self._status(context, number, tell=tell)
+            await self._status(context, number, tell=tell or number in self._counts)
             await breath.take()
 
     # -- Watcher
@@ -138,6 +143,7 @@ class Watch:
         self._wishes = Wishes()
         self._events = []
         self._watched, self._counts, self._relist = {}, {}, False
+        self._closed.clear()
         self._stale.clear()
         self._listed = Listed.of(_NO_MAILBOXES)
         context.out.untagged(b"OK [NOTIFICATIONOVERFLOW] No more is told unasked")
@@ -200,6 +206,7 @@ class Watch:
                 await breath.take()
         before, self._watched = self._watched, watched
         self._counts = {number: counts for number, counts in self._counts.items() if number in self._watched}
+        self._closed &= self._watched.keys()
         return [number for number in self._watched if number not in before]
 
     async def _names(self, context: Context, after: Listed) -> bool:
@@ -246,6 +253,10 @@ class Watch:
             if refusal.imap_code != b"NOPERM":
                 raise
             return self._no_access(context, info)
+        if number in self._closed:          # no longer (section 5.9)
+            self._closed.discard(number)
+            for line in self._list_lines(context, {info.name: None}):
+                context.out.untagged(line)
         counts = _counts(status)
         known, self._counts[number] = self._counts.get(number), counts
         heard = counts if FLAG_CHANGE in events else counts[:3]
@@ -259,8 +270,11 @@ class Watch:
         return True
 
     def _no_access(self, context: Context, info: MailboxInfo) -> bool:
-        """It may be listed, but not looked at (section 3.1): told once."""
-        del self._watched[info.id]
+        """It may be listed, but not looked at (section 3.1): told once, and counted anew if that changes."""
+        self._counts.pop(info.id, None)
+        if info.id in self._closed:
+            return False
+        self._closed.add(info.id)
         tree: Tree = self._listed.tree
         children = b"\\HasChildren" if info.name in tree.with_children else b"\\HasNoChildren"
         context.out.untagged(b'LIST (%b \\NoAccess) "/" %b' % (children, writer.mailbox(info.name, context.utf8)))

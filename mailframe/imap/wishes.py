@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 
-from .names import parents
 from .registry import Context, Wish
+from .scopes import Scope
 
 MESSAGE_NEW, MESSAGE_EXPUNGE, FLAG_CHANGE = b"MESSAGENEW", b"MESSAGEEXPUNGE", b"FLAGCHANGE"
 MAILBOX_NAME, SUBSCRIPTION_CHANGE = b"MAILBOXNAME", b"SUBSCRIPTIONCHANGE"
@@ -36,34 +36,25 @@ BUILT_IN = (
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Events (none: the client wants to hear nothing) of the mailboxes in a scope; `names` are those of SUBTREE and MAILBOXES."""
+    """Events (none: the client wants to hear nothing) of the mailboxes in a scope."""
 
-    scope: bytes
+    scope: Scope
     events: frozenset[bytes]
-    names: frozenset[str] = frozenset()
-
-    def holds(self, name: str, subscribed: Container[str]) -> bool:
-        if self.scope == b"SUBSCRIBED":
-            return name in subscribed
-        if self.scope == b"MAILBOXES":
-            return name in self.names
-        if self.scope == b"SUBTREE":
-            return name in self.names or any(parent in self.names for parent in parents(name))
-        return True         # PERSONAL, and INBOXES: mail may be delivered to any mailbox (section 6.3)
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """All groups of one NOTIFY SET; those for the selected mailbox are `selected`."""
+    """All groups of one NOTIFY SET; those for the selected mailbox are `selected`. `foreign`: see `Scope.holds`."""
 
     groups: tuple[Group, ...] = ()
     selected: Wish = NOTHING
+    foreign: tuple[str, ...] = ()
 
     def of(self, name: str, subscribed: Container[str]) -> frozenset[bytes]:
         """Which events of this mailbox; a mailbox may be in several groups, up to one with NONE."""
         found: frozenset[bytes] = frozenset()
         for group in self.groups:
-            if group.holds(name, subscribed):
+            if group.scope.holds(name, subscribed, self.foreign):
                 if not group.events:
                     break
                 found |= group.events
