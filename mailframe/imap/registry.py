@@ -277,6 +277,17 @@ class Wish:
     expunges_unasked: bool = False      # then even EXPUNGE: the client gave up sequence numbers
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command of the client has done to the account's list of mailboxes; ids, where not said otherwise."""
+
+    created: MailboxInfo | None = None
+    deleted: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)    # to these names
+    subscribed: frozenset[str] = frozenset()                    # names
+    unsubscribed: frozenset[str] = frozenset()                  # names
+
+
 class Watcher(Protocol):
     """What a client wants to be told besides the answers to its commands: NOTIFY's other half."""
 
@@ -291,6 +302,9 @@ class Watcher(Protocol):
 
     def left(self, mailbox_id: str) -> None:
         """It is no longer the selected mailbox."""
+
+    def did(self, done: Done) -> None:
+        """The client's own command has done this: it is no news to it (RFC 5465 section 5)."""
 
     async def listing(self, context: Context, known: MailboxList) -> None:
         """A command is about to show names out of `known`: whatever else is new in it is told first."""

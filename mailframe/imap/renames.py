@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailframe.model.mailbox import SEPARATOR, MailboxInfo, MailboxList
 
 from .names import Tree, all_parents, in_order, parents
+from .registry import Done
 from .wishes import MAILBOX_NAME, SUBSCRIPTION_CHANGE, Wishes
 
 
@@ -21,6 +22,14 @@ class Listed:
     @classmethod
     def of(cls, known: MailboxList) -> Listed:
         return cls({info.id: info for info in known.mailboxes}, Tree(known))
+
+    def after(self, done: Done) -> Listed:
+        """The list as a client believes it to be after its own command."""
+        known = {number: replace(info, name=done.renamed.get(number, info.name)) for number, info in self.by_id.items()
+                 if number not in done.deleted}
+        if done.created is not None:
+            known[done.created.id] = done.created
+        return Listed.of(MailboxList(tuple(known.values()), (self.tree.subscribed | done.subscribed) - done.unsubscribed))
 
 
 def changes(before: Listed, after: Listed, wishes: Wishes) -> dict[str, str | None]:

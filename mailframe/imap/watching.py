@@ -19,7 +19,7 @@ from .items.columns import Uid
 from .items.item import Column, Section
 from .items.modseq import Modseq
 from .names import Tree, in_order
-from .registry import Context, Wish
+from .registry import Context, Done, Wish
 from .renames import Listed, changes
 from .wishes import FLAG_CHANGE, MESSAGE_NEW, Event, Wishes
 
@@ -97,6 +97,10 @@ class Watch:
         if mailbox_id in self._watched:
             self._stale[mailbox_id] = None
             self._wake()
+
+    def did(self, done: Done) -> None:
+        if self._wishes.groups:
+            self._listed = self._listed.after(done)
 
     async def listing(self, context: Context, known: MailboxList) -> None:
         if self._wishes.groups:
