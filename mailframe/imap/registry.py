@@ -245,6 +245,7 @@ class Selected:
     heard_below: int = 1                    # messages under this UID were told when the client listened: by SELECT, NOOP, IDLE
     seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
     told_modseq: int = 0                    # all up to it, expunges too, was told
+    own: set[int] = field(default_factory=set)      # UIDs of what the client has just put here, and need not have described
     rights: str | None = None               # as last seen; None: the user's own mailbox, and everything
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
     followers: dict[bytes, Follower] = field(default_factory=dict)    # by a name of their own
@@ -260,6 +261,11 @@ class Selected:
         del self.followers[name]
         if not self.followers:
             self.view.touched = None
+
+    def put(self, info: MailboxInfo, uids: Iterable[int]) -> None:
+        """The client has put these into that mailbox, perhaps this one."""
+        if info.id == self.info.id:
+            self.own.update(uids)
 
     def listened(self) -> None:
         """The client has asked for news, and was told all."""
