@@ -88,12 +88,19 @@ def _plan(context: Context, args: Cursor) -> Plan:
     plan = plans.get(key)
     if plan is None:
         known = context.registry.usable(context.registry.items, context)
-        plan = read_plan(args, known, (Modseq(),) if modseq else (), context.uid_only)
+        plan = read_plan(args, known, _with_flags(modseq, context.uid_only), context.uid_only)
         if len(text) <= MAX_KEPT_TEXT:
             if len(plans) >= MAX_KEPT:
                 plans.clear()
             plans[key] = plan
     return plan
+
+
+def _with_flags(modseq: bool, uid_only: bool) -> tuple[Column, ...]:
+    """What goes with flags that a FETCH changes (RFC 7162 section 3.2.4)."""
+    if not modseq:
+        return ()
+    return (Modseq(),) if uid_only else (Uid(), Modseq())
 
 
 def read_plan(

@@ -122,7 +122,7 @@ def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChan
     )
     view.told(stored)
     scene = Scene.of(selected.keywords, view.recent_ranges)
-    names_uid = (context.by_uid or conditional.QRESYNC in context.enabled) and not view.uid_only
+    names_uid = (context.by_uid or conditionally) and not view.uid_only        # RFC 7162 section 3.2.4
     columns: list[Column] = [Uid()] if names_uid else []
     modseq: list[Column] = [Modseq()] if conditionally else []      # also of a .SILENT store (RFC 7162 section 3.1.3)
     _write(context, [*columns, Flags(), *modseq], stored, surprising, scene)
