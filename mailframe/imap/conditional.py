@@ -65,6 +65,8 @@ def fetch_modifiers(args: Cursor) -> FetchModifiers:
 
     def part() -> None:
         word = args.keyword()
+        if word in found:
+            raise BadSyntax("A modifier twice")
         if word == b"CHANGEDSINCE":
             args.space()
             found[word] = args.number64()
