@@ -49,6 +49,8 @@ def one(items: bytes, octets: bytes = MESSAGE) -> dict[bytes, object]:
     (b"BINARY.PEEK[5]", b"BINARY[5]", LARGE),
     (b"BINARY.PEEK[5]<70000.500000>", b"BINARY[5]<70000>", LARGE[70_000:570_000]),
     (b"BINARY.PEEK[5]<99000000.5>", b"BINARY[5]<99000000>", b""),
+    (b"BINARY.PEEK[1]<1250>", b"BINARY[1]<1250>", PICTURE[1250:]),
+    (b"BINARY.PEEK[5]<700000>", b"BINARY[5]<700000>", LARGE[700_000:]),
     (b"BINARY.PEEK[]", b"BINARY[]", MESSAGE),
     (b"BINARY.PEEK[]<10.20>", b"BINARY[]<10>", MESSAGE[10:30]),
     (b"BINARY.PEEK[9]", b"BINARY[9]", None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,10 @@ from ..items.message import SLICE, Message
 from ..items.sections import part_number, partial
 from ..registry import Extension, State
 
+TO_THE_END = 1 << 62
 MAX_LINE = 999          # octets of a line, with its CR, that is no binary data yet (RFC 2045 section 2.7)
+
+_OPEN = re.compile(rb"<([0-9]{1,10})>")
 
 
 class UnknownEncoding(Refusal):
@@ -46,7 +50,7 @@ class Decoded:
             if self.piece is not None:
                 octets = octets[self.piece[0]:sum(self.piece)]
             return Ready(writer.literal8(octets))
-        offset, limit = self.piece or (0, 1 << 62)
+        offset, limit = self.piece or (0, TO_THE_END)
         size = max(0, min(await _size(message, where, encoding) - offset, limit))
         return Made(size, _cut(_pieces(message, where, encoding), offset, size))
 
@@ -153,9 +157,18 @@ async def _cut(pieces: AsyncIterator[bytes], offset: int, size: int) -> AsyncIte
 def _section(cursor: Cursor, word: bytes, sets_seen: bool) -> Section:
     """``section-binary ["<" number "." nz-number ">"]`` (RFC 3516 section 7)."""
     part = _part(cursor)
-    piece = partial(cursor)
+    piece = _to_the_end(cursor) or partial(cursor)
     label = b"%b[%b]" % (word, _numbers(part)) + (b"" if piece is None else b"<%d>" % piece[0])
     return Decoded(label, sets_seen, part, piece)
+
+
+def _to_the_end(cursor: Cursor) -> tuple[int, int] | None:
+    """``<40>``: from there on. It is in no grammar, but Dovecot takes it, and its test suite asks for it."""
+    found = _OPEN.match(cursor.data, cursor.position)
+    if found is None:
+        return None
+    cursor.position = found.end()
+    return int(found[1]), TO_THE_END
 
 
 def _size_item(cursor: Cursor) -> Section:
