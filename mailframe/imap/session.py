@@ -124,7 +124,7 @@ class Session(SessionContext):
         if found is None:
             tag = _TAG.match(data)
             self._count_bad()
-            self.out.write((tag[0] if tag and data[tag.end():tag.end() + 1] == b" " else b"*") + b" BAD No command\r\n")
+            self.out.write((tag[0] if tag and data[tag.end():tag.end() + 1] in b" " else b"*") + b" BAD No command\r\n")
             return
         tag_octets, name = found[1], found[2].upper()
         command = self.registry.commands.get(name)
