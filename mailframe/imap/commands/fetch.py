@@ -17,6 +17,7 @@ from ..items.columns import Uid
 from ..items.item import Column, FetchItem, Section
 from ..items.modseq import Modseq
 from ..items.sections import ITEMS as SECTION_ITEMS
+from ..newcomers import heard_of
 from ..numset import MessageSet
 from ..registry import Command, Completion, Context, Effect, Extension, Named, State
 from ..returning import window_of
@@ -56,6 +57,7 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
         conditional.turn_on(context)
     if (plan.tells_flags or plan.asks_modseq) and context.selected.dirty:
         await context.sync(False)
+    await heard_of(context, request.messages)
     limits.check_window(context.settings, plan.partial)
     fetching = Fetching(context, plan)
     spans = context.view.spans(request.messages)

@@ -19,6 +19,7 @@ from ..fetching import select
 from ..items.columns import Flags, Uid
 from ..items.item import Column, Scene, joined
 from ..items.modseq import Modseq
+from ..newcomers import heard_of
 from ..numset import MessageSet
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, Selected, State
 from ..selecting import know_keywords
@@ -64,6 +65,7 @@ def parse(args: Cursor) -> StoreRequest:
 
 async def run(context: Context, request: StoreRequest) -> Completion | None:
     selected = writable(context)
+    silent = not await heard_of(context, request.messages) and request.silent      # what was just told is not what it is now
     change = await _change(context, request)
     uids = context.view.uids_in(limits.last_of(context, context.view.spans(request.messages)))
     breath = Breath(context.clock.seconds, context.breathe)
@@ -80,7 +82,7 @@ async def run(context: Context, request: StoreRequest) -> Completion | None:
         missing += len(page) - len(stored) - len(outcome.refused)
         refused += outcome.refused
         await know_keywords(selected, context.out, stored.flags)
-        _answer(context, selected, stored, change if request.silent else None)
+        _answer(context, selected, stored, change if silent else None)
         await breath.take()
         if context.out.full:
             await context.drained()

@@ -13,6 +13,7 @@ from ..conditional import expunge_completion
 from ..copying import LARGE, Pairs, Target, copy, copy_uid, find_target, try_create
 from ..expunged import expunged
 from ..limits import last_of
+from ..newcomers import heard_of
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..writable import writable
 
@@ -20,6 +21,7 @@ from ..writable import writable
 async def run(context: Context, request: CopyRequest) -> Completion | None:
     """COPYUID goes out untagged, before the EXPUNGEs that the session tells (RFC 6851 section 4.3)."""
     selected = writable(context)
+    await heard_of(context, request.messages)
     uids = context.view.uids_in(last_of(context, context.view.spans(request.messages)))
     target = await find_target(context, request.target)
     if not uids:

@@ -16,6 +16,7 @@ from ..conditional import expunge_completion
 from ..copying import Target, find_target, try_create
 from ..cursor import BadSyntax, Cursor
 from ..expunged import expunged
+from ..newcomers import heard_of
 from ..numset import STAR, MessageSet, NumSet
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..writable import writable
@@ -52,6 +53,7 @@ def streams(args: Cursor) -> bool:
 async def run(context: Context, request: ReplaceRequest) -> Completion | None:
     """Which message goes is settled before the new one has come. APPENDUID is told before EXPUNGE or VANISHED (section 4.3)."""
     selected = writable(context)
+    await heard_of(context, request.message)
     uids = context.view.resolve(request.message)
     target = await find_target(context, request.name)
     if not uids:
