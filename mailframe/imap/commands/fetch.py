@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mailframe.interfaces.maybe import settled
+from mailframe.model.mailbox import MailboxStatus
+
 from .. import conditional, limits
 from ..cursor import BadSyntax, Cursor
 from ..expunged import expunge_issued
@@ -63,7 +66,7 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
     spans = context.view.spans(request.messages)
     if plan.changed_since is not None:
         if plan.vanished:
-            _tell_vanished(context, request.messages)
+            await _tell_vanished(context, request.messages, plan.changed_since)
         spans = context.view.changed_since(spans, plan.changed_since)
     if plan.partial is not None:
         spans = window_of(spans, plan.partial)
@@ -72,10 +75,13 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
     return expunge_issued(fetching.missing, request.messages.by_uid)
 
 
-def _tell_vanished(context: Context, messages: MessageSet) -> None:
-    """RFC 7162 section 3.2.6."""
+async def _tell_vanished(context: Context, messages: MessageSet, since: int) -> None:
+    """RFC 7162 section 3.2.6. Who knows the latest mod-sequence knows of everything that is gone: most who ask do."""
     if not messages.by_uid or conditional.QRESYNC not in context.enabled:
         raise BadSyntax("VANISHED is for UID FETCH, after ENABLE QRESYNC")
+    status: MailboxStatus = await settled(context.selected.mailbox.status())
+    if since >= status.highest_modseq:
+        return
     uids = context.view.uids
     below = max(context.selected.uidnext, uids[-1] + 1 if uids else 1)     # "*" may have vanished too
     qresync.tell_vanished(context, messages.numbers.resolve(below - 1), below)
