@@ -33,6 +33,7 @@ from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.annotated.store import store_annotated
 from mailframe.stores.beside.store import store_beside
+from mailframe.stores.shared.store import store_shared
 from mailframe.stores.urlkeys import MailboxKeys
 from mailframe.tls.client import ClientContexts
 
@@ -81,7 +82,7 @@ def mailboxes(config: Config, reactor: Any) -> tuple[BuildContext, Any]:
 
 def _for_sessions(config: Config, store: IMailStore, engine: Engine) -> IMailStore:
     """`store` as sessions reach it: layer upon layer of what mail programs are offered, and deliveries have no need of."""
-    return _with_annotations(config, store, engine)
+    return _with_sharing(config, _with_annotations(config, store, engine), engine)
 
 
 def _with_index(config: Config, store: IMailStore, engine: Engine, reactor: Any) -> IMailStore:
@@ -95,11 +96,22 @@ def _with_index(config: Config, store: IMailStore, engine: Engine, reactor: Any)
 
 
 def _with_annotations(config: Config, store: IMailStore, engine: Engine) -> IMailStore:
-    """`store` with annotations. It goes by what says where its mailboxes are: other settings of a plugin may change."""
+    """`store` with annotations."""
+    return store_annotated(store, engine, name=_named(config, store), limits=config.metadata)
+
+
+def _with_sharing(config: Config, store: IMailStore, engine: Engine) -> IMailStore:
+    """`store`, whose accounts can share mailboxes. It goes around the annotations, which follow a shared mailbox's owner."""
+    if not config.sharing.enabled:
+        return store
+    return store_shared(store, engine, name=_named(config, store), settings=config.sharing)
+
+
+def _named(config: Config, store: IMailStore) -> str:
+    """What says where the mailboxes are: other settings of a plugin may change."""
     spec = config.storage
     where = spec.argument or spec.settings.get("path") or ""
-    name = type(store).__name__ if "storage" in config.parts else f"{spec.plugin} {where}".rstrip()
-    return store_annotated(store, engine, name=name, limits=config.metadata)
+    return type(store).__name__ if "storage" in config.parts else f"{spec.plugin} {where}".rstrip()
 
 
 def _relay(config: Config, reactor: Any) -> RelayAgent:

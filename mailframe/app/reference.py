@@ -28,6 +28,7 @@ from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.client_settings import ClientSettings
 from mailframe.smtp.settings import SmtpSettings
 from mailframe.stores.annotated.settings import MetadataLimits
+from mailframe.stores.shared.settings import SharingSettings
 from mailframe.stores.sqlite.settings import SqliteSettings
 
 #: The tables of the file in groups, in the order in which people want to read about them.
@@ -56,6 +57,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
         (("imap",), "imap", ImapSettings),
         (("pop3",), "pop3", Pop3Settings),
         (("metadata",), "metadata", MetadataLimits),
+        (("sharing",), "sharing", SharingSettings),
         (("login",), "login", LoginLimits),
     )),
 )

@@ -21,6 +21,7 @@ from mailframe.sqlite.migrate import Migration
 from mailframe.sqlite.rows import fetch
 from mailframe.stores.annotated import schema as annotated
 from mailframe.stores.directory.place import Place
+from mailframe.stores.shared import schema as shared
 from mailframe.stores.sqlite import check as mailcheck
 from mailframe.stores.sqlite import schema, sharding
 
@@ -28,6 +29,7 @@ from mailframe.stores.sqlite import schema, sharding
 COMPONENTS: Mapping[str, Sequence[Migration]] = {
     "content": pieces.MIGRATIONS, "store": schema.MIGRATIONS, "queue": queueschema.MIGRATIONS,
     sharding.COMPONENT: sharding.MIGRATIONS, annotated.COMPONENT: annotated.MIGRATIONS,
+    shared.COMPONENT: shared.MIGRATIONS,
 }
 
 
@@ -142,6 +144,8 @@ def checks(con: apsw.Connection, path: Path, content: Path | None = None) -> lis
         found += contentcheck.checks(referrers, [queuecheck.lost(columns)] if "queue" in has else [], keep, columns)
     if annotated.COMPONENT in has:
         found += annotated.CHECKS
+    if shared.COMPONENT in has:
+        found += shared.CHECKS
     return found + mailcheck.counts(con) if "store" in has else found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .commands import anytime, append, copy, expunge, fetch, listing, login, mailboxes, search, select, status, store
 from .extensions import (
+    acl,
     appendlimit,
     binary,
     catenate,
@@ -21,6 +22,7 @@ from .extensions import (
     inprogress,
     list_extended,
     list_metadata,
+    list_myrights,
     list_status,
     literal_plus,
     messagelimit,
@@ -35,6 +37,7 @@ from .extensions import (
     preview,
     qresync,
     quota,
+    quotaset,
     replace,
     sasl_ir,
     savedate,
@@ -118,6 +121,9 @@ EXTENSIONS: tuple[Extension, ...] = (
     savedate.EXTENSION,
     preview.EXTENSION,
     quota.EXTENSION,
+    quotaset.EXTENSION,
+    acl.EXTENSION,
+    list_myrights.EXTENSION,
     metadata.EXTENSION,
     list_metadata.EXTENSION,
     filters.EXTENSION,

@@ -79,8 +79,9 @@ class Cursor:
             raise BadSyntax(f"'{octets.decode('ascii')}' expected")
 
     def space(self) -> None:
-        if not self.take(b" "):
+        if not self.data.startswith(b" ", self.position):
             raise BadSyntax("Missing argument" if self.at_end else "Space expected")
+        self.position += 1
 
     def end(self) -> None:
         if self.position < len(self.data):

@@ -37,6 +37,9 @@ class State(enum.Flag):
     ANY = NOT_AUTHENTICATED | AUTHENTICATED | SELECTED
 
 
+_STATES = (State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED)
+
+
 class Effect(enum.Flag):
     """What the session must know of a command to tell the client the truth around it."""
 
@@ -84,6 +87,20 @@ class Command(Generic[R]):
     run: Callable[[Context, R], Awaitable[Completion | None]]
     effect: Effect = Effect.MAY_EXPUNGE
     streams: Callable[[Cursor], bool] | None = None
+    states: tuple[State, ...] = field(init=False)   # those of `state`: to ask an enum of flags takes half a microsecond
+    polls: bool = field(init=False)                 # of `effect`
+    asks_store: bool = field(init=False)            # of `effect`: whether the store is asked afterwards, hint or not
+    may_expunge: bool = field(init=False)           # of `effect`
+    completed: bytes = field(init=False)            # what follows the tag where `run` says nothing else
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("states", tuple(state for state in _STATES if state in self.state)),
+            ("polls", Effect.POLLS in self.effect), ("asks_store", bool(self.effect & (Effect.POLLS | Effect.CHANGES))),
+            ("may_expunge", Effect.MAY_EXPUNGE in self.effect),
+            ("completed", b"OK " + self.name + b" completed\r\n"),
+        ):
+            object.__setattr__(self, name, value)
 
 
 class Named(Protocol):
@@ -159,6 +176,10 @@ class Registry:
                 self._needs.update((id(entry), extension.needs) for entry in entries)
         self.by_number = self._with(Effect.READS_SEQ)
         self.perhaps_by_number = self._with(Effect.MAY_READ_SEQ)
+        self._announcing = {state: tuple(
+            extension for extension in self.extensions
+            if state in extension.announced and (extension.capability is not None or extension.capabilities is not None)
+        ) for state in _STATES}
 
     def _with(self, effect: Effect) -> frozenset[bytes]:
         return frozenset(name for name, command in self.commands.items() if effect in command.effect)
@@ -175,8 +196,8 @@ class Registry:
     def capabilities(self, context: Context) -> list[bytes]:
         """What is announced to this session now (RFC 3501 section 6.1.1)."""
         words: list[bytes] = []
-        for extension in self.extensions:
-            if self.offers(extension, context):
+        for extension in self._announcing[context.state]:
+            if self._works(extension, context):
                 if extension.capability is not None:
                     words += extension.capability.split()
                 if extension.capabilities is not None:
@@ -191,11 +212,11 @@ class Registry:
 
     def offers(self, extension: Extension, context: Context) -> bool:
         """Whether `extension` works in this session as it is now."""
-        return (
-            context.state in extension.announced
-            and all(context.provides(interface) for interface in extension.needs)
-            and (extension.when is None or extension.when(context))
-        )
+        return context.state in extension.announced and self._works(extension, context)
+
+    def _works(self, extension: Extension, context: Context) -> bool:
+        """`offers`, in a state in which it is announced."""
+        return all(map(context.provides, extension.needs)) and (extension.when is None or extension.when(context))
 
 
 class Follower(Protocol):
@@ -224,6 +245,7 @@ class Selected:
     heard_below: int = 1                    # messages under this UID were told when the client listened: by SELECT, NOOP, IDLE
     seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
     told_modseq: int = 0                    # all up to it, expunges too, was told
+    rights: str | None = None               # as last seen; None: the user's own mailbox, and everything
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
     followers: dict[bytes, Follower] = field(default_factory=dict)    # by a name of their own
 
@@ -451,8 +473,9 @@ class Context(Protocol):
         """How many messages the running command is done with (total 0: of how many is not known). The client is told every
         `progress_s` from the first call on, so it is for commands that take long, between whole responses."""
 
-    async def find(self, name: str) -> MailboxInfo:
-        """The mailbox of that name. Raises NoSuchMailbox."""
+    async def find(self, name: str, rights: str = "r") -> MailboxInfo:
+        """The mailbox of that name, on which the user has these rights at least (RFC 4314). Raises NoSuchMailbox,
+        NoPermission."""
 
     async def open(self, info: MailboxInfo) -> IMailbox:
         """Raises NoSuchMailbox when it is gone by now."""

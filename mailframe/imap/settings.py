@@ -40,7 +40,7 @@ class ImapSettings:
     recheck_s: float = 60.0                     # how often IDLE and NOTIFY ask a store whose hints may be lost
     max_watched_mailboxes: int = 1_000          # by one NOTIFY: a hint of each is a look at its counts (RFC 5465 section 5.8)
     notify_gather_s: float = 0.5                # between two rounds of news of other mailboxes: a burst is a few lines
-    admins: tuple[str, ...] = ()                # accounts that may change what all users of the server see (RFC 5464 section 3.3)
+    admins: tuple[str, ...] = ()                # accounts that may set what all users see (SETMETADATA "") or may hold (SETQUOTA)
     contact: str = ""                           # URI of who runs the server, told to mail programs; "": postmaster by mail
     max_metadata_entries: int = 100             # named by one GETMETADATA, SETMETADATA or LIST: programs ask for a dozen
     max_filter_depth: int = 10                  # filters in filters (RFC 5466 section 3.1: 3 at least)

@@ -341,13 +341,13 @@ class View:
         changed = sorted(self._changed.difference(self._gone))
         self._changed.clear()
         for start in range(0, len(changed), PIECE):
-            yield [self._fetch_line(uid, how) for uid in changed[start:start + PIECE]]
+            yield self._fetch_lines(changed[start:start + PIECE], how)
 
     def describing(self, spans: Iterable[tuple[int, int]], how: Telling) -> Iterator[list[bytes]]:
         """The flags of these messages as untagged FETCH responses, in pieces."""
         for start, stop in spans:
             for place in range(start, stop, PIECE):
-                yield [self._fetch_line(uid, how) for uid in self.uids[place:min(place + PIECE, stop)]]
+                yield self._fetch_lines(self.uids[place:min(place + PIECE, stop)], how)
 
     def _counts(self) -> list[bytes]:
         lines = []
@@ -373,15 +373,23 @@ class View:
             _remove(column, places)
         return [place + 1 for place in reversed(places) if place < told]
 
-    def _fetch_line(self, uid: int, how: Telling) -> bytes:
-        place = bisect_left(self.uids, uid)
-        parts = b"FLAGS " + writer.flags(self.flags[place], how.keywords, self.is_recent(uid))
-        if (how.uid or how.modseq) and not self.uid_only:
-            parts = b"UID %d " % uid + parts
-        if how.modseq and self.modseqs:
-            parts += b" MODSEQ (%d)" % self.modseqs[place]
-        head = _UIDFETCH(uid) if self.uid_only else b"* %d FETCH (" % (place + 1)
-        return head + parts + b")\r\n"
+    def _fetch_lines(self, uids: Sequence[int], how: Telling) -> list[bytes]:
+        """Many of them have the same flags, as they mostly have when another session changes them."""
+        rendered: dict[tuple[int, bool], bytes] = {}
+        lines, modseqs = [], self.modseqs if how.modseq else None
+        named = (how.uid or how.modseq) and not self.uid_only
+        for uid in uids:
+            place = bisect_left(self.uids, uid)
+            key = self.flags[place], bool(self._recent) and self.is_recent(uid)
+            parts = rendered.get(key)
+            if parts is None:
+                parts = rendered[key] = b"FLAGS " + writer.flags(key[0], how.keywords, key[1])
+            if named:
+                parts = b"UID %d %b" % (uid, parts)
+            if modseqs:
+                parts = b"%b MODSEQ (%d)" % (parts, modseqs[place])
+            lines.append((_UIDFETCH(uid) if self.uid_only else b"* %d FETCH (" % (place + 1)) + parts + b")\r\n")
+        return lines
 
 
 def _remove(column: array[int], places: Sequence[int]) -> None:

@@ -166,6 +166,13 @@ class IDelivers(IMailStore):
         """
 
 
+class IAccountFinder(IMailStore):
+    """A store that knows which accounts there are without making one."""
+
+    async def has_account(name: str) -> bool:
+        """Whether `open_account` would make none."""
+
+
 class IMailboxFinder(Interface):
     """An account that finds one mailbox by its name without listing all: some people have thousands."""
 

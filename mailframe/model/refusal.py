@@ -115,6 +115,10 @@ class Forbidden(Refusal):
     public, imap_code = "Not allowed", b"CANNOT"
 
 
+class NoPermission(Refusal):
+    public, imap_code = "Your rights do not allow that", b"NOPERM"
+
+
 class LimitReached(Refusal):
     public, smtp, imap_code = "A limit of this server is reached", (452, "4.5.3"), b"LIMIT"
 

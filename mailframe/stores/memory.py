@@ -10,14 +10,23 @@ from itertools import count
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore, IMailbox, IMailboxFinder, IQuota, ISpecialUses
+from mailframe.interfaces.store import (
+    IAccount,
+    IAccountFinder,
+    IDelivers,
+    IIndexedStore,
+    IMailbox,
+    IMailboxFinder,
+    IQuota,
+    ISpecialUses,
+)
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, Listeners, MailboxInfo, MailboxList, New, NewMailbox, Quota
 from mailframe.model.refusal import MailboxExists, NoSuchMailbox, NoSuchMessage, OverQuota, Refusal, TryAgainLater
 
 from .memory_mailbox import MemoryMailbox
 
 
-@implementer(IIndexedStore, IDelivers, IReadableContent)
+@implementer(IIndexedStore, IDelivers, IReadableContent, IAccountFinder)
 class MemoryStore:
     """`now` gives seconds since the epoch."""
 
@@ -38,6 +47,9 @@ class MemoryStore:
         if name not in self._accounts:
             self._accounts[name] = MemoryAccount(self, fresh)
         return self._accounts[name]
+
+    async def has_account(self, name: str) -> bool:
+        return name in self._accounts
 
     async def close(self) -> None:
         """There is nothing to finish."""

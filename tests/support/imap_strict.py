@@ -684,11 +684,52 @@ def _quota_root(reader: Reader) -> tuple[bytes, list[bytes]]:
     return name, roots
 
 
+def _rights(reader: Reader) -> bytes:
+    """Small letters (RFC 4314 section 7), each once."""
+    found = reader.astring()
+    assert re.fullmatch(rb"[a-z0-9]*", found) and len(set(found)) == len(found), f"not rights: {found!r}"
+    return found
+
+
+def _acl(reader: Reader) -> tuple[bytes, dict[bytes, bytes]]:
+    reader.expect(b" ")
+    name = reader.astring()
+    found: dict[bytes, bytes] = {}
+    while reader.take(b" "):
+        identifier = reader.astring()
+        assert identifier not in found, f"{identifier!r} twice"
+        reader.expect(b" ")
+        found[identifier] = _rights(reader)
+    return name, found
+
+
+def _list_rights(reader: Reader) -> tuple[bytes, bytes, bytes, list[bytes]]:
+    """No right is listed twice (RFC 4314 section 3.7)."""
+    reader.expect(b" ")
+    name = reader.astring()
+    reader.expect(b" ")
+    identifier = reader.astring()
+    reader.expect(b" ")
+    always, sets = _rights(reader), list[bytes]()
+    while reader.take(b" "):
+        sets.append(_rights(reader))
+    every = always + b"".join(sets)
+    assert len(set(every)) == len(every), f"a right twice: {every!r}"
+    return name, identifier, always, sets
+
+
+def _my_rights(reader: Reader) -> tuple[bytes, bytes]:
+    reader.expect(b" ")
+    name = reader.astring()
+    reader.expect(b" ")
+    return name, _rights(reader)
+
+
 _DATA: dict[bytes, Callable[[Reader], Any]] = {
     b"CAPABILITY": _capability, b"FLAGS": _flags, b"LIST": _list, b"LSUB": _list, b"STATUS": _status, b"SEARCH": _numbers,
     b"SORT": _numbers, b"ESEARCH": _esearch, b"THREAD": _thread, b"NAMESPACE": _namespace, b"ID": _id, b"VANISHED": _vanished,
     b"ENABLED": _enabled, b"UIDBATCHES": _uid_batches, b"QUOTA": _quota, b"QUOTAROOT": _quota_root,
-    b"METADATA": _metadata,
+    b"ACL": _acl, b"LISTRIGHTS": _list_rights, b"MYRIGHTS": _my_rights, b"METADATA": _metadata,
     b"GENURLAUTH": _genurlauth, b"URLFETCH": _urlfetch,
 }
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from mailframe.interfaces.maybe import settled
 from mailframe.model.mailbox import MailboxInfo, MailboxList
-from mailframe.model.refusal import NoSuchMailbox
+from mailframe.model.refusal import NoPermission, NoSuchMailbox
+from mailframe.model.rights import has
 
 from .. import names, writer
 from ..cursor import BadSyntax, Cursor
@@ -158,8 +159,8 @@ async def _write_more(context: Context, info: MailboxInfo | None, tellers: Itera
     for teller in tellers:
         try:
             line = await teller(info)
-        except NoSuchMailbox:
-            return
+        except (NoSuchMailbox, NoPermission):
+            continue
         if line is not None:
             context.out.untagged(line)
 
@@ -219,6 +220,8 @@ class Lister:
         info = tree.mailboxes.get(name)
         if info is None:
             found.append(b"\\NonExistent" if request.extended else b"\\Noselect")
+        elif not has(info.rights, "r"):
+            found.append(b"\\Noselect")
         elif info.special_use:
             found.append(info.special_use.encode("ascii", "replace"))
         if name in tree.subscribed and (b"SUBSCRIBED" in request.selects or b"SUBSCRIBED" in request.returns):

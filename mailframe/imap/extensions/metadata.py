@@ -86,8 +86,8 @@ def _is_long(value: bytes, options: Options) -> bool:
 
 
 async def _find(context: Context, name: str) -> MailboxInfo | None:
-    """None: the server. Raises NoSuchMailbox."""
-    return await context.find(name) if name else None
+    """None: the server. Raises NoSuchMailbox. Which other right is needed the account knows (section 3.3)."""
+    return await context.find(name, "l") if name else None
 
 
 async def put(context: Context, request: Request) -> None:
