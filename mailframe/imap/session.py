@@ -21,8 +21,8 @@ from .registry import Bad, Command, Completion, Effect, State
 from .streaming import CONTINUE, StreamedLiteral
 from .view import UidRequired
 
-_HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}) ((?:[Uu][Ii][Dd] )?[A-Za-z][A-Za-z0-9.-]*)')
-_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}')
+_HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,250}) ((?:[Uu][Ii][Dd] )?[A-Za-z][A-Za-z0-9.-]*)')
+_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,250}')
 _PLAIN_OK = re.compile(rb"OK [^\[]")
 _log = Logger()
 
