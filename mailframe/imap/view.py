@@ -79,31 +79,31 @@ class View:
 
     # -- numbers to UIDs and back
 
-    def spans(self, chosen: MessageSet, *, lenient: bool = False) -> list[tuple[int, int]]:
+    def spans(self, chosen: MessageSet, *, strictly: bool = True) -> list[tuple[int, int]]:
         """Half-open, ascending, disjoint index spans [start, stop) of `uids`; the messages have numbers start+1 to stop.
 
         UIDs that are not there are passed over; a sequence number that is not there raises BadSyntax (answered BAD) unless
-        `lenient`, and any of them UidRequired where there are none.
+        not `strictly`, and any of them UidRequired where there are none.
         """
         exists = self._told
         if chosen.numbers.saved:
-            return self._saved_spans(chosen, lenient)
+            return self._saved_spans(chosen, strictly)
         if self.uid_only and not chosen.by_uid:
             raise UidRequired
         if chosen.by_uid:
             greatest = self.uids[exists - 1] if exists else 0
             found = numset.spans(chosen.numbers.resolve(greatest), self.uids)
             return found if exists == len(self.uids) else [(low, min(high, exists)) for low, high in found if low < exists]
-        if not lenient and chosen.numbers.pairs and (not exists or chosen.numbers.highest > exists):
+        if strictly and chosen.numbers.pairs and (not exists or chosen.numbers.highest > exists):
             raise BadSyntax("No message with that number")
         return [(low - 1, min(high, exists)) for low, high in chosen.numbers.resolve(exists) if low <= exists]
 
-    def _saved_spans(self, chosen: MessageSet, lenient: bool) -> list[tuple[int, int]]:
+    def _saved_spans(self, chosen: MessageSet, strictly: bool) -> list[tuple[int, int]]:
         """Those of "$", and of what else the set names."""
         found = numset.spans(numset.ranges_of(self.saved), self.uids)
         if not chosen.numbers.pairs:
             return found
-        found += self.spans(MessageSet(NumSet(chosen.numbers.pairs), chosen.by_uid), lenient=lenient)
+        found += self.spans(MessageSet(NumSet(chosen.numbers.pairs), chosen.by_uid), strictly=strictly)
         return [(low, high + 1) for low, high in numset.merged((start, stop - 1) for start, stop in found)]
 
     def resolve(self, chosen: MessageSet) -> array[int]:
