@@ -150,7 +150,7 @@ def streams(args: Cursor) -> bool:
 async def taken(context: Context, mailbox: IMailbox, heading: Heading, rest: Cursor, most: int = 0) -> list[New]:
     """Every message of the command, staged or in memory: all are appended at once or none (RFC 3502 section 5).
 
-    `rest` is what follows `heading`. More than `most` messages (0: than APPEND may) are refused."""
+    `rest` is what follows `heading`. With more than `most` messages (0: any number) the command is none of its kind."""
     incoming = Incoming(context, rest)
     messages: list[New] = []
     intakes: list[Intake] = []
@@ -167,7 +167,9 @@ async def taken(context: Context, mailbox: IMailbox, heading: Heading, rest: Cur
                 return messages
             heading = parse_heading(incoming.cursor)
             check_append(context.settings, len(intakes) + 1)
-            if len(intakes) == most or memory > MAX_MEMORY_OCTETS:
+            if len(intakes) == most:
+                raise BadSyntax("Too many arguments")
+            if memory > MAX_MEMORY_OCTETS:
                 raise LimitReached("Too many messages in one command")
             await breath.take()
     except BaseException:

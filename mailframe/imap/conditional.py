@@ -34,15 +34,9 @@ def is_on(context: Context) -> bool:
 
 
 def turn_on(context: Context) -> None:
-    """Some command with mod-sequences came (RFC 7162 section 3.1). Raises BadSyntax where the store keeps none.
-
-    The first one in a selected mailbox is told up to where all of it is known, as other servers do.
-    """
+    """Some command with mod-sequences came (RFC 7162 section 3.1). Raises BadSyntax where the store keeps none."""
     if not context.provides(IModSequenced):
         raise BadSyntax("Mod-sequences are not kept here")
-    selected = context.selected_or_none
-    if selected is not None and not is_on(context):
-        context.out.untagged(b"OK [HIGHESTMODSEQ %d] Mod-sequences are told from now on" % max(selected.told_modseq, 1))
     context.enable(CONDSTORE)
 
 
@@ -71,6 +65,8 @@ def fetch_modifiers(args: Cursor) -> FetchModifiers:
 
     def part() -> None:
         word = args.keyword()
+        if word in found:
+            raise BadSyntax("A modifier twice")
         if word == b"CHANGEDSINCE":
             args.space()
             found[word] = args.number64()

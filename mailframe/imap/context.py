@@ -14,7 +14,7 @@ from zope.interface import Interface
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IAccount, IMailbox
+from mailframe.interfaces.store import IAccount, IMailbox, IModSequenced
 from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.model.client import Client
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
@@ -301,10 +301,15 @@ class SessionContext:
     def enable(self, *words: bytes) -> list[bytes]:
         fresh = [word for word in words if word not in self.enabled]
         self.enabled.update(fresh)
-        if b"QRESYNC" in fresh:
+        aware = b"CONDSTORE" in fresh
+        if b"QRESYNC" in fresh and b"CONDSTORE" not in self.enabled:
             self.enabled.add(b"CONDSTORE")      # RFC 7162 section 3.2.3
+            aware = True
         if self._selected is not None:
             self._tune(self._selected.view)
+            if aware and IModSequenced.providedBy(self._selected.mailbox):
+                # From here on it is told of every change: this is up to where it knows all of them (RFC 7162 section 3.1).
+                self.out.untagged(b"OK [HIGHESTMODSEQ %d] Mod-sequences are told from now on" % max(self._selected.told_modseq, 1))
         return fresh
 
     def _tune(self, view: View) -> None:

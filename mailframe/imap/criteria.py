@@ -143,9 +143,10 @@ def searching_in(context: Context, mailbox: IMailbox, keywords: Sequence[str], q
 
 
 def _ranges(view: View, given: object) -> UidRanges:
-    """What a set in the client's words names now."""
+    """What a set in the client's words names now. A number that is not there matches nothing: a search is a question, and
+    "1:*" is what programs ask of an empty mailbox, too."""
     if isinstance(given, MessageSet):
-        return view.uid_ranges(view.spans(given, strictly=False))       # a number that no message has: none matches
+        return view.uid_ranges(view.spans(given, strictly=False))
     if isinstance(given, Recent):
         return view.recent_ranges
     assert isinstance(given, Ranged)

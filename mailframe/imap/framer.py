@@ -10,7 +10,7 @@ from .cursor import BadSyntax
 
 _MARK = re.compile(rb"(~?)\{([0-9]{1,19})(\+?)\}\Z")
 _MARK_OCTETS = 24       # the longest mark and a little
-_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}(?= )')
+_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,250}(?= )')
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ _PART = re.compile(rb"([1-9][0-9]{0,9}|\*)(?::([1-9][0-9]{0,9}|\*))?")
 
 @dataclass(frozen=True, slots=True)
 class NumSet:
-    """Pairs (first, last) as written; either may be STAR. `saved` stands for "$" (RFC 5182 section 2.1)."""
+    """Pairs (first, last) as written; either may be STAR. `saved` stands for "$", alone or behind them (RFC 9051 section 9)."""
 
     pairs: tuple[tuple[int, int], ...] = ()
     saved: bool = False
@@ -53,10 +53,10 @@ def parse(text: bytes) -> NumSet:
     if text.isdigit() and text[0] != 48 and len(text) <= 9:     # as most are
         number = int(text)
         return NumSet(((number, number),))
-    if text == b"$":
-        return NumSet((), True)
     pairs = []
-    for part in text.split(b","):
+    parts = text.split(b",")
+    saved = parts[-1] == b"$"
+    for part in parts[:-1] if saved else parts:
         match = _PART.fullmatch(part)
         if match is None:
             raise ValueError("not a set of message numbers")
@@ -65,7 +65,7 @@ def parse(text: bytes) -> NumSet:
         if first > MAX_NUMBER or last > MAX_NUMBER:
             raise ValueError("number too big")
         pairs.append((first, last))
-    return NumSet(tuple(pairs))
+    return NumSet(tuple(pairs), saved)
 
 
 def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from collections.abc import Container
 
 _COMMAND = re.compile(rb"^[^\x00-\x20]+ ((?:UID )?[A-Z][A-Z0-9.-]*)(?=[ \r\n])([^\n]*)", re.IGNORECASE | re.MULTILINE)
 _BEGUN = re.compile(rb"(?:^|\n)[^\x00-\x20]+(?: (?:UID ?)?[A-Z0-9.-]*)?\r?\Z", re.IGNORECASE)
-_SET = re.compile(rb"[ (](?:[1-9*][0-9:,*]*)(?=[ )\r]|\Z)")
+_SET = re.compile(rb"[ (][1-9*][0-9:,*$]*(?=[ )\r]|\Z)")
 
 
 def counts_messages(waiting: bytes, always: Container[bytes], perhaps: Container[bytes]) -> bool:

@@ -110,6 +110,8 @@ def read(cursor: Cursor, known: Mapping[bytes, ReturnOption]) -> Options:
         word = cursor.keyword()
         if word not in known:
             raise BadSyntax("Unknown RETURN option")
+        if word == b"PARTIAL" and word in found:
+            raise BadSyntax("One PARTIAL at most")                       # RFC 9394 section 3.1
         found[word] = known[word].read(cursor)
 
     cursor.list_of(option, empty=True)

@@ -21,8 +21,8 @@ from .registry import Bad, Command, Completion, Effect, State
 from .streaming import CONTINUE, StreamedLiteral
 from .view import UidRequired
 
-_HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}) ((?:[Uu][Ii][Dd] )?[A-Za-z][A-Za-z0-9.-]*)')
-_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,64}')
+_HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,250}) ((?:[Uu][Ii][Dd] )?[A-Za-z][A-Za-z0-9.-]*)')
+_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,250}')
 _PLAIN_OK = re.compile(rb"OK [^\[]")
 _log = Logger()
 
@@ -125,7 +125,7 @@ class Session(SessionContext):
         if found is None:
             tag = _TAG.match(data)
             self._count_bad()
-            self.out.write((tag[0] if tag and data[tag.end():tag.end() + 1] == b" " else b"*") + b" BAD No command\r\n")
+            self.out.write((tag[0] if tag and data[tag.end():tag.end() + 1] in b" " else b"*") + b" BAD No command\r\n")
             return
         tag_octets, name = found[1], found[2].upper()
         command = self.registry.commands.get(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from twisted.logger import Logger
@@ -24,11 +24,11 @@ Where = Span | bytes | Ready | Made | None
 
 @dataclass(frozen=True, slots=True)
 class UrlDatum:
-    """What URLFETCH may be asked for of a URL (RFC 5524 section 3). `find` answers None where there is no such thing; `told` is
-    whether that is said (NIL), or left out."""
+    """What URLFETCH may be asked for of a URL (RFC 5524 section 3). `find` is given the names of all that is asked for, and answers
+    None where there is no such thing; `told` is whether that is said (NIL), or left out."""
 
     name: bytes
-    find: Callable[[Referred], Awaitable[Where]]
+    find: Callable[[Referred, Collection[bytes]], Awaitable[Where]]
     told: bool = True
 
 
@@ -53,11 +53,12 @@ async def answer(context: Context, text: bytes, referred: Referred | None, asked
 async def _values(referred: Referred, asked: tuple[UrlDatum, ...]) -> list[tuple[bytes, Where]]:
     """All that is small is read before anything is announced. Without `asked`, the octets themselves, under no name."""
     found: list[tuple[bytes, Where]] = []
+    names = [datum.name for datum in asked]
     try:
         if not asked:
             return [(b"", await _read(referred, referred.where))]
         for datum in asked:
-            where = await _read(referred, await datum.find(referred))
+            where = await _read(referred, await datum.find(referred, names))
             if where is not None or datum.told:
                 found.append((datum.name, where))
     except NoSuchMessage:

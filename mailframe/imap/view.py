@@ -14,7 +14,7 @@ from mailframe.model.mailbox import Rows
 
 from . import numset, writer
 from .cursor import BadSyntax
-from .numset import MessageSet
+from .numset import MessageSet, NumSet
 
 PIECE = 1_000               # responses made without a pause
 _UIDFETCH: Callable[[int], bytes] = b"* %d UIDFETCH (".__mod__
@@ -87,7 +87,7 @@ class View:
         """
         exists = self._told
         if chosen.numbers.saved:
-            return numset.spans(numset.ranges_of(self.saved), self.uids)
+            return self._saved_spans(chosen, strictly)
         if self.uid_only and not chosen.by_uid:
             raise UidRequired
         if chosen.by_uid:
@@ -97,6 +97,14 @@ class View:
         if strictly and chosen.numbers.pairs and (not exists or chosen.numbers.highest > exists):
             raise BadSyntax("No message with that number")
         return [(low - 1, min(high, exists)) for low, high in chosen.numbers.resolve(exists) if low <= exists]
+
+    def _saved_spans(self, chosen: MessageSet, strictly: bool) -> list[tuple[int, int]]:
+        """Those of "$", and of what else the set names."""
+        found = numset.spans(numset.ranges_of(self.saved), self.uids)
+        if not chosen.numbers.pairs:
+            return found
+        found += self.spans(MessageSet(NumSet(chosen.numbers.pairs), chosen.by_uid), strictly=strictly)
+        return [(low, high + 1) for low, high in numset.merged((start, stop - 1) for start, stop in found)]
 
     def resolve(self, chosen: MessageSet) -> array[int]:
         """The UIDs that `chosen` names, ascending; errors as `spans`. For commands that need every UID in hand."""

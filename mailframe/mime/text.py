@@ -10,6 +10,7 @@ from .charset import decode
 from .header import decode_words, fields, parse_addresses
 from .index import Part
 from .limits import LIMITS
+from .transfer import unquoted_printable
 from .words import unbase64
 
 _ADDRESSES = frozenset({b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"})
@@ -35,7 +36,7 @@ def decode_transfer(octets: bytes, encoding: bytes) -> bytes:
     if encoding == b"base64":
         return unbase64(octets)
     if encoding in _QUOTED_PRINTABLE:
-        return binascii.a2b_qp(octets)
+        return unquoted_printable(octets)
     return _uudecode(octets) if encoding in _UU else octets
 
 

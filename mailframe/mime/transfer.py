@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import binascii
+import re
 from typing import Protocol
 
 from .words import FOREIGN
 
 _LONG_LINE = 65_536         # quoted-printable has lines of 76 characters; one of this length is cut where it does no harm
+MAX_BLANKS = 998            # at a line's end are taken away: more make no line of mail (RFC 5322 section 2.1.1)
+_BLANKS = rb"(?<![ \t])[ \t]{1,%d}+" % MAX_BLANKS
+_AT_LINE_ENDS = re.compile(_BLANKS + rb"(?=\r?\n)")
+_AT_ENDS = re.compile(_BLANKS + rb"(?=\r?\n|\Z)")
+_BLANK_ENDS = (b" \r", b" \n", b"\t\r", b"\t\n")
 
 
 class Decoder(Protocol):
@@ -89,6 +95,14 @@ class Base64:
         return binascii.a2b_base64(clean + b"=" * (-len(clean) & 3))
 
 
+def unquoted_printable(octets: bytes, last: bool = True) -> bytes:
+    """Quoted-printable decoded. Blanks at a line's end were added on the way, also behind the "=" of a soft one (RFC 2045 section
+    6.7, rule 3); so are those at the very end, if it is the `last` piece."""
+    if any(end in octets for end in _BLANK_ENDS) or (last and octets.endswith((b" ", b"\t"))):
+        octets = (_AT_ENDS if last else _AT_LINE_ENDS).sub(b"", octets)
+    return binascii.a2b_qp(octets)
+
+
 class QuotedPrintable:
     """Line by line."""
 
@@ -99,11 +113,20 @@ class QuotedPrintable:
         octets = self._left + octets
         cut = octets.rfind(b"\n") + 1
         if not cut and len(octets) > _LONG_LINE:
-            cut = len(octets) - 3
-            cut = octets.rfind(b"=", cut - 3, cut) if b"=" in octets[cut - 3:cut] else cut
+            cut = _within_line(octets)
         self._left = octets[cut:]
-        return binascii.a2b_qp(octets[:cut])
+        return unquoted_printable(octets[:cut], last=False)
 
     def finish(self) -> bytes:
         left, self._left = self._left, b""
-        return binascii.a2b_qp(left)
+        return unquoted_printable(left)
+
+
+def _within_line(octets: bytes) -> int:
+    """Where a line without an end can be cut: in no "=XX", and before blanks that may prove to be its last."""
+    octets = octets.removesuffix(b"\r")             # perhaps the line's end
+    solid = len(octets.rstrip(b" \t"))
+    if len(octets) - solid > MAX_BLANKS + 1:
+        return len(octets) - MAX_BLANKS - 1         # too many to be taken away, and so is what is left of them
+    cut = solid - 3
+    return octets.rfind(b"=", cut - 3, cut) if b"=" in octets[cut - 3:cut] else cut

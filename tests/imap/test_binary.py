@@ -8,12 +8,13 @@ import random
 
 import pytest
 from support.imap_response import fetches
-from support.imap_stub import StubContext, fetch, inbox
+from support.imap_stub import StubContext, fetch, inbox, run
 
-from mailframe.imap.extensions.binary import UnknownEncoding
-from mailframe.imap.items.message import SLICE
+from mailframe.imap.extensions.binary import UnknownEncoding, decoded_part
+from mailframe.imap.items.message import SLICE, Message
 from mailframe.model.flags import SEEN
 from mailframe.model.mailbox import New
+from mailframe.pacing.breath import Breath
 
 PICTURE = bytes(range(256)) * 5
 LARGE = random.Random(3).randbytes(3 * SLICE + 1_234)
@@ -48,6 +49,8 @@ def one(items: bytes, octets: bytes = MESSAGE) -> dict[bytes, object]:
     (b"BINARY.PEEK[5]", b"BINARY[5]", LARGE),
     (b"BINARY.PEEK[5]<70000.500000>", b"BINARY[5]<70000>", LARGE[70_000:570_000]),
     (b"BINARY.PEEK[5]<99000000.5>", b"BINARY[5]<99000000>", b""),
+    (b"BINARY.PEEK[1]<1250>", b"BINARY[1]<1250>", PICTURE[1250:]),
+    (b"BINARY.PEEK[5]<700000>", b"BINARY[5]<700000>", LARGE[700_000:]),
     (b"BINARY.PEEK[]", b"BINARY[]", MESSAGE),
     (b"BINARY.PEEK[]<10.20>", b"BINARY[]<10>", MESSAGE[10:30]),
     (b"BINARY.PEEK[9]", b"BINARY[9]", None),
@@ -86,3 +89,25 @@ def test_many_items_in_one_answer() -> None:
     found = one(b"(UID BINARY.SIZE[5] BINARY.PEEK[5] BODY.PEEK[3] BINARY.PEEK[1])")
     assert found == {b"UID": b"1", b"BINARY.SIZE[5]": str(len(LARGE)).encode(), b"BINARY[5]": LARGE, b"BODY[3]": TEXT,
                      b"BINARY[1]": PICTURE}
+
+
+@pytest.mark.parametrize(("octets", "encoding", "lines"), [
+    (b"hello world", b"7bit", 0), (b"two\r\nlines\r\n", b"7bit", 2), (TEXT, b"8bit", 3), (PICTURE, b"binary", 5),
+    (b"x" * 998, b"7bit", 0), (b"x" * 1_000, b"binary", 0), (LARGE, b"binary", LARGE.count(b"\n")),
+    ((b"x" * 78 + b"\r\n") * 10_000, b"7bit", 10_000),
+], ids=lambda value: value[:12].decode("ascii", "replace") if isinstance(value, bytes) else "")
+def test_a_decoded_part_says_which_identity_encoding_it_needs(octets: bytes, encoding: bytes, lines: int) -> None:
+    message = multipart((b"base64", base64ed(octets)), (b"8bit", b"as it is"), (b"x-strange", b"?"))
+
+    async def told() -> None:
+        mailbox = inbox([New(message, size=len(message))])
+        context = StubContext(mailbox)
+        whole = Message(mailbox, 1, Breath(context.clock.seconds, context.breathe), size=len(message))
+        parts = (await whole.index()).parts
+        found = await decoded_part(whole, parts[1])
+        assert (found.encoding, found.end - found.body, found.lines) == (encoding, len(octets), lines)
+        assert await decoded_part(whole, parts[2]) is parts[2]
+        with pytest.raises(UnknownEncoding):
+            await decoded_part(whole, parts[3])
+
+    run(told())

@@ -122,7 +122,8 @@ def test_numbers_written_are_numbers_read(numbers: list[int]) -> None:
         assert numset.parse(numset.render_numbers(numbers)).resolve(1_000) == expected
 
 
-@pytest.mark.parametrize("text", [b"", b"0", b"1:", b"1,,2", b"1:2:3", b"01", b"4294967296", b"-1", b"1 2", b"$,1"])
+@pytest.mark.parametrize("text", [
+    b"", b"0", b"1:", b"1,,2", b"1:2:3", b"01", b"4294967296", b"-1", b"1 2", b"$,1", b"$,$", b"1,$,2", b"1:$"])
 def test_what_is_no_set(text: bytes) -> None:
     with pytest.raises(ValueError):
         numset.parse(text)

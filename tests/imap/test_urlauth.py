@@ -196,8 +196,14 @@ def test_parts_as_they_are_without_their_encoding_and_what_they_are() -> None:
         assert await fetched(alice, image, "BODY") == "(BODY {4}\r\nAAEC)"
         assert await fetched(alice, image, "BINARY") == "(BINARY ~{3}\r\n\0\1\2)"
         assert await fetched(alice, image, "BODYPARTSTRUCTURE", "BINARY", "BINARY") == (
-            '(BODYPARTSTRUCTURE ("image" "png" NIL NIL NIL "base64" 4 NIL NIL NIL NIL)) (BINARY ~{3}\r\n\0\1\2)')
+            '(BODYPARTSTRUCTURE ("image" "png" NIL NIL NIL "binary" 3 NIL NIL NIL NIL)) (BINARY ~{3}\r\n\0\1\2)')
+        # The structure is told first, and with BINARY that of the octets which come
+        assert (await fetched(alice, image, "BINARY", "BODYPARTSTRUCTURE")).startswith(
+            '(BODYPARTSTRUCTURE ("image" "png" NIL NIL NIL "binary" 3 NIL')
+        assert await fetched(alice, image, "BODYPARTSTRUCTURE") == (
+            '(BODYPARTSTRUCTURE ("image" "png" NIL NIL NIL "base64" 4 NIL NIL NIL NIL))')
         assert await fetched(alice, odd, "BINARY") == "(BINARY NIL)"
+        assert (await fetched(alice, odd, "BINARY", "BODYPARTSTRUCTURE")).endswith('"x-odd" 1 0 NIL NIL NIL NIL)) (BINARY NIL)')
         assert await fetched(alice, header, "BODYPARTSTRUCTURE") == "NIL"
         assert (await fetched(alice, header, "BINARY", "BODY")).startswith("(BINARY NIL) (BODY {")
         assert (await fetched(alice, whole, "BODYPARTSTRUCTURE")).startswith('(BODYPARTSTRUCTURE (("text" "plain" ')

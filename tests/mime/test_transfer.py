@@ -34,10 +34,24 @@ def test_any_split_gives_the_same(octets: bytes, encoding: bytes, cuts: list[int
     assert in_pieces(octets, encoding, cuts) == decode_transfer(octets, encoding)
 
 
-@pytest.mark.parametrize("line", [b"=41" * 40_000, b"x" * 150_000 + b"=\r\n=42", b"=" * 70_000], ids=["coded", "plain", "broken"])
+@pytest.mark.parametrize(("octets", "decoded"), [
+    (b"hello  \r\nbar", b"hello\r\nbar"), (b"hello \t\nbar\t", b"hello\nbar"), (b"a=20 \r\nb=09\r\n", b"a \r\nb\t\r\n"),
+    (b"foo = \t\r\nbar=\nx", b"foo barx"), (b"foo=  ", b"foo"), (b" \r\n\t\r\n", b"\r\n\r\n"), (b"a b\tc", b"a b\tc"),
+    (b" " * 998 + b"\n", b"\n"), (b" " * 999 + b"\n", b" " * 999 + b"\n"),
+])
+def test_blanks_at_the_ends_of_quoted_lines_are_none_of_the_text(octets: bytes, decoded: bytes) -> None:
+    assert decode_transfer(octets, b"quoted-printable") == decoded
+    for size in (1, 2, 3):
+        assert in_pieces(octets, b"quoted-printable", list(range(0, len(octets), size))) == decoded
+
+
+@pytest.mark.parametrize("line", [
+    b"=41" * 40_000, b"x" * 150_000 + b"=\r\n=42", b"=" * 70_000, b" " * 70_000 + b"\r\nx", b"x" * 70_000 + b"  =   \r\ny \n",
+    (b"x" + b" " * 998) * 200 + b"\n", (b"=" + b"\t" * 999) * 200 + b"\n", (b"x" + b" " * 990) * 70 + b" ",
+], ids=["coded", "plain", "broken", "blank", "soft", "blanks", "many blanks", "blanks at the end"])
 def test_a_line_without_end_is_not_held(line: bytes) -> None:
     whole = decode_transfer(line, b"quoted-printable")
-    for size in (1_000, 70_001):
+    for size in (1_000, 7_919, 70_001):
         assert in_pieces(line, b"quoted-printable", list(range(0, len(line), size))) == whole
 
 

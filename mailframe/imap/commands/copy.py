@@ -9,6 +9,7 @@ from mailframe.model.refusal import NoSuchMessage
 from ..copying import copy, copy_uid, find_target
 from ..cursor import Cursor
 from ..limits import check_copy
+from ..newcomers import heard_of
 from ..numset import MessageSet
 from ..registry import Command, Completion, Context, Effect, Extension, State
 
@@ -30,6 +31,7 @@ def parse(args: Cursor) -> CopyRequest:
 
 
 async def run(context: Context, request: CopyRequest) -> Completion | None:
+    await heard_of(context, request.messages)
     uids = context.view.resolve(request.messages)
     check_copy(context, uids)
     target = await find_target(context, request.target)

@@ -6,6 +6,7 @@ from ..conditional import expunge_completion
 from ..cursor import Cursor
 from ..expunged import expunged
 from ..limits import last_deleted
+from ..newcomers import heard_of
 from ..numset import MessageSet
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..writable import writable
@@ -30,6 +31,7 @@ def parse_uids(args: Cursor) -> MessageSet:
 
 async def run_uids(context: Context, messages: MessageSet) -> Completion | None:
     mailbox = writable(context).mailbox
+    await heard_of(context, messages)
     uids = last_deleted(context, context.view, context.view.spans(messages))
     if uids:
         await expunged(mailbox, uids, only_deleted=True)

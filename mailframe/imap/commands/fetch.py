@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mailframe.interfaces.maybe import settled
+from mailframe.model.mailbox import MailboxStatus
+
 from .. import conditional, limits
 from ..cursor import BadSyntax, Cursor
 from ..expunged import expunge_issued
@@ -17,6 +20,7 @@ from ..items.columns import Uid
 from ..items.item import Column, FetchItem, Section
 from ..items.modseq import Modseq
 from ..items.sections import ITEMS as SECTION_ITEMS
+from ..newcomers import heard_of
 from ..numset import MessageSet
 from ..registry import Command, Completion, Context, Effect, Extension, Named, State
 from ..returning import window_of
@@ -56,12 +60,13 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
         conditional.turn_on(context)
     if (plan.tells_flags or plan.asks_modseq) and context.selected.dirty:
         await context.sync(False, flags=not plan.tells_flags)
+    await heard_of(context, request.messages)
     limits.check_window(context.settings, plan.partial)
     fetching = Fetching(context, plan)
     spans = context.view.spans(request.messages)
     if plan.changed_since is not None:
         if plan.vanished:
-            _tell_vanished(context, request.messages)
+            await _tell_vanished(context, request.messages, plan.changed_since)
         spans = context.view.changed_since(spans, plan.changed_since)
     if plan.partial is not None:
         spans = window_of(spans, plan.partial)
@@ -70,10 +75,13 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
     return expunge_issued(fetching.missing, request.messages.by_uid)
 
 
-def _tell_vanished(context: Context, messages: MessageSet) -> None:
-    """RFC 7162 section 3.2.6."""
+async def _tell_vanished(context: Context, messages: MessageSet, since: int) -> None:
+    """RFC 7162 section 3.2.6. Who knows the latest mod-sequence knows of everything that is gone: most who ask do."""
     if not messages.by_uid or conditional.QRESYNC not in context.enabled:
         raise BadSyntax("VANISHED is for UID FETCH, after ENABLE QRESYNC")
+    status: MailboxStatus = await settled(context.selected.mailbox.status())
+    if since >= status.highest_modseq:
+        return
     uids = context.view.uids
     below = max(context.selected.uidnext, uids[-1] + 1 if uids else 1)     # "*" may have vanished too
     qresync.tell_vanished(context, messages.numbers.resolve(below - 1), below)
@@ -88,12 +96,19 @@ def _plan(context: Context, args: Cursor) -> Plan:
     plan = plans.get(key)
     if plan is None:
         known = context.registry.usable(context.registry.items, context)
-        plan = read_plan(args, known, (Modseq(),) if modseq else (), context.uid_only)
+        plan = read_plan(args, known, _with_flags(modseq, context.uid_only), context.uid_only)
         if len(text) <= MAX_KEPT_TEXT:
             if len(plans) >= MAX_KEPT:
                 plans.clear()
             plans[key] = plan
     return plan
+
+
+def _with_flags(modseq: bool, uid_only: bool) -> tuple[Column, ...]:
+    """What goes with flags that a FETCH changes (RFC 7162 section 3.2.4)."""
+    if not modseq:
+        return ()
+    return (Modseq(),) if uid_only else (Uid(), Modseq())
 
 
 def read_plan(

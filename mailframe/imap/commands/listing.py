@@ -122,12 +122,12 @@ async def run_list(context: Context, request: ListRequest) -> None:
     known = await _known(context)
     await _breathe(context, known)
     lister = Lister(context, Tree(known), request)
-    patterns = [Pattern(request.reference + text) for text in request.patterns]
     await _breathe(context, known)
+    await lister.look_below(context)
     candidates = lister.candidates()
     step = _BREATHE_TOLD if tellers else _BREATHE_NAMES
     for count, name in enumerate(candidates, 1):
-        if any(pattern.matches(name) for pattern in patterns):
+        if lister.matches(name):
             line = lister.line(name)
             if line is not None:
                 context.out.untagged(line)
@@ -172,13 +172,27 @@ class Lister:
         self.tree = tree
         self._utf8 = context.utf8
         self._request = request
+        self._patterns = [Pattern(request.reference + text) for text in request.patterns]
         self._chosen = self._choose()
-        self._above: dict[str, list[bytes]] = {}        # names with chosen ones below them, by which criterion
-        if b"RECURSIVEMATCH" in request.selects:
-            for name in self._chosen:
-                for parent in names.parents(name):
-                    self._above.setdefault(parent, [])
-            self._criteria = b" ".join(quoted_words(request.selects & {b"SUBSCRIBED", b"SPECIAL-USE"}))
+        self._above: set[str] = set()       # names with chosen ones below them
+        self._besides: set[str] = set()     # those among them that are listed though they are not chosen
+
+    async def look_below(self, context: Context) -> None:
+        """RECURSIVEMATCH. A name that is not chosen itself tells of chosen ones below it only where one of those does not match
+        the patterns: the others are listed anyway (RFC 5258 section 3.5, and example 9 of section 5)."""
+        if b"RECURSIVEMATCH" not in self._request.selects:
+            return
+        self._above = names.all_parents(self._chosen)
+        unlisted = []
+        for count, name in enumerate(self._chosen, 1):
+            if not self.matches(name):
+                unlisted.append(name)
+            if not count % _BREATHE_NAMES:
+                await context.breathe()
+        self._besides = names.all_parents(unlisted)
+
+    def matches(self, name: str) -> bool:
+        return any(pattern.matches(name) for pattern in self._patterns)
 
     def _choose(self) -> set[str]:
         """The names that meet all selection options."""
@@ -190,12 +204,13 @@ class Lister:
         return chosen
 
     def candidates(self) -> list[str]:
-        return names.in_order(self._chosen | self._above.keys())
+        return names.in_order(self._chosen | self._besides)
 
     def line(self, name: str) -> bytes | None:
         line = b'LIST %b "/" %b' % (writer.parenthesized(self._attributes(name)), writer.mailbox(name, self._utf8))
         if name in self._above:
-            line += b' ("CHILDINFO" (' + self._criteria + b"))"
+            criteria = quoted_words(self._request.selects & {b"SUBSCRIBED", b"SPECIAL-USE"})
+            line += b' ("CHILDINFO" ' + writer.parenthesized(criteria) + b")"
         return line
 
     def _attributes(self, name: str) -> list[bytes]:

@@ -35,21 +35,25 @@ def parse_select(args: Cursor) -> SelectRequest:
     """``mailbox [SP "(" ["CONDSTORE"] ["QRESYNC" SP "(" ... ")"] ")"]`` (RFC 7162 section 7)."""
     args.space()
     name = args.mailbox()
-    known: list[qresync.Resync] = []
+    known: dict[bytes, qresync.Resync | None] = {}
 
     def parameter() -> None:
         word = args.keyword()
+        if word in known:
+            raise BadSyntax("A parameter twice")
         if word == conditional.QRESYNC:
             args.space()
-            known.append(qresync.parse(args))
-        elif word != conditional.CONDSTORE:
+            known[word] = qresync.parse(args)
+        elif word == conditional.CONDSTORE:
+            known[word] = None
+        else:
             raise BadSyntax("Unknown parameter")
 
     conditionally = args.take(b" ")
     if conditionally:
         args.list_of(parameter)
     args.end()
-    return SelectRequest(name, conditionally, known[0] if known else None)
+    return SelectRequest(name, conditionally, known.get(conditional.QRESYNC))
 
 
 def parse_mailbox(args: Cursor) -> str:

@@ -19,6 +19,7 @@ from ..fetching import select
 from ..items.columns import Flags, Uid
 from ..items.item import Column, Scene, joined
 from ..items.modseq import Modseq
+from ..newcomers import heard_of
 from ..numset import MessageSet
 from ..permission import not_settable, rights_in, settable
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, Selected, State
@@ -65,6 +66,7 @@ def parse(args: Cursor) -> StoreRequest:
 
 async def run(context: Context, request: StoreRequest) -> Completion | None:
     selected = writable(context)
+    silent = not await heard_of(context, request.messages) and request.silent      # what was just told is not what it is now
     change = await _change(context, request)
     uids = context.view.uids_in(limits.last_of(context, context.view.spans(request.messages)))
     breath = Breath(context.clock.seconds, context.breathe)
@@ -81,7 +83,7 @@ async def run(context: Context, request: StoreRequest) -> Completion | None:
         missing += len(page) - len(stored) - len(outcome.refused)
         refused += outcome.refused
         await know_keywords(selected, context.out, stored.flags)
-        _answer(context, selected, stored, change if request.silent else None)
+        _answer(context, selected, stored, change if silent else None)
         if done + 1 < len(starts):          # after the last the session sees to it that others have their turn
             await breath.take()
         if context.out.full:
@@ -137,7 +139,7 @@ def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChan
     )
     view.told(stored)
     scene = Scene.of(selected.keywords, view.recent_ranges)
-    names_uid = (context.by_uid or conditional.QRESYNC in context.enabled) and not view.uid_only
+    names_uid = (context.by_uid or conditionally) and not view.uid_only        # RFC 7162 section 3.2.4
     columns: list[Column] = [Uid()] if names_uid else []
     modseq: list[Column] = [Modseq()] if conditionally else []      # also of a .SILENT store (RFC 7162 section 3.1.3)
     _write(context, [*columns, Flags(), *modseq], stored, surprising, scene)

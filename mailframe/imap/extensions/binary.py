@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailframe.mime.index import Part
 from mailframe.mime.section import locate_part
@@ -18,6 +19,11 @@ from ..items.item import FetchItem, Made, Ready, Section, Span
 from ..items.message import SLICE, Message
 from ..items.sections import part_number, partial
 from ..registry import Extension, State
+
+TO_THE_END = 1 << 62
+MAX_LINE = 999          # octets of a line, with its CR, that is no binary data yet (RFC 2045 section 2.7)
+
+_OPEN = re.compile(rb"<([0-9]{1,10})>")
 
 
 class UnknownEncoding(Refusal):
@@ -44,7 +50,7 @@ class Decoded:
             if self.piece is not None:
                 octets = octets[self.piece[0]:sum(self.piece)]
             return Ready(writer.literal8(octets))
-        offset, limit = self.piece or (0, 1 << 62)
+        offset, limit = self.piece or (0, TO_THE_END)
         size = max(0, min(await _size(message, where, encoding) - offset, limit))
         return Made(size, _cut(_pieces(message, where, encoding), offset, size))
 
@@ -74,11 +80,36 @@ async def _span(message: Message, part: tuple[int, ...]) -> tuple[Span, bytes] |
         return Span(0, await message.size()), b"binary"
     index = await message.index()
     number = locate_part(index, part)
-    if number is None:
-        return None
-    here: Part = index.parts[number]
-    encoding = b"binary" if here.is_multipart or here.is_message else here.encoding
-    return Span(here.body, here.end - here.body), encoding
+    return None if number is None else _body(index.parts[number])
+
+
+def _body(part: Part) -> tuple[Span, bytes]:
+    encoding = b"binary" if part.is_multipart or part.is_message else part.encoding
+    return Span(part.body, part.end - part.body), encoding
+
+
+async def decoded_part(message: Message, part: Part) -> Part:
+    """The part as it is when its octets come decoded: their number, their lines, and which of 7bit, 8bit and binary they are
+    (RFC 5524 section 3.2). Raises UnknownEncoding."""
+    where, encoding = _body(part)
+    if encoding.lower() in IDENTITIES:
+        return part
+    size = lines = column = 0
+    ascii, binary = True, False
+    async for octets in _pieces(message, where, encoding):
+        size += len(octets)
+        lines += octets.count(b"\n")
+        ascii = ascii and octets.isascii()
+        binary = binary or b"\0" in octets or _longest(octets, column) > MAX_LINE
+        column = len(octets) - octets.rfind(b"\n") - 1 if b"\n" in octets else column + len(octets)
+    domain = b"binary" if binary else b"7bit" if ascii else b"8bit"
+    return replace(part, end=part.body + size, lines=lines, encoding=domain)
+
+
+def _longest(octets: bytes, column: int) -> int:
+    """Of the lines in `octets`, of the first of which `column` octets came before."""
+    first, *others = octets.split(b"\n")
+    return max(column + len(first), *map(len, others)) if others else column + len(first)
 
 
 def _whole(octets: bytes, encoding: bytes) -> bytes:
@@ -126,9 +157,18 @@ async def _cut(pieces: AsyncIterator[bytes], offset: int, size: int) -> AsyncIte
 def _section(cursor: Cursor, word: bytes, sets_seen: bool) -> Section:
     """``section-binary ["<" number "." nz-number ">"]`` (RFC 3516 section 7)."""
     part = _part(cursor)
-    piece = partial(cursor)
+    piece = _to_the_end(cursor) or partial(cursor)
     label = b"%b[%b]" % (word, _numbers(part)) + (b"" if piece is None else b"<%d>" % piece[0])
     return Decoded(label, sets_seen, part, piece)
+
+
+def _to_the_end(cursor: Cursor) -> tuple[int, int] | None:
+    """``<40>``: from there on. It is in no grammar, but Dovecot takes it, and its test suite asks for it."""
+    found = _OPEN.match(cursor.data, cursor.position)
+    if found is None:
+        return None
+    cursor.position = found.end()
+    return int(found[1]), TO_THE_END
 
 
 def _size_item(cursor: Cursor) -> Section:

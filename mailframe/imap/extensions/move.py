@@ -13,6 +13,7 @@ from ..conditional import expunge_completion
 from ..copying import LARGE, Pairs, Target, copy, copy_uid, direct, find_target, try_create
 from ..expunged import expunged
 from ..limits import last_of
+from ..newcomers import heard_of
 from ..permission import must
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..writable import writable
@@ -22,6 +23,7 @@ async def run(context: Context, request: CopyRequest) -> Completion | None:
     """COPYUID goes out untagged, before the EXPUNGEs that the session tells (RFC 6851 section 4.3)."""
     selected = writable(context)
     await must(selected.mailbox, "te")          # COPY, STORE and EXPUNGE in one: never half of it (RFC 6851 section 4)
+    await heard_of(context, request.messages)
     uids = context.view.uids_in(last_of(context, context.view.spans(request.messages)))
     target = await find_target(context, request.target)
     if not uids:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mailframe.model.mailbox import Field, Rows
 
-from ..cursor import BadSyntax, Cursor
+from ..cursor import Cursor
 from ..items.item import Column, FetchItem, Scene
 from ..registry import Extension, State
+
+_LAZY = re.compile(rb" \(LAZY(?: LAZY)*\)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,12 @@ class Preview:
 
 
 def _parse(cursor: Cursor) -> Column:
-    """``"PREVIEW" [SP "(" "LAZY" ")"]`` (section 6). Lazy or not, it is there: the few that are not kept are quickly made."""
-    if cursor.peek(2) == b" (":
-        cursor.space()
-        if set(cursor.list_of(cursor.keyword)) != {b"LAZY"}:
-            raise BadSyntax("Unknown modifier of PREVIEW")
+    """``"PREVIEW" [SP "(" "LAZY" ")"]`` (section 6). Lazy or not, it is there: the few that are not kept are quickly made.
+
+    Other parentheses behind it are FETCH's own: ``FETCH 1 PREVIEW (CHANGEDSINCE 5)``."""
+    lazy = _LAZY.match(cursor.data, cursor.position)
+    if lazy is not None:
+        cursor.position = lazy.end()
     return Preview()
 
 

@@ -17,6 +17,7 @@ from ..conditional import expunge_completion
 from ..copying import Target, direct, find_target, try_create
 from ..cursor import BadSyntax, Cursor
 from ..expunged import expunged
+from ..newcomers import heard_of
 from ..numset import STAR, MessageSet, NumSet
 from ..permission import must
 from ..registry import Command, Completion, Context, Effect, Extension, State
@@ -55,6 +56,7 @@ async def run(context: Context, request: ReplaceRequest) -> Completion | None:
     """Which message goes is settled before the new one has come. APPENDUID is told before EXPUNGE or VANISHED (section 4.3)."""
     selected = writable(context)
     await must(selected.mailbox, "te")          # as MOVE, for the message that goes
+    await heard_of(context, request.message)
     uids = context.view.resolve(request.message)
     target = await find_target(context, request.name)
     if not uids:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from mailframe.interfaces.finding import found
@@ -145,18 +145,19 @@ def _wanted(args: Cursor) -> Wanted:
 async def fetch(context: Context, wanted: list[Wanted]) -> None:
     """One untagged answer for each URL, in their order; no mailbox is selected by it, and nothing is marked as seen."""
     keys = _keys(context)
-    asked = [tuple(_datum(context, name) for name in each.data) for each in wanted]
+    asked = [_data(context, each.data) for each in wanted]
     breath = Breath(context.clock.seconds, context.breathe)
     for each, data in zip(wanted, asked):
         await answer(context, each.text, await _granted(context, keys, each.text, breath), data)
         await breath.take()
 
 
-def _datum(context: Context, name: bytes) -> UrlDatum:
-    datum = context.registry.url_data.get(name)
-    if not isinstance(datum, UrlDatum):
+def _data(context: Context, names: Collection[bytes]) -> tuple[UrlDatum, ...]:
+    """What is asked for, in the order of the registry: what the octets are comes before the octets."""
+    known = context.registry.url_data
+    if not known.keys() >= set(names):
         raise BadSyntax("Unknown parameter")
-    return datum
+    return tuple(datum for name, datum in known.items() if name in names and isinstance(datum, UrlDatum))
 
 
 async def _granted(context: Context, keys: IMailboxKeys, text: bytes, breath: Breath) -> Referred | None:
