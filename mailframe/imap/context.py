@@ -353,7 +353,7 @@ class SessionContext:
                 if selected.rights is not None:
                     await selecting.refresh_rights(selected, self.out)
             except NoSuchMailbox:
-                self._leave("The selected mailbox was deleted", b"NONEXISTENT")
+                self._leave("The selected mailbox is gone: deleted, or no longer shared", b"NONEXISTENT")
                 raise
             except NoPermission as refusal:         # gone for this session (RFC 4314 section 5.1.1)
                 self._leave(words := "The selected mailbox may not be read any more", b"NOPERM")

@@ -12,7 +12,7 @@ from mailframe.model.flags import FIRST_KEYWORD_BIT, system_bit
 from mailframe.model.mailbox import MailboxInfo
 from mailframe.model.namespaces import Namespaces
 from mailframe.model.refusal import NoPermission, NoSuchMailbox
-from mailframe.model.rights import flags_by, has
+from mailframe.model.rights import flags_by, has, lacking, rights_for
 
 WRITING = "iswte"       # with none of these a mailbox is told to be READ-ONLY (section 5.2)
 ANY = "lrikxa"          # with none of these MYRIGHTS knows of no mailbox (section 4)
@@ -23,9 +23,9 @@ _KEYWORDS = 1 << FIRST_KEYWORD_BIT      # all keywords fall under one right
 def need(info: MailboxInfo, wanted: Collection[str]) -> MailboxInfo:
     """`info`, on which the user has all of `wanted`. Raises NoPermission; or, of a mailbox that he may not see, what is
     raised where there is none (section 6)."""
-    if has(info.rights, wanted):
+    if info.rights is None or has(info.rights, wanted):
         return info
-    raise NoPermission if has(info.rights, "l") else NoSuchMailbox
+    raise lacking(info.rights, wanted) if has(info.rights, "l") else NoSuchMailbox
 
 
 async def known(account: IAccount, name: str, wanted: Collection[str] = "l") -> MailboxInfo | None:
@@ -52,14 +52,23 @@ async def may(mailbox: IMailbox, wanted: Collection[str]) -> bool:
 
 async def must(mailbox: IMailbox, wanted: Collection[str]) -> None:
     """Raises NoPermission."""
-    if not await may(mailbox, wanted):
-        raise NoPermission
+    try:
+        rights = await rights_in(mailbox)
+    except NoSuchMailbox:
+        rights = ""
+    if rights is not None and not has(rights, wanted):
+        raise lacking(rights, wanted)
 
 
 def settable(rights: str | None, flags: Sequence[bytes]) -> tuple[bytes, ...]:
     """Those of `flags` (system flags that there are, and keywords) that the user may set."""
     mask = flags_by(rights)
     return tuple(flag for flag in flags if mask & (system_bit(flag) or _KEYWORDS))
+
+
+def not_settable(rights: str, flags: Sequence[bytes]) -> NoPermission:
+    """To be raised where that is none of them."""
+    return lacking(rights, {right for flag in flags for right in rights_for(system_bit(flag) or _KEYWORDS)})
 
 
 def namespaces(account: IAccount) -> Namespaces:

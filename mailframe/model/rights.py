@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from .flags import DELETED, SEEN
+from .refusal import NoPermission
 
 EVERY = "lrswipkxtea"           # in the order in which rights are always told
 EXTRA = "kxte"                  # of these, what RFC 2086 did not have (section 2.1.1)
@@ -76,6 +77,11 @@ def effective(entries: Iterable[tuple[str, str]], user: str) -> str:
     return normal(granted - denied)
 
 
+def lacking(rights: str, wanted: Iterable[str]) -> NoPermission:
+    """Says which of `wanted` somebody would need who has `rights`, and knows of the mailbox."""
+    return NoPermission(f'That needs the right "{normal(set(wanted) - set(rights))}" on the mailbox, and yours are "{rights}"')
+
+
 def flags_by(rights: str | None) -> int:
     """The mask of the flags that may be changed (section 4): "s" \\Seen, "t" \\Deleted, "w" all others. None is the owner."""
     if rights is None:
@@ -84,6 +90,11 @@ def flags_by(rights: str | None) -> int:
     if "t" in rights:
         mask |= DELETED
     return mask | _ALL_FLAGS & ~(SEEN | DELETED) if "w" in rights else mask
+
+
+def rights_for(flags: int) -> str:
+    """Those that changing all of these flags takes."""
+    return "".join(right for right, mask in (("s", SEEN), ("w", ~(SEEN | DELETED)), ("t", DELETED)) if flags & mask)
 
 
 def has(rights: str | None, wanted: Collection[str]) -> bool:

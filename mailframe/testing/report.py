@@ -1,7 +1,7 @@
 """What a store provides, and which IMAP capabilities a server over it rightly announces: asked of the code that announces.
 
 ``python -m mailframe.testing.report package.module:Factory [ARGUMENT...]`` prints it. The factory is called with the
-arguments, and with the reactor as its last where it has a parameter of that name.
+arguments, a path where it says that it wants one (`Path`), and with the reactor where it has a parameter of that name.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
@@ -40,8 +41,8 @@ OPTIONAL: tuple[tuple[InterfaceClass, str, str], ...] = (
     (IContent, "large messages are streamed into the store", "a message on its way in is held in memory"),
     (seams.IJoinedStore, "mailboxes and queue commit together", "mailboxes first, then the queue"),
     (seams.IDelivers, "one message for many accounts in one call", "each account is opened and appended to"),
+    (seams.IAccountFinder, "administrators see and set what other accounts may hold", "they set what is their own"),
     (seams.IMailboxFinder, "one mailbox of thousands is found by name", "the list is read"),
-    (seams.IAccountFinder, "whether an account is there, without making it", "administrators see their own quota alone"),
     (seams.ISpecialUses, "a mailbox's special use can be changed", "it is given when the mailbox is made"),
     (IMetadata, "annotations are kept with the mailboxes", "a server keeps them beside the store, in mailframe.db"),
     (IAcl, "grants to other users are kept with the mailboxes", "a server keeps them beside the store, in mailframe.db"),
@@ -49,12 +50,12 @@ OPTIONAL: tuple[tuple[InterfaceClass, str, str], ...] = (
     (seams.ICopyable, "COPY without reading the messages", "messages are read and appended"),
     (seams.IMovable, "MOVE in one durable step", "MOVE is a durable copy, then an expunge"),
     (seams.IReplaces, "REPLACE in one durable step", "REPLACE is a durable append, then an expunge"),
-    (seams.IModSequenced, "mod-sequences and the log of expunges", "sessions compare UIDs and flags"),
+    (seams.IModSequenced, "mod-sequences and the log of expunges", "a server's index beside the store has them, or none"),
     (seams.IIndexedStore, "nothing is looked for beside the store", "an index is kept beside mailboxes that need it"),
     (seams.IObjectIds, "ids of messages and threads", "mailbox ids alone"),
     (seams.ISaveDates, "when a message came into its mailbox", "none"),
     (seams.ISearchable, "texts are found without reading the messages", "each message is read and searched"),
-    (seams.IFuzzySearch, "words are found in any order and form", "SEARCH finds texts as they stand"),
+    (seams.IFuzzySearch, "matches are told with their relevancy", "none"),
     (seams.IAttributeCache, "ENVELOPE and BODYSTRUCTURE are made once", "they are made again for each FETCH"),
     (seams.IRecent, "\\Recent is told to one session", "nothing is \\Recent"),
 )
@@ -120,10 +121,11 @@ def made(name: str, arguments: list[str], reactor: Any) -> IMailStore:
         factory = getattr(import_module(module), attribute)
         accepted = signature(factory)
         named = {"reactor": reactor} if "reactor" in accepted.parameters else {}
-        accepted.bind(*arguments, **named)
+        bound = accepted.bind(*arguments, **named).arguments
     except (ImportError, AttributeError, TypeError) as error:
         raise SystemExit(f"{name} cannot be used: {error}.") from None
-    store: IMailStore = factory(*arguments, **named)
+    paths = {each for each, parameter in accepted.parameters.items() if parameter.annotation in (Path, "Path")}
+    store: IMailStore = factory(**{each: Path(value) if each in paths else value for each, value in bound.items()})
     if not IMailStore.providedBy(store):
         raise SystemExit(f"{name} made a {type(store).__name__}, which does not say that it provides IMailStore.")
     return store

@@ -81,6 +81,9 @@ def try_everything_that_writes(server: Target) -> None:
             ("APPEND INBOX {}", (message("no", 1_000),)), ("APPEND INBOX {}", (message("no", 2_000_000),)),
             ("STORE 1 +FLAGS (\\Flagged)", ()), ("COPY 1 Archive", ()), ("MOVE 1 Archive", ()), ("CREATE new", ()),
             ("RENAME Trash Waste", ()), ("DELETE Junk", ()), ("SUBSCRIBE new", ()),
+            ("REPLACE 1 INBOX {}", (message("no", 1_000),)), ("REPLACE 1 Drafts {}", (message("no", 2_000_000),)),
+            ('APPEND INBOX CATENATE (URL "/INBOX/;UID=1" TEXT {})', (b"no",)), (f"SETACL INBOX bob@{DOMAIN} lr", ()),
+            ('SETMETADATA INBOX (/private/comment "no")', ()), ('SETMETADATA "" (/private/comment "no")', ()),
         ):
             answer, _ = imap.say(command, *literals)
             assert answer.startswith(b"NO "), (command, answer)
@@ -106,6 +109,11 @@ def assert_recovered(server: Target, taken: list[str]) -> None:
         imap.ok("STORE 1 +FLAGS (\\Deleted)")
         imap.ok("EXPUNGE")
         imap.ok("CREATE new")
+        assert b"no" not in b"".join(imap.ok("GETMETADATA INBOX /private/comment")[1])
+        assert b"bob" not in b"".join(imap.ok("GETACL INBOX")[1])
+        imap.ok('SETMETADATA INBOX (/private/comment "now")')
+        imap.ok(f"SETACL INBOX bob@{DOMAIN} lr")
+        imap.ok("REPLACE 1 Drafts {}", message("now", 1_000))
 
 
 @pytest.mark.parametrize("octets", [20_000, 400_000], ids=["small", "staged"])

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from support.crashdrafts import Drafter
 from support.crashload import DOMAIN, PASSWORD, Client, Collector, Editor, Keeper, Ledger, Score, Sender, Submitter
 from support.hasty import hasty
 from support.servers import PATIENCE_S, Child, MailServer, listeners, twistd
@@ -86,7 +87,9 @@ class World:
         stack.callback(names.stop)
         self.sink_port, self.dns = self.sink.wait_for(r"sink on (\d+)")[1], names.wait_for(r"dns on (\d+)")[1]
         score, ledger = self.score, self.ledger
-        self.editors = [Editor(name, seed, score, atomic=kind.joined or "shards" in kind.tables) for name in ("editor1", "editor2")]
+        atomic = kind.joined or "shards" in kind.tables
+        self.editors = [Editor("editor1", seed, score, atomic=atomic), Editor("editor2", seed, score, atomic=atomic),
+                        Drafter("drafter", seed, score, atomic=atomic)]
         self.clients: list[Client] = [
             *self.editors,
             *(Sender(f"sender{number}", seed, score, ledger, ("box1", "box2", "drop")) for number in range(3)),
@@ -94,7 +97,7 @@ class World:
             Keeper("keeper", seed, score, ledger, "box1"), Collector("collector", seed, score, ledger, "drop"),
         ]
         hashed = hash_password(PASSWORD)
-        for user in ("editor1", "editor2", "box1", "box2", "drop", "writer"):
+        for user in ("editor1", "editor2", "drafter", "box1", "box2", "drop", "writer"):
             add(folder / "data" / "accounts", f"{user}@{DOMAIN}", hashed)
 
     def configure(self) -> None:

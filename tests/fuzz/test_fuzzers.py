@@ -20,6 +20,10 @@ TESTS = Path(__file__).parents[1]
 SAID = (
     b"a NOOP\r\n", b"a FETCH 1 (BODY[] ENVELOPE)\r\n", b"a LOGIN {3+}\r\nbob {6+}\r\nsecret\r\n", b"a SELECT INBOX\r\n",
     b"a SEARCH OR (TEXT x) NOT SEEN\r\n", b"a STORE 1 +FLAGS (\\Seen)\r\n", b"a IDLE\r\n", b"DONE\r\n", b"a APPEND x {9}\r\n",
+    b'a SETACL "Other Users/bob/Team" bob lr\r\n', b'a GETMETADATA "Other Users/bob/Team" /shared/comment\r\n',
+    b"a REPLACE 1 INBOX {2+}\r\nhi\r\n",
+    b'a COPY 1 "Other Users/bob/Team"\r\n', b"a NOTIFY SET (personal (MessageNew MessageExpunge))\r\n", b"a ENABLE UIDONLY\r\n",
+    b"a SEARCH RETURN (UPDATE COUNT) ALL\r\n", b"a CAPABILITY\r\n", b"a MOVE 1 INBOX\r\n", b'a DELETE "Other Users/bob/Team"\r\n',
     b"a AUTHENTICATE PLAIN\r\n", b"AGJvYgBzZWNyZXQ=\r\n", b"{", b"}", b"(", b")", b'"', b"\\", b"\0", b"\xff", b"\r\n", b"a ",
 )
 

@@ -300,6 +300,8 @@ class Box:
     uidvalidity: int = 0                    # 0: not asked yet
     uidnext: int = 1
     messages: dict[int, Message] = field(default_factory=dict)
+    comment: str = ""                       # /private/comment
+    granted: str = ""                       # to somebody who never comes
 
     def add(self, messages: list[Message]) -> list[int]:
         uids = [*range(self.uidnext, self.uidnext + len(messages))]
@@ -330,14 +332,22 @@ class Editor(Client):
             imap = as_imap(wire).greet().login(f"{self.name}@{DOMAIN}", PASSWORD)
             self.selected = ""
             if not self.boxes:
-                self.boxes = read_boxes(imap)
-            acts: list[Callable[[Imap], None]] = [
-                self.append, self.append, self.append, self.store, self.store, self.expunge, self.create, self.rename, self.delete,
-                *((self.copy, self.move) if self.atomic else ()),
-            ]
+                self.boxes = self.read(imap)
+            acts = self.acts()
             for _ in range(self.lot.randint(20, 60)):
                 self.lot.choice(acts)(imap)
             imap.ok("LOGOUT")
+
+    def acts(self) -> list[Callable[[Imap], None]]:
+        """What is done, each as often as it is in the list."""
+        return [
+            self.append, self.append, self.append, self.store, self.store, self.expunge, self.create, self.rename, self.delete,
+            *((self.copy, self.move) if self.atomic else ()),
+        ]
+
+    def read(self, imap: Imap) -> Boxes:
+        """What the server says that there is."""
+        return read_boxes(imap)
 
     def change(self, after: Boxes, imap: Imap, command: str, *literals: bytes) -> bytes:
         """Ask for what makes `boxes` be `after`; once acknowledged, it is so."""
@@ -444,7 +454,7 @@ class Editor(Client):
         if not self.boxes:
             return
         with Imap(port) as wire:
-            real = read_boxes(as_imap(wire).greet().login(f"{self.name}@{DOMAIN}", PASSWORD))
+            real = self.read(as_imap(wire).greet().login(f"{self.name}@{DOMAIN}", PASSWORD))
         if not (same(real, self.boxes) or (self.after is not None and same(real, self.after))):
             raise AssertionError(f"{self.name}: neither before nor after:\n" + "\n".join(
                 difference(real, expected) for expected in (self.boxes, self.after) if expected is not None))
@@ -461,7 +471,8 @@ def joined(uids: list[int]) -> str:
 
 def same(real: Boxes, expected: Boxes) -> bool:
     return real.keys() == expected.keys() and all(
-        box.messages == expected[name].messages and box.uidnext == expected[name].uidnext
+        (box.messages, box.uidnext, box.comment, box.granted) == (
+            expected[name].messages, expected[name].uidnext, expected[name].comment, expected[name].granted)
         and expected[name].uidvalidity in (0, box.uidvalidity) for name, box in real.items())
 
 
@@ -472,7 +483,8 @@ def difference(real: Boxes, expected: Boxes) -> str:
         if mine != theirs:
             odd = dict(set(mine.messages.items()) ^ set(theirs.messages.items()))
             lines.append(f"{name}: UIDVALIDITY {mine.uidvalidity} {theirs.uidvalidity}, "
-                         f"UIDNEXT {mine.uidnext} {theirs.uidnext}, {odd}")
+                         f"UIDNEXT {mine.uidnext} {theirs.uidnext}, comment {mine.comment!r} {theirs.comment!r}, "
+                         f"granted {mine.granted!r} {theirs.granted!r}, {odd}")
     return "; ".join(lines)
 
 

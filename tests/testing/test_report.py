@@ -16,6 +16,8 @@ from mailframe.interfaces import store as seams
 from mailframe.stores.memory import MemoryStore
 from mailframe.testing.report import OPTIONAL, report
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "json_store"
+
 
 @pytest.mark.parametrize("make", [MemoryStore, BareStore])
 def test_what_is_reported_is_what_is_announced(make: type) -> None:
@@ -49,6 +51,10 @@ def test_it_is_printed_as_a_table(tmp_path: Path) -> None:
         text=True, check=True, timeout=60, env={"PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path)})
     assert "provided  IModSequenced" in done.stdout and "[CONDSTORE QRESYNC]" in done.stdout
     assert "announced after login: IMAP4rev1" in done.stdout
+    done = subprocess.run(                      # a factory that wants a Path is given one, as by the configuration
+        [sys.executable, "-m", "mailframe.testing.report", "mailframe_json_store:JsonStore", str(tmp_path / "mail")], text=True,
+        capture_output=True, check=True, timeout=60, env={"PYTHONPATH": ":".join([str(EXAMPLE), *sys.path]), "HOME": str(tmp_path)})
+    assert "missing   IModSequenced" in done.stdout and (tmp_path / "mail").is_dir()
     done = subprocess.run(
         [sys.executable, "-m", "mailframe.testing.report"], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1 and done.stderr.startswith("usage: ")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from mailframe.interfaces.maybe import settled
 from mailframe.model.flags import FlagChange, flag_mask, system_bit
 from mailframe.model.mailbox import FlagsStored, Rows
-from mailframe.model.refusal import NoPermission
 from mailframe.pacing.breath import Breath
 
 from .. import conditional, limits, numset
@@ -22,7 +21,7 @@ from ..items.item import Column, Scene, joined
 from ..items.modseq import Modseq
 from ..newcomers import heard_of
 from ..numset import MessageSet
-from ..permission import rights_in, settable
+from ..permission import not_settable, rights_in, settable
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, Selected, State
 from ..selecting import know_keywords
 from ..writable import writable
@@ -104,7 +103,7 @@ async def _change(context: Context, request: StoreRequest) -> FlagChange:
     if rights is not None:
         flags = settable(rights, request.flags)
         if request.flags and not flags:
-            raise NoPermission              # of some that may be changed, these are (RFC 4314 section 4)
+            raise not_settable(rights, request.flags)       # of some that may be changed, these are (RFC 4314 section 4)
     for name in flags:
         if not name.startswith(b"\\"):
             words.append(name.decode("ascii"))

@@ -66,7 +66,7 @@ def parse_change(args: Cursor) -> AclRequest:
     try:
         change = RightsChange.parse(args.astring().decode("ascii"))
     except ValueError:
-        raise BadSyntax("Unknown right") from None
+        raise BadSyntax("Unknown right: there are l r s w i p k x t e a, and c and d of old") from None
     args.end()
     return AclRequest(name, identifier, change)
 

@@ -49,7 +49,7 @@ async def set_quota(context: Context, request: SetQuotaRequest) -> None:
     if not IQuota.providedBy(context.account):
         raise BadSyntax("Quotas are not kept here")
     if not is_admin(context):
-        raise NoPermission
+        raise NoPermission("Only administrators set limits")
     limits = dict(request.limits)
     if limits.keys() - {b"STORAGE", b"MESSAGE"}:
         raise Forbidden("That resource is not limited here")

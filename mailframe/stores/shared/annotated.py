@@ -46,7 +46,7 @@ class AnnotatedAccount(SharedAccount):
             return own, mailbox_id
         grant, account = await self.others.reach(mailbox_id, _SEES + wanted)
         if set(grant.rights).isdisjoint(_USES):
-            raise refused(grant.rights)
+            raise refused(grant.rights, "r")
         assert IMetadata.providedBy(account)        # as the user's own, of the same store
         keeper: Any = account
         return keeper, grant.place.what

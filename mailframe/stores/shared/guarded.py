@@ -24,8 +24,8 @@ from mailframe.interfaces.store import (
 from mailframe.model.flags import FlagChange
 from mailframe.model.mailbox import Attributes, Changes, Field, FlagsStored, MailboxStatus, New, Rows, TextMatches, UidRanges
 from mailframe.model.query import InBody, InHeader, InText
-from mailframe.model.refusal import NoPermission, NoSuchMailbox, Refusal
-from mailframe.model.rights import flags_by, has
+from mailframe.model.refusal import NoSuchMailbox, Refusal
+from mailframe.model.rights import flags_by, has, lacking, rights_for
 
 from .keeper import Grant, Keeper
 from .names import Place, id_of, place_of
@@ -40,9 +40,9 @@ def guarded(inner: Any, keeper: Keeper, grant: Grant, user: str) -> IRestricted:
     return mailbox
 
 
-def refused(rights: str) -> Refusal:
+def refused(rights: str, wanted: str) -> Refusal:
     """Who can neither see nor read a mailbox is not told that there is one (RFC 4314 section 6)."""
-    return NoPermission() if "l" in rights or "r" in rights else NoSuchMailbox()
+    return lacking(rights, wanted) if "l" in rights or "r" in rights else NoSuchMailbox()
 
 
 @implementer(IRestricted)
@@ -70,7 +70,7 @@ class GuardedMailbox:
     async def _need(self, wanted: str) -> str:
         rights = await self.rights()
         if not has(rights, wanted):
-            raise refused(rights)
+            raise refused(rights, wanted)
         return rights
 
     async def status(self) -> MailboxStatus:
@@ -82,12 +82,12 @@ class GuardedMailbox:
         """See IMailbox. Making new ones needs "w"; who only drops messages in ("i") sees the table for those he may flag."""
         rights = await self.rights()
         if "r" not in rights and not has(rights, "iw"):
-            raise refused(rights)
+            raise refused(rights, "r")
         table: tuple[str, ...] = await settled(self._inner.keywords(()))
         if {word.lower() for word in add} <= {word.lower() for word in table}:
             return table
         if "w" not in rights:
-            raise refused(rights)
+            raise refused(rights, "w")
         return await settled(self._inner.keywords(add))
 
     async def rows(self, ranges: UidRanges, limit: int, fields: Field) -> Rows:
@@ -111,7 +111,7 @@ class GuardedMailbox:
         rights = await self._need("r")
         mask, touched = flags_by(rights), ~change.keep & _ALL_FLAGS | change.set
         if touched and not touched & mask:
-            raise refused(rights)
+            raise refused(rights, rights_for(touched))
         allowed = FlagChange(change.keep | _ALL_FLAGS & ~mask, change.set & mask)
         return await settled(self._inner.set_flags(uids, allowed, unchanged_since))
 
@@ -134,7 +134,7 @@ class _Transfers(GuardedMailbox):
             raise NoSuchMailbox
         rights = await self._rights_in(place)
         if not has(rights, "istw"):
-            raise refused(rights)
+            raise refused(rights, "istw")
         return place.what
 
 

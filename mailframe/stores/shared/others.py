@@ -21,6 +21,8 @@ from .keeper import Grant, Keeper
 from .names import Naming, Place, id_of, place_of
 
 _log = Logger()
+
+_NOT_THERE = 'Mailboxes are made there with the right "k" on the one above, which its owner grants'     # whatever is missing
 OpenAccount = Callable[[str], Awaitable[IAccount]]      # of an account that shares something, so it exists
 
 
@@ -113,7 +115,7 @@ class Others:
         if not await self._same(account, grant):
             raise NoSuchMailbox
         if not has(grant.rights, wanted):
-            raise refused(grant.rights)
+            raise refused(grant.rights, wanted)
         return grant, account
 
     # -- the tree
@@ -133,15 +135,15 @@ class Others:
         """Whose, where, and below what `name` would come to be. Whatever is missing, the answer is the same NoPermission."""
         place = self._naming.split(name)
         if place is None or place.owner == self._user:
-            raise NoPermission
+            raise NoPermission(_NOT_THERE)
         grants = {grant.place.what: grant for grant in await self._keeper.shared_by(place.owner, self._user)}
         if not any("k" in grant.rights for grant in grants.values()):
-            raise NoPermission
+            raise NoPermission(_NOT_THERE)
         account = await self.open_account(place.owner)
         parent = await nearest(account, place.what)
         grant = None if parent is None else grants.get(parent.id)
         if parent is None or grant is None or "k" not in grant.rights or not await self._same(account, grant):
-            raise NoPermission
+            raise NoPermission(_NOT_THERE)
         return place, account, parent
 
     async def make(self, owner: str, account: IAccount, name: str, parent: MailboxInfo) -> MailboxInfo:
