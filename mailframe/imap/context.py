@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -232,6 +232,10 @@ class SessionContext:
 
     def provides(self, interface: type[Interface]) -> bool:
         return self._user is not None and any(interface.providedBy(part) for part in self._user.parts)
+
+    @property
+    def provided(self) -> Hashable:
+        return self._user and self._user.provided
 
     async def log_in(self, user: str, password: str) -> None:
         try:
