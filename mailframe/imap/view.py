@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import chain, compress, zip_longest
+from itertools import chain, compress, repeat, zip_longest
 from operator import or_
 
 from mailframe.model.mailbox import Rows
@@ -151,6 +151,12 @@ class View:
         stop = start + len(uids)
         if stop <= self._told and self.uids[start] == uids[0] and self.uids[start:stop] == uids:
             return array("I", range(start + 1, stop + 1))
+        last = bisect_left(self.uids, uids[-1], start, self._told)
+        if last < self._told and self.uids[last] == uids[-1] and uids[-1] - self.uids[start] == last - start:   # no UID is missing
+            return array("I", map((start + 1 - self.uids[start]).__add__, uids))
+        places = array("I", map(bisect_left, repeat(self.uids), uids, repeat(start), repeat(self._told)))
+        if places[-1] < self._told and array("I", map(self.uids.__getitem__, places)) == array("I", uids):
+            return array("I", map((1).__add__, places))
         return array("I", map(self.number, uids))
 
     def above(self, uid: int) -> int:
