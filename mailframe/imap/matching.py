@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import cache
+from operator import and_
 
 from mailframe.mime.casemap import fold
 from mailframe.mime.fuzzy import Meant
@@ -187,7 +188,7 @@ def _flagged(flags: array[int], mask: int) -> bytes:
     for place, wanted in enumerate(mask.to_bytes(8, sys.byteorder)):
         if wanted:
             has = octets[place::8].translate(_having(wanted))
-            found = has if mask.bit_count() == wanted.bit_count() else (_number(found) & _number(has)).to_bytes(len(flags), "little")
+            found = has if mask.bit_count() == wanted.bit_count() else bytes(map(and_, found, has))
     return found
 
 
