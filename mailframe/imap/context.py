@@ -82,6 +82,7 @@ class SessionContext:
         self._compresses = False
         self._hinted = False                    # something changed since `news` was last awaited
         self._listening = False                 # and the session waits for that
+        self._unheard = False                   # a hint came while no mailbox was selected
         self._slice = 0.0                       # when this session's turn began
         self._others: list[tuple[Callable[[], Awaitable[None]], Callable[[], None]]] = []      # see `also_tell`
         self._progress: Progress | None = None  # of the running command, when it takes long
@@ -291,10 +292,11 @@ class SessionContext:
         self.unselect()
         mailbox = await self.open(info)
         self.listen()
+        self._unheard = False
         self._selected, status = await selecting.opened(
             mailbox, info, read_only, self.breathe, claims=not (read_only or self.rev2))
         self._tune(self._selected.view)
-        self._selected.dirty = True         # what came between the listing and now
+        self._selected.dirty = self._unheard        # what came between the listing and now
         return status
 
     def listen(self) -> None:
@@ -326,6 +328,8 @@ class SessionContext:
         here = selected is not None and mailbox_id in (selected.info.id, "")    # "": it may be it that was deleted
         if here and selected is not None:
             selected.dirty = True
+        elif selected is None:
+            self._unheard = True
         if here or elsewhere:
             self.heard()
 
