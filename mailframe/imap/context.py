@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -32,6 +33,8 @@ from .view import Telling, View
 
 _log = Logger()
 _BY_DEFAULT = Wish()
+_TELLS_EVERY = Effect.CHANGES | Effect.TELLS_ALL
+_telling = lru_cache(256)(Telling)      # to make one takes longer than to tell of a message
 _MAX_LINE = 16_384          # of an answer to a continuation request: a SASL response
 
 
@@ -361,12 +364,12 @@ class SessionContext:
                 self._leave(words := "The selected mailbox may not be read any more", b"NOPERM")
                 raise NoSuchMailbox(words, imap_code=b"NOPERM") from refusal
         wish = _BY_DEFAULT if self.watcher is None else self.watcher.wish
-        every = bool(self.effect & (Effect.CHANGES | Effect.TELLS_ALL))
+        every = bool(self.effect & _TELLS_EVERY)
         if not (wish.messages or every):
             return
         view, known = selected.view, selected.view.last_told
         expunge = expunge and not (view.owes_expunge and self._counted_on())
-        how = Telling(selected.keywords, self.by_uid or self.watcher is not None, b"CONDSTORE" in self.enabled,
+        how = _telling(selected.keywords, self.by_uid or self.watcher is not None, b"CONDSTORE" in self.enabled,
                       wish.flags or every, b"QRESYNC" in self.enabled)
         await selecting.tell(selected, self.out, self._pause, how, expunge)
         if self.watcher is not None:

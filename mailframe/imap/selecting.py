@@ -27,6 +27,8 @@ _log = Logger()
 SLICE = 2_000           # changes taken in without a pause
 BATCH = 10_000          # messages listed at once: a few milliseconds of work
 
+_NOTED = Field.FLAGS | Field.MODSEQ     # to join enums of flags takes half a microsecond
+
 Breathe = Callable[[], Awaitable[None]]
 
 
@@ -49,7 +51,7 @@ async def opened(
     """Raises NoSuchMailbox. The status is taken first: what comes after its cursor is told as news, so nothing is missed.
     `claims`: whether messages are \\Recent in this session."""
     status: MailboxStatus = await settled(mailbox.status())
-    fields = Field.FLAGS | Field.MODSEQ if status.highest_modseq else Field.FLAGS
+    fields = _NOTED if status.highest_modseq else Field.FLAGS
     rows = await listed(mailbox, fields, breathe, status.uidnext)
     recent = await _claim(mailbox) if claims else NONE_RECENT
     keywords: tuple[str, ...] = await settled(mailbox.keywords(()))
@@ -87,7 +89,7 @@ async def catch_up(selected: Selected, breathe: Breathe, *, claims: bool) -> Non
         await _apply(view, rows, changes.vanished, breathe)
     else:
         status: MailboxStatus = await settled(mailbox.status())
-        fields = Field.FLAGS | Field.MODSEQ if status.highest_modseq else Field.FLAGS
+        fields = _NOTED if status.highest_modseq else Field.FLAGS
         rows, vanished = view.differs(await listed(mailbox, fields, breathe, status.uidnext))
         await _apply(view, rows, vanished, breathe)
         selected.cursor = status.cursor
