@@ -34,9 +34,15 @@ def is_on(context: Context) -> bool:
 
 
 def turn_on(context: Context) -> None:
-    """Some command with mod-sequences came (RFC 7162 section 3.1). Raises BadSyntax where the store keeps none."""
+    """Some command with mod-sequences came (RFC 7162 section 3.1). Raises BadSyntax where the store keeps none.
+
+    The first one in a selected mailbox is told up to where all of it is known, as other servers do.
+    """
     if not context.provides(IModSequenced):
         raise BadSyntax("Mod-sequences are not kept here")
+    selected = context.selected_or_none
+    if selected is not None and not is_on(context):
+        context.out.untagged(b"OK [HIGHESTMODSEQ %d] Mod-sequences are told from now on" % max(selected.told_modseq, 1))
     context.enable(CONDSTORE)
 
 

@@ -145,9 +145,7 @@ def searching_in(context: Context, mailbox: IMailbox, keywords: Sequence[str], q
 def _ranges(view: View, given: object) -> UidRanges:
     """What a set in the client's words names now."""
     if isinstance(given, MessageSet):
-        if not len(view) and not view.uid_only:     # "1:*" is what programs ask of an empty mailbox, too: nothing matches
-            return ()
-        return view.uid_ranges(view.spans(given))
+        return view.uid_ranges(view.spans(given, strictly=False))       # a number that no message has: none matches
     if isinstance(given, Recent):
         return view.recent_ranges
     assert isinstance(given, Ranged)

@@ -11,9 +11,9 @@ from operator import and_
 
 from mailframe.mime.casemap import fold
 from mailframe.mime.fuzzy import Meant
-from mailframe.mime.header import decode_words, fields, parse_date
-from mailframe.mime.searchtext import field_holds
-from mailframe.mime.text import header_text
+from mailframe.mime.header import fields, parse_date
+from mailframe.mime.searchtext import field_holds, without_headers
+from mailframe.mime.text import field_text, header_text
 from mailframe.model.flags import flag_mask
 from mailframe.model.mailbox import Field, Rows, TextMatches
 from mailframe.model.query import (
@@ -228,7 +228,7 @@ class Octets:
         self._block = block
         self._fields = fields(block)    # (lower-case name, raw value)
         self._header: str | None = None
-        self.body: str | None = None    # decoded and folded text parts; None: not read
+        self.body: str | None = None    # `body_text`; None: not read
 
     @property
     def day(self) -> int | None:
@@ -251,9 +251,9 @@ class Octets:
         meant = Meant.of(leaf.part.text)
         match leaf.part:
             case InHeader(name, _):
-                return meant.relevancy("\n".join(fold(decode_words(value)) for field, value in self._fields if field == name))
+                return meant.relevancy("\n".join(fold(field_text(name, value)) for field, value in self._fields if field == name))
             case InBody():
-                return None if self.body is None else meant.relevancy(self.body)
+                return None if self.body is None else meant.relevancy(without_headers(self.body))
             case InText():
                 return None if self.body is None else meant.relevancy(f"{self.header}\n{self.body}")
 
@@ -269,7 +269,7 @@ class Octets:
             case InHeader(name, text):
                 return field_holds(self._fields, name, text)
             case InBody(text):
-                return None if self.body is None else text in self.body
+                return None if self.body is None else text in without_headers(self.body)
             case InText(text):
                 if text in self.header:
                     return True

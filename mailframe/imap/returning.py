@@ -26,7 +26,7 @@ class ReturnOption:
     name: bytes
     tell: Callable[[Sequence[int], object], bytes] = lambda found, _: b""
     read: Callable[[Cursor], object] = lambda cursor: None
-    keep: Callable[[array[int], object], Sequence[int]] | None = None
+    keep: Callable[[Sequence[int], object], Sequence[int]] | None = None
     begin: Callable[[Any, Any], Awaitable[None]] | None = None
     asks: bool = True
     of_relevancies: bool = False        # `tell` is given those of the results instead of their numbers (RFC 6203)
@@ -123,11 +123,12 @@ def says(options: Options, known: Mapping[bytes, ReturnOption]) -> bool:
     return any(known[word].asks and word != b"SAVE" for word in options)
 
 
-def worth_saving(found: array[int], options: Options, known: Mapping[bytes, ReturnOption]) -> array[int]:
-    """What "$" stands for afterwards: all, unless only some of them were asked for (RFC 5182 section 2.4)."""
+def worth_saving(found: Sequence[int], options: Options, known: Mapping[bytes, ReturnOption]) -> array[int]:
+    """What "$" stands for afterwards: all, unless only some of them were asked for (RFC 5182 section 2.4). `found` is in the
+    order of the results, which says what is the first and the last of SORT's."""
     parts = [(keep, argument) for name, argument in options.items() if (keep := known[name].keep) is not None]
     if options.keys() & {b"ALL", b"COUNT"} or not parts:
-        return found
+        return array("I", sorted(found))
     return array("I", sorted({uid for keep, argument in parts for uid in keep(found, argument)}))
 
 

@@ -176,7 +176,7 @@ def narrowed(ranges: UidRanges, query: Query) -> list[tuple[int, int]]:
 
 
 async def read_body(message: Message, breath: Breath) -> str:
-    """The text parts, and headers of messages inside, decoded and folded."""
+    """`body_text`, of a message that is read as need be."""
     octets = await message.start(SLICE)
     index = message.stored_index or (scan(octets) if message.is_whole else await message.index())
     steps = body_text(index)

@@ -79,11 +79,11 @@ class View:
 
     # -- numbers to UIDs and back
 
-    def spans(self, chosen: MessageSet) -> list[tuple[int, int]]:
+    def spans(self, chosen: MessageSet, *, strictly: bool = True) -> list[tuple[int, int]]:
         """Half-open, ascending, disjoint index spans [start, stop) of `uids`; the messages have numbers start+1 to stop.
 
-        UIDs that are not there are passed over; a sequence number that is not there raises BadSyntax (answered BAD), and
-        any of them UidRequired where there are none.
+        UIDs that are not there are passed over; a sequence number that is not there raises BadSyntax (answered BAD) unless
+        not `strictly`, and any of them UidRequired where there are none.
         """
         exists = self._told
         if chosen.numbers.saved:
@@ -94,9 +94,9 @@ class View:
             greatest = self.uids[exists - 1] if exists else 0
             found = numset.spans(chosen.numbers.resolve(greatest), self.uids)
             return found if exists == len(self.uids) else [(low, min(high, exists)) for low, high in found if low < exists]
-        if chosen.numbers.pairs and (not exists or chosen.numbers.highest > exists):
+        if strictly and chosen.numbers.pairs and (not exists or chosen.numbers.highest > exists):
             raise BadSyntax("No message with that number")
-        return [(low - 1, high) for low, high in chosen.numbers.resolve(exists)]
+        return [(low - 1, min(high, exists)) for low, high in chosen.numbers.resolve(exists) if low <= exists]
 
     def resolve(self, chosen: MessageSet) -> array[int]:
         """The UIDs that `chosen` names, ascending; errors as `spans`. For commands that need every UID in hand."""

@@ -89,7 +89,8 @@ class _Reader:
     def special(self, token: bytes) -> None:
         if token == b"(":
             end = comment_end(self.value, self.at - 1)
-            self.comment = unescape(self.value[self.at:end].removesuffix(b")")).strip()
+            if self.closed or not self.angle:   # within the brackets it says nothing about the person
+                self.comment = unescape(self.value[self.at:end].removesuffix(b")")).strip()
             self.at = end
         elif token == b"<":
             self.open_angle()

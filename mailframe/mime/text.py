@@ -7,11 +7,13 @@ import re
 from html import unescape
 
 from .charset import decode
-from .header import decode_words, fields
+from .header import decode_words, fields, parse_addresses
 from .index import Part
 from .limits import LIMITS
 from .words import unbase64
 
+_ADDRESSES = frozenset({b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"})
+_UNUSUAL = re.compile(rb"[(\\]|\s@|@\s")
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _INVISIBLE = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<(/?[a-zA-Z!][^<>]*)>")
@@ -77,7 +79,22 @@ def _referred(match: re.Match[str]) -> str:
 
 def header_text(block: bytes) -> str:
     """The fields of a header block, decoded and unfolded, one a line."""
-    return "\n".join([f"{name.decode('ascii')}: {decode_words(value)}" for name, value in fields(block[:LIMITS.header_octets])])
+    return "\n".join([f"{name.decode('ascii')}: {field_text(name, value)}" for name, value in fields(block[:LIMITS.header_octets])])
+
+
+def field_text(name: bytes, value: bytes) -> str:
+    """A field's value to be searched, decoded and unfolded. Addresses with comments or backslashes among them are there a second
+    time as ENVELOPE has them, which is what FROM and its kin ask for (RFC 3501 section 6.4.4)."""
+    text = decode_words(value)
+    if name in _ADDRESSES and _UNUSUAL.search(value):
+        return f"{text}\t{', '.join(_address_text(*address) for address in parse_addresses(value))}"
+    return text
+
+
+def _address_text(name: bytes | None, _: bytes | None, local: bytes | None, domain: bytes | None) -> str:
+    """``name <local@domain>``; of a group's beginning its name."""
+    address = (local or b"") if domain is None else b"<%b@%b>" % (local or b"", domain)
+    return decode_words(address if name is None else name + b" " + address)
 
 
 def part_text(body: bytes, part: Part) -> str:

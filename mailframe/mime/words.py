@@ -7,16 +7,20 @@ import re
 
 from .charset import decode, guess
 
+_FOLDING = re.compile(rb"\r?\n[ \t]*+")
 _WORD = re.compile(rb"=\?([^?\s]*+)\?([bBqQ])\?([^?]*+)\?=")
 
 
 def decode_words(value: bytes) -> str:
     """Text of a header value: unfolded, encoded words decoded, raw 8-bit read as UTF-8 or else Latin-1. Never raises.
 
+    Where it was folded stands one space, whatever tabs and spaces the folding has brought in.
+
     White space between encoded words is dropped (RFC 2047 section 6.2); a character cut in two between
     neighbours of one charset is made whole.
     """
-    value = value.replace(b"\r\n", b"").replace(b"\n", b"")
+    if b"\n" in value:
+        value = _FOLDING.sub(b" ", value)
     if b"=?" not in value:
         return guess(value).strip()
     text: list[str] = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import ISearchable
 from mailframe.mime.casemap import fold
-from mailframe.mime.header import decode_words, fields, split_header
-from mailframe.mime.searchtext import search_text
+from mailframe.mime.header import fields, split_header
+from mailframe.mime.searchtext import field_holds, search_text, without_headers
 from mailframe.model.mailbox import MAX_UID, TextMatches, UidRanges
 from mailframe.model.query import InBody, InHeader, InText
 
@@ -25,21 +25,24 @@ MAIL: tuple[bytes, ...] = (
     b"Gr=FC=DFe au=\r\ns K=F6ln\r\n",
     b"Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nPHA+SGVsbG8gPGI+V288L2I+cmxkPC9wPg==\r\n",
     b"Content-Type: multipart/mixed; boundary=b\r\nSubject: parts\r\n\r\n" + _PART % (b"text/plain", b"7bit", b"inner words")
-    + _PART % (b"application/pdf", b"base64", b"aGlkZGVuIHdvcmRz") + _PART % (
+    + _PART % (b"application/pdf; name=\"=?utf-8?q?=C3=9Cbersicht?=\"", b"base64", b"aGlkZGVuIHdvcmRz") + _PART % (
         b"message/rfc822", b"7bit", b"Subject: enclosed\r\n\r\nletter within") + b"--b--\r\n",
     b"Subject: " + b"long " * 2_000 + b"\r\n\r\n" + b"tail " * 9_000 + b"needle\r\n",
     b"Subject: needle\r\n\r\n\xff\xfe\0broken\r\n",
+    b"From: <ada (the first)@ example.org> \"The \\\"Countess\\\"\" (Ada)\r\n\r\n\n\x1emarked\r\n",
     b"subject:no space\r\nTo:\r\n\r\nempty To\r\n",
 )
 WORDS = tuple(map(fold, (
     "engine", "übung macht den meister", "meister", "folded over", "grüße", "köln", "受信", "world", "hello world",
     "inner words", "hidden", "enclosed", "letter within", "needle", "tail tail", "ada@example.org", "two", "ss",
     "no such word", "e", " ", "br\u00f6ken", "koeln", "ko", "gru\u0308",
+    "application/pdf", "übersicht", "marked", "\x1e", "Content-Type: message/rfc822", "letter within\nsubject", "",
 )))
 LEAVES: dict[str, tuple[Leaf, ...]] = {
     **{f"word_{number}": (InText(word), InBody(word), InHeader(b"subject", word)) for number, word in enumerate(WORDS)},
     "field_is_there": (InHeader(b"subject", ""), InHeader(b"to", ""), InHeader(b"x-never", "")),
-    "field_twice": (InHeader(b"x-twice", "ONE"), InHeader(b"x-twice", "TWO")), "address": (InHeader(b"from", "ADA"),),
+    "field_twice": (InHeader(b"x-twice", "ONE"), InHeader(b"x-twice", "TWO")),
+    "address": (InHeader(b"from", "ADA"), InHeader(b"from", "ADA@EXAMPLE.ORG"), InHeader(b"from", "(THE FIRST)")),
 }
 RANGES: dict[str, UidRanges] = {"all": ALL, "none": (), "some": ((2, 4), (9, MAX_UID)), "beyond": ((100, 200),)}
 
@@ -49,12 +52,11 @@ def matches(octets: bytes, leaf: Leaf) -> bool:
     header, body = search_text(octets)
     match leaf:
         case InBody(text):
-            return text in body
+            return text in without_headers(body)
         case InText(text):
             return text in header or text in body
         case InHeader(name, text):
-            found = fields(octets[:split_header(octets)])
-            return any(field == name and text in fold(decode_words(value)) for field, value in found)
+            return field_holds(fields(octets[:split_header(octets)]), name, text)
 
 
 class SearchContract(StoreBase):

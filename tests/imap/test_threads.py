@@ -88,3 +88,10 @@ def test_references_are_read_from_headers() -> None:
     block = b"Subject: Re: Hi\r\nMessage-ID: <c@x>\r\nReferences: <a@x>\r\n <b@x>\r\nIn-Reply-To: <z@x>\r\n\r\n"
     assert post(block, 4, 7) == Post(4, 7, "HI", True, b"c@x", (b"a@x", b"b@x"))
     assert post(b"In-Reply-To: Your <z@x> of <y@x>\r\n\r\n", 1, 7).references == (b"z@x",)
+
+
+def test_a_quoted_id_is_the_same_as_a_plain_one() -> None:
+    """RFC 5256 section 3, REFERENCES, step 1."""
+    block = b'Message-ID: <"01KF8JCEOCBS0045PS"@xxx.yyy.com>\r\nReferences: <"a\\"b"@c> <d@"e">\r\n\r\n'
+    found = post(block, 1, 0)
+    assert (found.message_id, found.references) == (b"01KF8JCEOCBS0045PS@xxx.yyy.com", (b'a"b@c', b'd@"e"'))

@@ -40,7 +40,10 @@ END = (None, None, None, None)
     (b"Joe j@e", [(b"Joe", None, b"j", b"e")]),
     (b",, a@b ,,", [(None, None, b"a", b"b")]),
     (b"J\xf6 <j@e>", [(b"J\xf6", None, b"j", b"e")]),
-    (b"", []), (b"  \r\n ", []), (b"(only a comment)", []), (b'"never closed', [(None, None, b"never closed", b"")]),
+    (b"", []), (b"  \r\n ", []), (b"(only a comment)", []),
+    (b"<ada (no name)@ (neither) b.example>", [(None, None, b"ada", b"b.example")]),
+    (b"<ada@b.example> (her name)", [(b"her name", None, b"ada", b"b.example")]),
+    (b'"never closed', [(None, None, b"never closed", b"")]),
     (b"<a@b", [(None, None, b"a", b"b")]), (b"a@b>", [(None, None, b"a", b"b")]), (b"A <a@b> junk, c@d",
      [(b"A", None, b"a", b"b"), (None, None, b"c", b"d")]),
 ])

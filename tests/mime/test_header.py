@@ -79,7 +79,7 @@ def test_filtered_header_always_ends_in_one_empty_line(block: bytes, keep: bool)
 
 
 @pytest.mark.parametrize(("value", "text"), [
-    (b" plain", "plain"),
+    (b" plain", "plain"), (b" folded\r\n\tby a tab\r\n   , by spaces", "folded by a tab , by spaces"),
     (b"=?utf-8?q?M=C3=BCller_&_Co?=", "Müller & Co"),
     (b"=?iso-8859-1?B?Svhybg==?= =?ISO-8859-1?q?_x?=", "Jørn x"),
     (b"=?utf-8?b?4pg=?=\r\n =?utf-8?b?gw==?=", "☃"),                     # one character in two words

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from support.messages import lines
 
 from mailframe.mime.casemap import fold
+from mailframe.mime.header import decode_words
 from mailframe.mime.scan import scan
-from mailframe.mime.searchtext import search_text
-from mailframe.mime.text import decode_body, received_count, strip_markup
+from mailframe.mime.searchtext import search_text, without_headers
+from mailframe.mime.text import decode_body, field_text, received_count, strip_markup
 
 
 @pytest.mark.parametrize(("octets", "encoding", "charset", "text"), [
@@ -67,8 +68,11 @@ MESSAGE = lines(
 def test_header_and_body_of_a_message_decoded_and_folded() -> None:
     header, body = search_text(MESSAGE, None)
     assert header.startswith(fold("Subject: Grüsse\nFrom: Jo Doe <j@e>\n"))
-    for word in ("Straße", "something", "subject: inner", "deep"):
-        assert fold(word) in body
+    for word in ("Straße", "something", "deep"):
+        assert fold(word) in without_headers(body)
+    for word in ("subject: inner", "content-type: image/png"):
+        assert fold(word) in body and fold(word) not in without_headers(body)
+    for word in ("Straße", "subject: inner"):
         assert fold(word) not in header
     assert "PREAMBLE" not in body and "PICTURE" not in body and "<p>" not in body
     assert search_text(MESSAGE, scan(MESSAGE)) == (header, body)
@@ -84,3 +88,14 @@ def test_any_octets_can_be_searched(octets: bytes) -> None:
 def test_hops_are_counted() -> None:
     assert received_count(lines("Received: a", " Received: folded", "RECEIVED : b", "X-Received: c", "received: d", "")) == 3
     assert received_count(b"") == 0
+
+
+@pytest.mark.parametrize(("value", "found"), [
+    (b"<ada (the first)@ (of all) example.org>", "ada@example.org"), (b'"The \\"Countess\\"" <a@b>', 'The "Countess" <a@b>'),
+    (b"ada@example.org (Ada)", "Ada <ada@example.org>"), (b"friends: ada @ example.org;", "friends, <ada@example.org>"),
+    (b"Ada <ada@example.org>", "Ada <ada@example.org>"), (b"=?utf-8?q?=C3=84da?=\r\n\t<a@b> (x)", "Äda <a@b>"),
+])
+def test_addresses_are_found_as_they_stand_in_the_header_and_as_the_envelope_has_them(value: bytes, found: str) -> None:
+    text = field_text(b"from", value)
+    assert found in text and decode_words(value) in text
+    assert field_text(b"subject", value) == decode_words(value)

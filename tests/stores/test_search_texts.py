@@ -102,7 +102,7 @@ def test_the_same_answers_at_every_stage_of_the_work(new: list[New], asked: list
     (b"", b"Received: one\r\nSubject: two\r\nReceived: three\r\n\r\n", InHeader(b"received", fold("three")), True),
     (b"", b"Received: one\r\nSubject: two\r\n\r\n", InHeader(b"received", ""), True),
     (b"", b"X-Received: one\r\n\r\n", InHeader(b"received", ""), False),
-    (b"Received: by a\r\n\tfor b\r\n", b"\r\nbody", InHeader(b"received", fold("a\tfor b")), True),
+    (b"Received: by a\r\n\tfor b\r\n", b"\r\nbody", InHeader(b"received", fold("a for b")), True),
     (b"a: b\r\n" * 1_100, b"Subject: x\r\n\r\n", InHeader(b"subject", fold("x")), True),
     (b"X: " + b"y" * 3_000 + b" gamma\r\n", b"Subject: x\r\n\r\n", InText(fold("gamma")), True),
     (b"", b"a: b\r\n" * 2_100 + b"Subject: x\r\n\r\n", InHeader(b"subject", fold("x")), False),

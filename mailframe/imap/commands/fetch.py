@@ -55,7 +55,7 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
     if plan.asks_modseq:
         conditional.turn_on(context)
     if (plan.tells_flags or plan.asks_modseq) and context.selected.dirty:
-        await context.sync(False)
+        await context.sync(False, flags=not plan.tells_flags)
     limits.check_window(context.settings, plan.partial)
     fetching = Fetching(context, plan)
     spans = context.view.spans(request.messages)

@@ -94,8 +94,13 @@ async def find_saving(context: Context, charset: bytes, keys: Cursor, asked: Opt
             context.view.saved = array("I")
         raise
     if saves:
-        context.view.saved = returning.worth_saving(outcome.found, asked or {}, context.registry.search_returns)
+        save(context, outcome.found, asked or {})
     return outcome
+
+
+def save(context: Context, found: Sequence[int], asked: Options) -> None:
+    """Keep as "$" what RETURN (SAVE) means of the UIDs `found`, which are in the order of the results."""
+    context.view.saved = returning.worth_saving(found, asked, context.registry.search_returns)
 
 
 def check_relevancy(criteria: Criteria, asked: Options) -> None:

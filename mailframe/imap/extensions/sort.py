@@ -13,7 +13,7 @@ from mailframe.model.refusal import NoSuchMessage
 from mailframe.pacing.breath import Breath
 
 from .. import returning
-from ..commands.search import begin, find_saving, read_returns, tell
+from ..commands.search import begin, find_saving, read_returns, save, tell
 from ..cursor import BadSyntax, Cursor
 from ..headings import HEADER_KEYS, SORT_KEYS, Descending, Value, first_fields, ordered
 from ..items.message import Message
@@ -79,6 +79,8 @@ async def run(context: Context, request: SortRequest) -> Completion | None:
     if asked is None:
         context.out.untagged(b" ".join([b"SORT", *map(b"%d".__mod__, numbers)]))
         return None
+    if b"SAVE" in asked:                    # again: the order says which are the first and the last
+        save(context, uids, asked)
     await begin(context, asked, replace(outcome, keys=tuple(keys), ordered=uids))
     if returning.says(asked, context.registry.search_returns):
         by_modseq = b"MODSEQ %d" % context.view.highest_modseq(found) if outcome.criteria.conditional and found else b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from mailframe.interfaces.store import IMailbox
 from mailframe.mime.casemap import fold
 from mailframe.mime.header import decode_words
 from mailframe.mime.links import MESSAGE_ID
+from mailframe.mime.tokens import unescape
 from mailframe.model.mailbox import Field, uid_ranges
 from mailframe.model.refusal import NoSuchMessage
 from mailframe.pacing.breath import Breath
@@ -22,6 +24,7 @@ from ..progress import Passed, untold
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..threads import Forest, Post, by_references, by_subject, render
 
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)"(?=@)')
 PAGE = 500                  # messages whose dates are asked for at once
 MAX_REFERENCES = 100        # the last ones of a message; what is deeper hangs together all the same
 ALGORITHMS: dict[bytes, Callable[[Sequence[Post]], Generator[None, None, Forest]]] = {
@@ -89,10 +92,15 @@ def post(block: bytes, number: int, arrival: int) -> Post:
     """Of a header block: References, else the first id of In-Reply-To (RFC 5256 section 3)."""
     header = first_fields(block)
     subject, replies = reduced(decode_words(header.get(b"subject", b"")))
-    own = MESSAGE_ID.search(header.get(b"message-id", b""))
-    references = MESSAGE_ID.findall(header.get(b"references", b""))[-MAX_REFERENCES:]
-    references = references or MESSAGE_ID.findall(header.get(b"in-reply-to", b""))[:1]
-    return Post(number, sent(header, arrival), fold(subject), replies, own[1] if own else b"", tuple(references))
+    own = _ids(header.get(b"message-id", b""))[:1]
+    references = _ids(header.get(b"references", b""))[-MAX_REFERENCES:] or _ids(header.get(b"in-reply-to", b""))[:1]
+    return Post(number, sent(header, arrival), fold(subject), replies, own[0] if own else b"", tuple(references))
+
+
+def _ids(value: bytes) -> list[bytes]:
+    """A quoted id is the same as a plain one."""
+    found = MESSAGE_ID.findall(value)
+    return [unescape(_QUOTED.sub(rb"\1", each)) for each in found] if b'"' in value else found
 
 
 EXTENSION = Extension(

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from mailframe.interfaces.store import IFuzzySearch
 from mailframe.mime.fuzzy import Meant
+from mailframe.mime.searchtext import without_headers
 from mailframe.model.mailbox import FuzzyMatches, UidRanges
 from mailframe.model.query import InBody, InHeader
 from mailframe.pacing.breath import Breath
@@ -82,7 +83,7 @@ def _text(leaf: Leaf, header: bytes, body: bytes | None) -> str | None:
         return _decoded(_values(header, leaf.name.upper() + b": "))
     if body is None:
         return None
-    return _decoded([body] if isinstance(leaf, InBody) else [header, body])
+    return without_headers(_decoded([body])) if isinstance(leaf, InBody) else _decoded([header, body])
 
 
 def _values(header: bytes, key: bytes) -> Iterable[bytes]:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from mailframe.interfaces.store import ISearchable
-from mailframe.mime.searchtext import VERSION
+from mailframe.mime.searchtext import BORDER, VERSION
 from mailframe.model.mailbox import TextMatches, UidRanges
 from mailframe.model.query import InBody, InHeader, InText
 from mailframe.model.refusal import Refusal
@@ -32,8 +32,10 @@ _NAME = frozenset(range(33, 127)) - {ord(":")}      # octets of a field's name (
 # What a message comes to: 0 no, 1 yes, 2 to be read, 3 its header is to be looked at line by line.
 # ?1 mailbox, ?2 version, ?3 needle, ?4 "\nNAME: ", ?5 MATCH, ?6 and ?7 lowest and highest content, ?8 and ?9 UIDs.
 # The subquery in CASE is only run for messages where it comes to that: bodies rest on pages of their own.
-_BODY = "coalesce((SELECT instr(b.octets, ?3) > 0 FROM text_body AS b WHERE b.content = m.content AND b.version = ?2), 2)"
-_TEXT = f"CASE WHEN t.header IS NULL THEN 2 WHEN instr(t.header, ?3) THEN 1 ELSE {_BODY} END"
+_IN_BODY = "coalesce((SELECT {} FROM text_body AS b WHERE b.content = m.content AND b.version = ?2), 2)"
+_REST_OF_BODY = f"substr(b.octets, instr(b.octets, x'{BORDER.encode().hex()}') + {len(BORDER)})"
+_BODY = _IN_BODY.format(f"CASE WHEN instr(b.octets, ?3) THEN instr({_REST_OF_BODY}, ?3) > 0 ELSE 0 END")
+_TEXT = f"CASE WHEN t.header IS NULL THEN 2 WHEN instr(t.header, ?3) THEN 1 ELSE {_IN_BODY.format('instr(b.octets, ?3) > 0')} END"
 _PRESENT = "CASE WHEN t.header IS NULL THEN 2 ELSE instr(t.header, ?4) > 0 END"
 _REST = "substr(t.header, instr(t.header, ?4) + length(?4))"
 _FIELD = f"""CASE WHEN t.header IS NULL THEN 2 WHEN NOT instr(t.header, ?3) OR NOT instr(t.header, ?4) THEN 0
