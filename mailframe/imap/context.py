@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -33,6 +34,8 @@ from .view import Telling, View
 
 _log = Logger()
 _BY_DEFAULT = Wish()
+_TELLS_EVERY = Effect.CHANGES | Effect.TELLS_ALL
+_telling = lru_cache(256)(Telling)      # to make one takes longer than to tell of a message
 _MAX_LINE = 16_384          # of an answer to a continuation request: a SASL response
 
 
@@ -83,6 +86,7 @@ class SessionContext:
         self._compresses = False
         self._hinted = False                    # something changed since `news` was last awaited
         self._listening = False                 # and the session waits for that
+        self._unheard = False                   # a hint came while no mailbox was selected
         self._slice = 0.0                       # when this session's turn began
         self._others: list[tuple[Callable[[], Awaitable[None]], Callable[[], None]]] = []      # see `also_tell`
         self._progress: Progress | None = None  # of the running command, when it takes long
@@ -234,6 +238,10 @@ class SessionContext:
     def provides(self, interface: type[Interface]) -> bool:
         return self._user is not None and any(interface.providedBy(part) for part in self._user.parts)
 
+    @property
+    def provided(self) -> Hashable:
+        return self._user and self._user.provided
+
     async def log_in(self, user: str, password: str) -> None:
         try:
             self._user = await login.log_in(self._shared.portal, user, password, Client(self.remote, "imap"))
@@ -288,10 +296,11 @@ class SessionContext:
         self.unselect()
         mailbox = await self.open(info)
         self.listen()
+        self._unheard = False
         self._selected, status = await selecting.opened(
             mailbox, info, read_only, self.breathe, claims=not (read_only or self.rev2))
         self._tune(self._selected.view)
-        self._selected.dirty = True         # what came between the listing and now
+        self._selected.dirty = self._unheard        # what came between the listing and now
         return status
 
     def listen(self) -> None:
@@ -328,6 +337,8 @@ class SessionContext:
         here = selected is not None and mailbox_id in (selected.info.id, "")    # "": it may be it that was deleted
         if here and selected is not None:
             selected.dirty = True
+        elif selected is None:
+            self._unheard = True
         if here or elsewhere:
             self.heard()
 
@@ -359,14 +370,14 @@ class SessionContext:
                 self._leave(words := "The selected mailbox may not be read any more", b"NOPERM")
                 raise NoSuchMailbox(words, imap_code=b"NOPERM") from refusal
         wish = _BY_DEFAULT if self.watcher is None else self.watcher.wish
-        every = bool(self.effect & (Effect.CHANGES | Effect.TELLS_ALL))
+        every = bool(self.effect & _TELLS_EVERY)
         if not (wish.messages or every):
             selected.own.clear()
             return
         view, known = selected.view, selected.view.last_told
         expunge = expunge and not (view.owes_expunge and self._counted_on())
-        how = Telling(selected.keywords, self.by_uid or self.watcher is not None, b"CONDSTORE" in self.enabled,
-                      flags and (wish.flags or every), b"QRESYNC" in self.enabled)
+        how = _telling(selected.keywords, self.by_uid or self.watcher is not None, b"CONDSTORE" in self.enabled,
+                       flags and (wish.flags or every), b"QRESYNC" in self.enabled)
         if flags:
             await selecting.tell(selected, self.out, self._pause, how, expunge)
         else:

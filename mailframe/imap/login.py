@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +13,13 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from zope.interface import providedBy
 
 from mailframe.interfaces.auth import IMailUser
 from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IAccount
-from mailframe.model.client import Client
+from mailframe.model.client import Client, is_near
 from mailframe.model.mailbox import INBOX
 from mailframe.model.refusal import LoginFailed, Refusal, TryAgainLater
 
@@ -36,21 +36,14 @@ class User:
     account: IAccount
     parts: tuple[object, ...]
     logout: Callable[[], object]
+    provided: Hashable      # what `parts` provide, as `Context.provided` has it
 
 
 def allowed(rule: str, secure: bool, remote: str) -> bool:
     """Whether a password may come over this connection: rule "tls", "loopback" or "always"."""
     if secure or rule == "always":
         return True
-    return rule == "loopback" and is_loopback(remote)
-
-
-def is_loopback(remote: str) -> bool:
-    """An IP address of this machine; "" is a Unix socket or a pipe, and as near."""
-    try:
-        return not remote or ipaddress.ip_address(remote.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
+    return rule == "loopback" and is_near(remote)
 
 
 async def log_in(portal: Portal, user: str, password: str, client: Client) -> User:
@@ -60,7 +53,8 @@ async def log_in(portal: Portal, user: str, password: str, client: Client) -> Us
         found: Any = await portal.login(credentials, client, IMailUser)
         _, avatar, logout = found
         account: IAccount = await settled(avatar.open_account())
-        return User(avatar.name, account, await _parts(account), logout)
+        parts = await _parts(account)
+        return User(avatar.name, account, parts, logout, tuple(map(providedBy, parts)))
     except (CredLoginFailed, Unauthorized):
         raise LoginFailed from None
     except Refusal:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from functools import cache
+from operator import and_
 
 from mailframe.mime.casemap import fold
 from mailframe.mime.fuzzy import Meant
@@ -156,7 +160,7 @@ class Columns:
             case Uids(ranges):
                 return _within(rows.uids, ranges)
             case HasFlags(mask):
-                return bytes([flags & mask == mask for flags in rows.flags])
+                return _flagged(rows.flags, mask)
             case HasKeyword(name):
                 return self._keyword(name)
             case Size(low, high):
@@ -175,7 +179,23 @@ class Columns:
             mask = flag_mask((name.encode("ascii"),), self._keywords)
         except KeyError:
             return bytes(len(self._rows))
-        return bytes([flags & mask != 0 for flags in self._rows.flags])
+        return _flagged(self._rows.flags, mask)
+
+
+def _flagged(flags: array[int], mask: int) -> bytes:
+    """Which of them have all of `mask`: octet by octet of the column, at C speed."""
+    octets, found = flags.tobytes(), b"\1" * len(flags)
+    for place, wanted in enumerate(mask.to_bytes(8, sys.byteorder)):
+        if wanted:
+            has = octets[place::8].translate(_having(wanted))
+            found = has if mask.bit_count() == wanted.bit_count() else bytes(map(and_, found, has))
+    return found
+
+
+@cache
+def _having(wanted: int) -> bytes:
+    """Of each octet whether it has all bits of `wanted`."""
+    return bytes(octet & wanted == wanted for octet in range(256))
 
 
 def _number(column: bytes) -> int:

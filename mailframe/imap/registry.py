@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -140,6 +140,11 @@ class Extension:
     capabilities: Callable[[Context], Iterable[bytes]] | None = None
 
 
+#: (words, when they are announced, more words) of one extension, or of several that always are.
+Announced = tuple[list[bytes], Callable[["Context"], bool] | None, Callable[["Context"], Iterable[bytes]] | None]
+_KINDS = 256            # of stores and states, whose announcements are kept
+
+
 class Registry:
     """All extensions of a server. A later one may replace a command or item of an earlier one."""
 
@@ -180,6 +185,7 @@ class Registry:
             extension for extension in self.extensions
             if state in extension.announced and (extension.capability is not None or extension.capabilities is not None)
         ) for state in _STATES}
+        self._announced: dict[tuple[State, Hashable], list[Announced]] = {}
 
     def _with(self, effect: Effect) -> frozenset[bytes]:
         return frozenset(name for name, command in self.commands.items() if effect in command.effect)
@@ -196,13 +202,31 @@ class Registry:
     def capabilities(self, context: Context) -> list[bytes]:
         """What is announced to this session now (RFC 3501 section 6.1.1)."""
         words: list[bytes] = []
-        for extension in self._announcing[context.state]:
-            if self._works(extension, context):
-                if extension.capability is not None:
-                    words += extension.capability.split()
-                if extension.capabilities is not None:
-                    words += extension.capabilities(context)
+        key = context.state, context.provided
+        parts = self._announced.get(key)
+        if parts is None:
+            if len(self._announced) >= _KINDS:
+                self._announced.clear()
+            parts = self._announced[key] = self._announced_by(context)
+        for fixed, when, capabilities in parts:
+            if when is None or when(context):
+                words += fixed
+                if capabilities is not None:
+                    words += capabilities(context)
         return list(dict.fromkeys(words))
+
+    def _announced_by(self, context: Context) -> list[Announced]:
+        """What sessions in this state announce over such a store: what depends on no more than that in one piece."""
+        parts: list[Announced] = []
+        for extension in self._announcing[context.state]:
+            if not all(map(context.provides, extension.needs)):
+                continue
+            words = extension.capability.split() if extension.capability is not None else []
+            if extension.when is None and extension.capabilities is None and parts and parts[-1][1:] == (None, None):
+                parts[-1][0].extend(words)
+            else:
+                parts.append((words, extension.when, extension.capabilities))
+        return parts
 
     def select_lines(self, context: Context, selected: Selected) -> Iterable[bytes]:
         """What extensions add to the answer of SELECT and EXAMINE."""
@@ -469,6 +493,10 @@ class Context(Protocol):
 
     def provides(self, interface: type[Interface]) -> bool:
         """Whether the opened account or its mailboxes provide it; False before login."""
+
+    @property
+    def provided(self) -> Hashable:
+        """Stands for all that is: equal ones mean that `provides` answers alike."""
 
     async def refresh_keywords(self, add: Sequence[str] = ()) -> tuple[str, ...]:
         """The selected mailbox's keyword table, with `add` made where they are missing. Raises LimitReached."""

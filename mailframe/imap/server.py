@@ -12,12 +12,12 @@ from twisted.internet.protocol import Factory, Protocol
 
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.urlauth import IMailboxKeys
+from mailframe.model.client import is_near
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
 
 from .builtin import default_registry
-from .login import is_loopback
 from .registry import Registry
 from .session import Session
 from .settings import ImapSettings
@@ -55,7 +55,7 @@ class ImapServerFactory(Factory):
         settings = self.settings
         if self._stopped is not None:
             return None
-        crowded = self._per_host.get(host, 0) >= settings.max_connections_per_ip and not is_loopback(host)
+        crowded = self._per_host.get(host, 0) >= settings.max_connections_per_ip and not is_near(host)
         if crowded or len(self.sessions) >= settings.max_connections:
             return _Refused()
         session = Session(self, host)

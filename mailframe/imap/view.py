@@ -6,8 +6,8 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from itertools import chain, compress, zip_longest
+from functools import lru_cache, reduce
+from itertools import chain, compress, repeat, zip_longest
 from operator import or_
 
 from mailframe.model.mailbox import Rows
@@ -159,6 +159,12 @@ class View:
         stop = start + len(uids)
         if stop <= self._told and self.uids[start] == uids[0] and self.uids[start:stop] == uids:
             return array("I", range(start + 1, stop + 1))
+        last = bisect_left(self.uids, uids[-1], start, self._told)
+        if last < self._told and self.uids[last] == uids[-1] and uids[-1] - self.uids[start] == last - start:   # no UID is missing
+            return array("I", map((start + 1 - self.uids[start]).__add__, uids))
+        places = array("I", map(bisect_left, repeat(self.uids), uids, repeat(start), repeat(self._told)))
+        if places[-1] < self._told and array("I", map(self.uids.__getitem__, places)) == array("I", uids):
+            return array("I", map((1).__add__, places))
         return array("I", map(self.number, uids))
 
     def above(self, uid: int) -> int:
@@ -192,15 +198,14 @@ class View:
 
     def apply(self, rows: Rows, vanished: Iterable[int] = ()) -> None:
         """Take in what `IMailbox.changes` said: nothing is told before `tell`."""
-        uids = self.uids
-        for index, uid in enumerate(() if self._is_known(rows) else rows.uids):
-            modseq = rows.modseqs[index] if rows.modseqs else 0
-            if not uids or uid > uids[-1]:
-                self._append(uid, rows.flags[index], modseq)
-                continue
-            place = bisect_left(uids, uid)
-            if uids[place] == uid:
-                self._change(place, uid, rows.flags[index], modseq)
+        uids, modseqs = self.uids, rows.modseqs or repeat(0)
+        if not self._is_known(rows):
+            places = map(bisect_left, repeat(uids), rows.uids)      # looked up as it goes on: messages are added meanwhile
+            for uid, flags, modseq, place in zip(rows.uids, rows.flags, modseqs, places):
+                if place == len(uids):
+                    self._append(uid, flags, modseq)
+                elif uids[place] == uid:
+                    self._change(place, uid, flags, modseq)
         for uid in vanished:
             place = bisect_left(uids, uid)
             if place < len(uids) and uids[place] == uid:
@@ -323,9 +328,7 @@ class View:
     def changed_mask(self) -> int:
         """All flags of the messages that are new or changed and to be told of: for seeing whether a keyword is new."""
         mask = reduce(or_, self.flags[self._told:], 0)
-        for uid in self._changed:
-            mask |= self.flags[bisect_left(self.uids, uid)]
-        return mask
+        return reduce(or_, map(self.flags.__getitem__, map(bisect_left, repeat(self.uids), self._changed)), mask)
 
     def tell(self, how: Telling, expunge: bool) -> list[bytes]:
         """Untagged responses, complete lines, that make the client's picture this one (all but EXPUNGE if not `expunge`)."""
@@ -382,22 +385,31 @@ class View:
         return [place + 1 for place in reversed(places) if place < told]
 
     def _fetch_lines(self, uids: Sequence[int], how: Telling) -> list[bytes]:
-        """Many of them have the same flags, as they mostly have when another session changes them."""
-        rendered: dict[tuple[int, bool], bytes] = {}
-        lines, modseqs = [], self.modseqs if how.modseq else None
-        named = (how.uid or how.modseq) and not self.uid_only
-        for uid in uids:
-            place = bisect_left(self.uids, uid)
-            key = self.flags[place], bool(self._recent) and self.is_recent(uid)
-            parts = rendered.get(key)
-            if parts is None:
-                parts = rendered[key] = b"FLAGS " + writer.flags(key[0], how.keywords, key[1])
-            if named:
-                parts = b"UID %d %b" % (uid, parts)
-            if modseqs:
-                parts = b"%b MODSEQ (%d)" % (parts, modseqs[place])
-            lines.append((_UIDFETCH(uid) if self.uid_only else b"* %d FETCH (" % (place + 1)) + parts + b")\r\n")
-        return lines
+        """By columns: of one STORE each other session in the mailbox is told."""
+        places = array("I", map(bisect_left, repeat(self.uids), uids))
+        line = b"* %d UIDFETCH (" if self.uid_only else b"* %d FETCH ("
+        columns: list[Iterable[object]] = [uids if self.uid_only else map((1).__add__, places)]
+        if (how.uid or how.modseq) and not self.uid_only:
+            line += b"UID %d "
+            columns.append(uids)
+        line += b"FLAGS %b"
+        columns.append(self._flag_lists(uids, places, tuple(how.keywords)))
+        if how.modseq and self.modseqs:
+            line += b" MODSEQ (%d)"
+            columns.append(map(self.modseqs.__getitem__, places))
+        line += b")\r\n"
+        return list(map(line.__mod__, zip(*columns)))
+
+    def _flag_lists(self, uids: Sequence[int], places: Sequence[int], keywords: tuple[str, ...]) -> Iterable[bytes]:
+        """Many have the same flags, as they mostly have when another session changes them."""
+        flags = list(map(self.flags.__getitem__, places))
+        if self._recent:
+            return [_rendered(mask, keywords, self.is_recent(uid)) for mask, uid in zip(flags, uids)]
+        known = {mask: _rendered(mask, keywords, False) for mask in set(flags)}
+        return map(known.__getitem__, flags)
+
+
+_rendered = lru_cache(1_024)(writer.flags)
 
 
 def _remove(column: array[int], places: Sequence[int]) -> None:

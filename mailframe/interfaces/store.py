@@ -104,7 +104,8 @@ class IMailbox(Interface):
         """The first `limit` messages, in ascending order, whose UIDs lie in `ranges` (inclusive, ascending, disjoint).
 
         To go on, the caller cuts `ranges` after the last UID it got. UIDs that do not exist are passed over. Columns
-        in `fields` that the store does not keep (ENVELOPE, STRUCTURE, INDEX) hold b"" for each message.
+        in `fields` that the store does not keep (ENVELOPE, STRUCTURE, INDEX) hold b"" for each message. The answer is
+        the caller's own, to change as he likes.
         """
 
     async def read(uid: int, offset: int, size: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ def network_of(ip: str) -> str:
     return str(ipaddress.IPv6Network((address, 64), strict=False))
 
 
+@lru_cache(1_024)
 def is_near(ip: str) -> bool:
     """Whether it is this machine itself: loopback, or a Unix socket."""
     try:

@@ -92,13 +92,15 @@ class Load:
 
     def settle(self) -> None:
         """Until text for SEARCH has been made of all messages, and perhaps indexed: the server then writes no more."""
-        log = next(self._peer.folder.glob("*.db-wal"))
-        seen, since = (-1, -1), time.monotonic()
-        while time.monotonic() - since < 3:
-            time.sleep(0.2)
-            now = log.stat().st_mtime_ns, log.stat().st_size
-            if now != seen:
-                seen, since = now, time.monotonic()
+        left, since = self._peer.unready(), time.monotonic()
+        while left:
+            time.sleep(0.5)
+            now = self._peer.unready()
+            if now < left:
+                since = time.monotonic()
+            elif time.monotonic() - since > PATIENCE_S:
+                raise RuntimeError(f"no text for SEARCH is made of {now} messages")
+            left = now
 
     # -- each says how many operations it was, and how many of them in a second
 

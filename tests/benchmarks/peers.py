@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -19,9 +20,13 @@ from support import dovecot
 
 from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
+from mailframe.mime.searchtext import VERSION
 
 SQLITE = "sqlite"
 INDEX = '{"plugin": "sqlite", "search_index": true}'
+_UNREADY = """
+    SELECT count(*) FROM content WHERE refs > 0 AND NOT EXISTS (
+        SELECT 1 FROM text WHERE content = content.id AND version = ? AND indexed >= ?)"""
 _TICKS, _PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 _CROWD = "mail_max_userip_connections = 5000\ndefault_client_limit = 5000\nservice imap {\n  process_limit = 3000\n}\n"
 _TUNED = """
@@ -109,6 +114,13 @@ class Peer:
         """How late its heartbeat was since last asked, in milliseconds; [] if it has none."""
         return []
 
+    def beat(self, beats: bool) -> None:
+        """Whether its heartbeat is measured, which takes some of its time; it is from the start."""
+
+    def unready(self) -> int:
+        """Of how many messages it has yet to make text for SEARCH, or to index it."""
+        return 0
+
     def profile(self, path: Path | None) -> None:
         """Begin a profile, or end it and write it there."""
 
@@ -154,6 +166,14 @@ class Mailframe(Peer):
         assert self._server is not None
         beats: list[float] = self._server.report()["heartbeat_ms"]
         return beats
+
+    def beat(self, beats: bool) -> None:
+        assert self._server is not None
+        self._server.say("beat" if beats else "rest")
+
+    def unready(self) -> int:
+        with closing(sqlite3.connect(next(self.folder.glob("*.db")))) as database:
+            return int(database.execute(_UNREADY, (VERSION, self.storage == INDEX)).fetchone()[0])
 
     def profile(self, path: Path | None) -> None:
         assert self._server is not None

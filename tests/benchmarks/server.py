@@ -1,9 +1,10 @@
 """A mailframe server in a process of its own that measures its reactor's heartbeat (I2); one JSON line on request.
 
 Reads lines on standard input: "report" prints what was measured since the last report, "profile" begins a profile of the
-reactor's thread and "profile PATH" ends it and writes it there, "watch PATH" from now on writes there what every thread was at
-whenever a beat is 20 ms late; end of input stops the server. It logs as under ``twistd --logfile``, to a file in its data
-folder: what that costs counts. The storage is a short option, or a table in JSON.
+reactor's thread and "profile PATH" ends it and writes it there, "rest" and "beat" stop the heartbeat and let it go on,
+"watch PATH" from now on writes there what every thread was at whenever a beat is 20 ms late; end of input stops the server. It
+logs as under ``twistd --logfile``, to a file in its data folder: what that costs counts. The storage is a short option, or a
+table in JSON.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet import stdio
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.protocols.basic import LineReceiver
 from twisted.python.logfile import LogFile
@@ -46,8 +48,20 @@ class Heartbeat:
         self.delays: list[float] = []
         self.busiest = 0.0
         self._cpu = time.thread_time()
-        self._due = time.perf_counter() + BEAT_S
-        reactor.callLater(BEAT_S, self._beat)
+        self._next: IDelayedCall | None = None
+        self.go_on()
+
+    def go_on(self) -> None:
+        """After `rest`."""
+        if self._next is None:
+            self._due = time.perf_counter() + BEAT_S
+            self._next = reactor.callLater(BEAT_S, self._beat)
+
+    def rest(self) -> None:
+        """Measure nothing: a thousand beats cost 35 ms, which others' work is not to be charged with."""
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
 
     def _beat(self) -> None:
         now = time.perf_counter()
@@ -55,7 +69,7 @@ class Heartbeat:
         cpu = time.thread_time()
         self.busiest, self._cpu = max(self.busiest, cpu - self._cpu), cpu
         self._due = now + BEAT_S
-        reactor.callLater(BEAT_S, self._beat)
+        self._next = reactor.callLater(BEAT_S, self._beat)
 
     def report(self) -> list[float]:
         """All delays since the last report, in milliseconds."""
@@ -119,6 +133,10 @@ class Commands(LineReceiver):
         word, _, path = line.decode().partition(" ")
         if word == "profile":
             self._profile(path)
+        elif word == "rest":
+            self.heartbeat.rest()
+        elif word == "beat":
+            self.heartbeat.go_on()
         elif word == "watch":
             self.heartbeat.watch(Path(path))
         else:

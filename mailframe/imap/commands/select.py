@@ -119,7 +119,13 @@ def _describe(context: Context, selected: Selected, status: MailboxStatus) -> No
 
 def first_unseen(view: View) -> int:
     """The sequence number of the first message without \\Seen; 0 when there is none. At C speed: mailboxes are large."""
-    return view.flags.tobytes()[_LOW_OCTET].translate(_UNSEEN_IS_NUL).find(b"\0") + 1
+    start, size = 0, 256        # mostly it is found soon, and a copy of all flags costs as much as to list them
+    while start < len(view):
+        found = view.flags[start:start + size].tobytes()[_LOW_OCTET].translate(_UNSEEN_IS_NUL).find(b"\0")
+        if found >= 0:
+            return start + found + 1
+        start, size = start + size, size * 4
+    return 0
 
 
 async def close(context: Context, _: None) -> None:

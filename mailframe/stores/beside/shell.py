@@ -16,11 +16,12 @@ def shell(bases: tuple[type, ...], inner: object) -> type:
     It goes by the name of `inner`'s class: whatever fails is logged under the plugin's name (I7).
     """
     kind: Any = type(inner)
-    return _shell(bases, kind, tuple(providedBy(inner)))
+    return _shell(bases, kind, providedBy(inner))
 
 
 @cache
-def _shell(bases: tuple[type, ...], inner: type, interfaces: tuple[InterfaceClass, ...]) -> type:
+def _shell(bases: tuple[type, ...], inner: type, provided: Any) -> type:
+    interfaces: tuple[InterfaceClass, ...] = tuple(provided)
     members: dict[str, Any] = {"__module__": inner.__module__, "__qualname__": inner.__qualname__, "__doc__": inner.__doc__}
     for interface in interfaces:
         for name, promised in interface.namesAndDescriptions(all=True):

@@ -59,11 +59,11 @@ class Columns:
         return answer
 
     def _take(self, answer: Rows, low: int, high: int, fields: Field) -> None:
-        answer.uids += self._uids[low:high]
+        answer.uids = _joined(answer.uids, self._uids[low:high])
         if Field.FLAGS in fields:
-            answer.flags += self._flags[low:high]
+            answer.flags = _joined(answer.flags, self._flags[low:high])
         if Field.MODSEQ in fields:
-            answer.modseqs += self._modseqs[low:high]
+            answer.modseqs = _joined(answer.modseqs, self._modseqs[low:high])
 
     def _reset(self, modseq: int) -> None:
         self._uids, self._flags, self._modseqs = array("I"), array("Q"), array("Q")
@@ -115,6 +115,14 @@ class Columns:
             place = bisect_left(uids, uid)
             if place < len(uids) and uids[place] == uid:
                 del uids[place], self._flags[place], self._modseqs[place]
+
+
+def _joined(before: array[int], more: array[int]) -> array[int]:
+    """Mostly there is nothing before: a mailbox is listed in one go, and octets copied twice are twice as slow."""
+    if not before:
+        return more
+    before += more
+    return before
 
 
 MASK = (1 << 64) - 1

@@ -58,7 +58,8 @@ _LINES = """
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some messages: the condition on their UIDs with its parameters, from ?8 on, and the span of their contents."""
+    """Some messages: the condition on their UIDs with its parameters, from ?8 on, and the span of their contents (zeros where
+    there is no index, and nobody asks)."""
 
     where: str
     uids: tuple[Any, ...]
@@ -99,6 +100,8 @@ class SearchableMailbox(SqliteMailbox):
         """The window's first messages, and what is left of it."""
         where = "IN carray({})" if isinstance(window, array) else "BETWEEN {} AND {}"
         uids: tuple[Any, ...] = (uid_set(window),) if isinstance(window, array) else window
+        if not self._words and (isinstance(window, array) or window[1] - window[0] < _PAGE):
+            return Page(where.format("?8", "?9"), uids, 0, 0, 0), None      # no more than a page, whatever there is
         rows = await self._engine.query(_SPAN.format(where.format("?3", "?4")), (self._number, _PAGE, *uids))
         count, lowest, highest, last = rows[0]
         if not count:
