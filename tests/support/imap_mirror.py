@@ -35,14 +35,16 @@ class Mirror:
     uidnext: int = 0
     highest_modseq: int = 0             # all up to it is known, as far as the client may conclude (RFC 7162 section 3.2)
     searched: list[int] = field(default_factory=list)
+    returned: dict[bytes, Any] = field(default_factory=dict)        # what ESEARCH told
     by_uid: bool = False
     codes: list[tuple[bytes, Any]] = field(default_factory=list)      # of the running command
-    status: tuple[bytes, dict[bytes, int]] = (b"", {})
+    statuses: dict[bytes, dict[bytes, int]] = field(default_factory=dict)
+    pushed: bool = False                # NOTIFY lets the server tell EXPUNGE while no command runs (RFC 5465 section 6.1.1)
 
     def begin(self, command: str) -> None:
         self.command = command
         self.by_uid = command.startswith("UID ")
-        self.codes, self.searched = [], []
+        self.codes, self.searched, self.returned, self.statuses = [], [], {}, {}
 
     def forget(self) -> None:
         """The mailbox is left."""
@@ -74,14 +76,19 @@ class Mirror:
             case b"SEARCH" | b"SORT":
                 self.searched = response.value[0]
                 self._searched(ascending=response.kind == b"SEARCH")
+            case b"ESEARCH":
+                self.returned = response.value
+                assert (b"UID" in self.returned) == self.by_uid, f"{self.returned} for {self.command!r} (RFC 4731 section 3.1)"
             case b"STATUS":
-                self.status = response.value
+                self.statuses[response.value[0]] = response.value[1]
             case b"OK" | b"NO" | b"BAD":
                 self._condition(response)
 
     def _may_expunge(self) -> None:
         words = self.command.split()
-        assert words, "EXPUNGE while no command runs"
+        assert words or self.pushed, "EXPUNGE while no command runs"
+        if not words:
+            return
         assert words[0] not in KEEPS_NUMBERS, f"EXPUNGE during {self.command!r}"
 
     def _vanished(self, earlier: bool, told: bytes) -> None:

@@ -1,0 +1,339 @@
+"""What a client among several may do: random commands of every kind, each with what it must lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from random import Random
+
+from mailframe.model.refusal import NoSuchMailbox
+
+from . import imap_expected as expected
+from .imap_chosen import Chosen, chosen, key
+from .imap_peer import Answer, Peer, Said
+
+NAMES = ("INBOX", "INBOX", "INBOX", "Archive", "Work", "Work/New")
+MANY = 14           # messages in a mailbox: from then on more go than come
+SYSTEM = ("\\Seen", "\\Flagged", "\\Answered", "\\Deleted", "\\Deleted", "\\Draft", "$Even", "$Odd")
+
+
+def cuts(random: Random) -> Random | None:
+    return random if random.random() < 0.2 else None
+
+
+async def say(peer: Peer, random: Random, said: Said) -> None:
+    await peer.say_all([said], cuts(random))
+
+
+def known(peer: Peer) -> frozenset[int]:
+    return frozenset(peer.mirror.uids)
+
+
+# -- flags
+
+def storing(peer: Peer, random: Random) -> Said | None:
+    messages = chosen(peer, random)
+    if messages is None:
+        return None
+    words = frozenset(random.sample(SYSTEM, random.randint(1, 2)))
+    sign, silent = random.choice(("+", "+", "-", "")), random.random() < 0.4
+    since = max(peer.mirror.highest_modseq - random.randrange(4), 0) if peer.mirror.condstore and random.random() < 0.3 else None
+    condition = "" if since is None else f"(UNCHANGEDSINCE {since}) "
+    text = f"{messages.uid}STORE {messages.text} {condition}{sign}FLAGS{'.SILENT' if silent else ''} ({' '.join(sorted(words))})"
+    flags = frozenset(word.encode() for word in words)
+
+    here, count = known(peer), len(peer.mirror.messages)
+
+    def begins() -> None:
+        if peer.read_only or not silent:
+            return
+        # What was sent before it may have changed what these stand for.
+        blind = (messages.text == "$" and peer.saved != messages.sure) or (
+            "*" in messages.text and (here, count) != (known(peer), len(peer.mirror.messages)))
+        for number, each in enumerate(peer.mirror.messages, 1):
+            if blind:
+                each.flags = None
+            elif each.uid in messages.sure and since is None and not peer.truth.limited:
+                peer.mirror.stored(number, sign, flags)
+            elif each.uid in messages.sure or (each.uid not in here and messages.open):
+                each.flags = None               # until it is told, or asks
+
+    return Said(text, begins=begins, expect=lambda answer: expected.stored(answer, messages, sign, flags, since, here))
+
+
+async def store(peer: Peer, random: Random) -> None:
+    said = storing(peer, random)
+    if said is not None:
+        await say(peer, random, said)
+
+
+# -- reading
+
+def fetching(peer: Peer, random: Random) -> Said | None:
+    messages = chosen(peer, random)
+    if messages is None:
+        return None
+    if random.random() < 0.3 and not peer.truth.limited:
+        return _reading(peer, random, messages)
+    since, here = -1, known(peer)
+    items = random.choice(
+        ("FLAGS", "(UID FLAGS)", "(FLAGS INTERNALDATE)", "(UID RFC822.SIZE FLAGS)", "(FLAGS ENVELOPE BODYSTRUCTURE)"))
+    if peer.mirror.condstore and random.random() < 0.3:
+        since = max(peer.mirror.highest_modseq - random.randrange(4), 0)
+        items += f" (CHANGEDSINCE {since}{' VANISHED' if messages.by_uid and peer.mirror.qresync else ''})"
+    elif messages.by_uid and random.random() < 0.2:
+        return Said(f"UID FETCH {messages.text} {items} (PARTIAL {random.choice(('1:2', '-1:-2', '2:9'))})")
+    return Said(f"{messages.uid}FETCH {messages.text} {items}",
+                expect=lambda answer: expected.fetched(answer, messages, b"FLAGS", here, since) and None)
+
+
+def _reading(peer: Peer, random: Random, messages: Chosen) -> Said:
+    item = random.choice(("BODY[]", "BODY[]", "BODY.PEEK[]", "BINARY[]", "BINARY.PEEK[1]", "BODY.PEEK[TEXT]", "RFC822"))
+    label, here, read_only = item.replace(".PEEK", "").encode(), known(peer), peer.read_only
+
+    async def check(answer: Answer) -> None:
+        told = expected.fetched(answer, messages, label, here)
+        assert answer.before is not None and answer.after is not None and peer.box is not None
+        for uid, octets in told.items():
+            if uid in answer.before:
+                whole = await peer.truth.octets(peer.box, uid)
+                assert octets == (whole.partition(b"\r\n\r\n")[2] if label in (b"BODY[TEXT]", b"BINARY[1]") else whole), uid
+                seen = not ("PEEK" in item or read_only) or b"\\Seen" in answer.before[uid].flags
+                assert (b"\\Seen" in answer.after[uid].flags) == seen, (uid, item)
+
+    return Said(f"{messages.uid}FETCH {messages.text} {item}", check=check)
+
+
+async def fetch(peer: Peer, random: Random) -> None:
+    said = fetching(peer, random)
+    if said is not None:
+        await say(peer, random, said)
+
+
+def searching(peer: Peer, random: Random) -> Said | None:
+    keys, here = key(peer, random), known(peer)
+    asked = tuple(word for word in ("ALL", "COUNT", "MIN", "MAX", "SAVE", "PARTIAL") if random.random() < 0.3)
+    window = random.choice(((1, 2), (2, 20), (-1, -3)))
+    if "ALL" in asked or peer.truth.limited:
+        asked = tuple(word for word in asked if word != "PARTIAL")
+    options = " ".join(f"PARTIAL {window[0]}:{window[1]}" if word == "PARTIAL" else word for word in asked)
+    by_uid = peer.mirror.uid_only or random.random() < 0.5
+    text = f"{'UID ' if by_uid else ''}SEARCH {f'RETURN ({options}) ' if asked else ''}{keys[0]}"
+
+    whole = peer.whole
+
+    def begins() -> None:
+        if "SAVE" in asked:
+            peer.saved = None               # unless it comes out what it is
+
+    return Said(text, begins=begins, expect=lambda answer: expected.searched(answer, keys, asked, window, here, whole))
+
+
+async def search(peer: Peer, random: Random) -> None:
+    said = searching(peer, random)
+    assert said is not None
+    await say(peer, random, said)
+
+
+async def order(peer: Peer, random: Random) -> None:
+    """SORT by size, and THREAD: all that match are there, once."""
+    keys, here, whole = key(peer, random), known(peer), peer.whole
+    uid = "UID " if peer.mirror.uid_only or random.random() < 0.5 else ""
+    if random.random() < 0.5:
+        await say(peer, random, Said(f"{uid}THREAD {random.choice(('REFERENCES', 'ORDEREDSUBJECT'))} UTF-8 {keys[0]}"))
+        return
+
+    async def check(answer: Answer) -> None:
+        assert answer.before is not None and peer.box is not None
+        if here ^ answer.before.keys() or not whole:
+            return
+        sizes = {each: len(await peer.truth.octets(peer.box, each)) for each in answer.before}
+        matching = [each for each, message in answer.before.items() if keys[1](each, message)]
+        wanted = sorted(matching, key=lambda each: (sizes[each], each))
+        assert peer.mirror.searched == (wanted if uid else expected.places(peer, wanted)), (peer.mirror.searched, wanted)
+
+    await say(peer, random, Said(f"{uid}SORT (SIZE) UTF-8 {keys[0]}", check=None if peer.truth.limited else check))
+
+
+async def status(peer: Peer, random: Random) -> None:
+    names = random.sample(sorted(set(NAMES)), 2)
+    items = "MESSAGES UIDNEXT UNSEEN UIDVALIDITY" + (" HIGHESTMODSEQ" if peer.mirror.condstore else "")
+
+    async def check(answer: Answer) -> None:
+        for name, told in list(peer.mirror.statuses.items()):
+            now = await peer.truth.status(name.decode())
+            assert now is not None, name
+            wanted = {b"MESSAGES": now.messages, b"UIDNEXT": now.uidnext, b"UNSEEN": now.unseen, b"UIDVALIDITY": now.uidvalidity,
+                      b"HIGHESTMODSEQ": now.highest_modseq}
+            assert all(wanted[item] == value for item, value in told.items()), (name, told, wanted)
+        if answer.final.kind == b"OK":
+            there = [name for name in names if await peer.truth.status(name) is not None]
+            assert {name.encode() for name in there} <= peer.mirror.statuses.keys() or text.startswith("STATUS")
+
+    text = random.choice((f"STATUS {names[0]} ({items})", f'LIST "" ({names[0]} {names[1]}) RETURN (STATUS ({items}))'))
+    await say(peer, random, Said(text, check=check))
+
+
+async def batches(peer: Peer, random: Random) -> None:
+    def expect(answer: Answer) -> None:
+        assert answer.after is not None
+        told = next(response.value[1] for response in answer.told if response.kind == b"UIDBATCHES")
+        assert told == ([(max(answer.after), 1)] if answer.after else []), (told, answer.after)
+
+    await say(peer, random, Said(f"UIDBATCHES {random.randint(500, 999)}", expect=expect))
+
+
+# -- coming and going of messages
+
+def _literal(octets: bytes, mark: bytes = b"") -> bytes:
+    return b" " + mark + b"{%d+}\r\n" % len(octets) + octets
+
+
+async def append(peer: Peer, random: Random) -> None:
+    """APPEND of one or several, some made of what may be gone (CATENATE)."""
+    octets = [peer.truth.message() for _ in range(random.choice((1, 1, 1, 2, 3)))]
+    literal = b"".join(random.choice((b"", b" (\\Seen $Even)")) + _literal(each) for each in octets)
+    await say(peer, random, Said(f"APPEND {random.choice(NAMES)}", literal, octets))
+
+
+async def catenate(peer: Peer, random: Random) -> None:
+    uids = peer.mirror.uids
+    if peer.box is None or not uids:
+        return
+    uid, head = random.choice(uids), b"Subject: quoted\r\n\r\n"
+    there = peer.truth.alone and uid in (await peer.truth.state(peer.box) or {})
+    try:
+        whole = await peer.truth.octets(peer.box, uid)
+    except Exception:
+        return
+    name = await peer.selected_name()
+    if name is None:
+        return
+    url = f"/{name};UIDVALIDITY={peer.box.uidvalidity}/;UID={uid}"
+    said = Said(f"APPEND {random.choice(NAMES)} CATENATE (URL \"{url}\" TEXT", _literal(head) + b")", [whole + head])
+    final = await peer.say_all([said], cuts(random))
+    if final is not None and peer.truth.alone and final.code != b"TRYCREATE":
+        assert (final.kind == b"OK") == there, (uid, final)
+
+
+async def replace(peer: Peer, random: Random) -> None:
+    messages, target = chosen(peer, random, one=True), random.choice(NAMES)
+    if messages is None:
+        return
+    octets = peer.truth.message()
+    await say(peer, random, Said(
+        f"{messages.uid}REPLACE {messages.text} {target}", _literal(octets), [octets],
+        expect=None if messages.open else lambda answer: expected.gone(answer, messages.there(answer))))
+
+
+async def copy(peer: Peer, random: Random) -> None:
+    messages = chosen(peer, random)
+    if messages is not None:
+        await say(peer, random, Said(f"{messages.uid}COPY {messages.text} {random.choice(NAMES)}"))
+
+
+async def move(peer: Peer, random: Random) -> None:
+    messages = chosen(peer, random)
+    if messages is None:
+        return
+    expect = None if messages.open else lambda answer: expected.gone(answer, messages.there(answer))
+    await say(peer, random, Said(f"{messages.uid}MOVE {messages.text} {random.choice(NAMES)}", expect=expect))
+
+
+async def expunge(peer: Peer, random: Random) -> None:
+    messages, here = chosen(peer, random), known(peer)
+
+    def all_deleted(answer: Answer) -> None:
+        assert answer.before is not None
+        expected.gone(answer, {uid for uid, message in answer.before.items() if b"\\Deleted" in message.flags})
+
+    def some_deleted(answer: Answer) -> None:
+        assert answer.before is not None and messages is not None
+        deleted = {uid for uid, message in answer.before.items() if b"\\Deleted" in message.flags}
+        either = messages.perhaps(answer, here) & deleted & (answer.before.keys() - (answer.after or {}).keys())
+        expected.gone(answer, messages.there(answer) & deleted | either)
+
+    if messages is not None and messages.by_uid and random.random() < 0.6:
+        await say(peer, random, Said(f"UID EXPUNGE {messages.text}", expect=some_deleted))
+    else:
+        await say(peer, random, Said("EXPUNGE", expect=all_deleted))
+
+
+async def clear(peer: Peer, random: Random) -> None:
+    """Make room."""
+    if not peer.read_only and len(peer.mirror.messages) > MANY:
+        await peer.say("UID STORE 1:* +FLAGS (\\Deleted)")
+        if peer.box is not None:
+            await peer.say("EXPUNGE")
+
+
+async def deliver(peer: Peer, random: Random) -> None:
+    try:
+        await peer.truth.deliver(random.choice(NAMES))
+    except NoSuchMailbox:
+        return
+
+
+# -- looking, leaving, coming back
+
+async def look(peer: Peer, random: Random) -> None:
+    await say(peer, random, Said(random.choice(("NOOP", "NOOP", "CHECK"))))
+
+
+async def idle(peer: Peer, random: Random) -> None:
+    await peer.listen()
+
+
+async def leave(peer: Peer, random: Random) -> None:
+    await peer.say(random.choice(("CLOSE", "UNSELECT")))
+
+
+async def reselect(peer: Peer, random: Random) -> None:
+    await peer.select(f"{random.choice(('SELECT', 'SELECT', 'EXAMINE'))} {random.choice(NAMES)}")
+
+
+async def resync(peer: Peer, random: Random) -> None:
+    if peer.mirror.qresync:
+        await peer.resync(uids=random.random() < 0.7)
+
+
+# -- mailboxes
+
+async def rename(peer: Peer, random: Random) -> None:
+    await peer.say(random.choice((
+        "RENAME Work Work/New", "RENAME Work/New Away", "RENAME Away Work", "RENAME Work Away", "RENAME Archive Away",
+        "RENAME Away Archive", "RENAME INBOX Work/New")))
+
+
+async def make(peer: Peer, random: Random) -> None:
+    await peer.say(random.choice((
+        "CREATE Work", "CREATE Archive", "CREATE Work/New", "CREATE Work", "DELETE Work", "DELETE Work/New", "DELETE Away")))
+
+
+# -- several at once
+
+async def pipeline(peer: Peer, random: Random) -> None:
+    """Commands in one write, some by number behind others that may tell EXPUNGE (RFC 9051 section 5.5)."""
+    makes: tuple[Callable[[Peer, Random], Said | None], ...] = (storing, fetching, searching)
+    commands = [Said("NOOP") if random.random() < 0.4 else random.choice(makes)(peer, random) for _ in range(random.randint(2, 6))]
+    await peer.say_all([said for said in commands if said is not None] or [Said("NOOP")], cuts(random))
+
+
+Deed = Callable[[Peer, Random], Awaitable[None]]
+SELECTED: tuple[Deed, ...] = (
+    *(store,) * 7, *(fetch,) * 6, *(search,) * 5, order, *(status,) * 2, batches, *(append,) * 2, catenate, *(replace,) * 2,
+    *(copy,) * 2, *(move,) * 2, *(expunge,) * 3, *(clear,) * 2, *(deliver,) * 3, *(look,) * 4, *(idle,) * 4, leave, reselect,
+    *(resync,) * 2, rename, make, *(pipeline,) * 4,
+)
+ELSEWHERE: tuple[Deed, ...] = (*(reselect,) * 12, status, append, deliver, look, idle, rename, make)
+
+
+async def act(peer: Peer, random: Random) -> None:
+    """One step of a story."""
+    await peer.done()
+    await peer.absorb()
+    if peer.box is not None and len(peer.mirror.messages) > MANY and random.random() < 0.5:
+        await clear(peer, random)
+    elif peer.box is None:
+        await random.choice(ELSEWHERE)(peer, random)
+    else:
+        await random.choice(SELECTED)(peer, random)
