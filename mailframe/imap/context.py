@@ -329,11 +329,7 @@ class SessionContext:
     async def sync(self, expunge: bool, *, poll: bool = True) -> None:
         selected = self.selected
         if poll:
-            try:
-                await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
-            except NoSuchMailbox:
-                self._leave_deleted()
-                raise
+            await self.poll()
         wish = _BY_DEFAULT if self.watcher is None else self.watcher.wish
         every = bool(self.effect & (Effect.CHANGES | Effect.TELLS_ALL))
         if not (wish.messages or every):
@@ -345,6 +341,15 @@ class SessionContext:
         await selecting.tell(selected, self.out, self._pause, how, expunge)
         if self.watcher is not None:
             await self.watcher.describe(self, view.after(known))
+
+    async def poll(self) -> None:
+        """Ask the store what happened in the selected mailbox; nothing is told yet. Raises NoSuchMailbox when it was deleted."""
+        selected = self.selected
+        try:
+            await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
+        except NoSuchMailbox:
+            self._leave_deleted()
+            raise
 
     def _counted_on(self) -> bool:
         """Whether a command waits that counts messages as the client did when it wrote it (RFC 9051 section 5.5). Who asks for

@@ -137,8 +137,10 @@ async def find(context: Context, charset: bytes, keys: Cursor, *, whole: bool = 
         selected.mailbox, selected.keywords, query, Breath(context.clock.seconds, context.breathe),
         lambda done: context.progress(done, count))
     if searching.asks_store:
-        return array("I", await searching.among(view.uid_ranges(spans))), conditionally
-    return await searching.within(view.rows(spans)), conditionally
+        found = array("I", await searching.among(view.uid_ranges(spans)))
+    else:
+        found = await searching.within(view.rows(spans))
+    return array("I", (uid for uid in found if not view.is_gone(uid))) if view.owes_expunge else found, conditionally
 
 
 def _ranges(view: View, given: object) -> UidRanges:
