@@ -81,9 +81,23 @@ def fetching(peer: Peer, random: Random) -> Said | None:
         since = max(peer.mirror.highest_modseq - random.randrange(4), 0)
         items += f" (CHANGEDSINCE {since}{' VANISHED' if messages.by_uid and peer.mirror.qresync else ''})"
     elif messages.by_uid and random.random() < 0.2:
-        return Said(f"UID FETCH {messages.text} {items} (PARTIAL {random.choice(('1:2', '-1:-2', '2:9'))})")
+        return _part(peer, random, messages)
     return Said(f"{messages.uid}FETCH {messages.text} {items}",
                 expect=lambda answer: expected.fetched(answer, messages, b"FLAGS", here, since) and None)
+
+
+def _part(peer: Peer, random: Random, messages: Chosen) -> Said:
+    here, whole, window = known(peer), peer.whole, random.choice(((1, 2), (-1, -2), (2, 9)))
+
+    async def check(answer: Answer) -> None:
+        assert answer.before is not None and peer.box is not None
+        told = {response.number if peer.mirror.uid_only else response.value[b"UID"]: response.value[b"RFC822.SIZE"]
+                for response in answer.told if b"RFC822.SIZE" in (response.value or ())}
+        assert not told or told == {uid: len(await peer.truth.octets(peer.box, uid)) for uid in told}
+        if whole and here == answer.before.keys() and not answer.lowest:
+            assert list(told) == expected.windowed(sorted(messages.sure), window), (told, messages, window)
+
+    return Said(f"UID FETCH {messages.text} (RFC822.SIZE) (PARTIAL {window[0]}:{window[1]})", check=check)
 
 
 def _reading(peer: Peer, random: Random, messages: Chosen) -> Said:
@@ -136,22 +150,22 @@ async def search(peer: Peer, random: Random) -> None:
 
 async def order(peer: Peer, random: Random) -> None:
     """SORT by size, and THREAD: all that match are there, once."""
-    keys, here, whole = key(peer, random), known(peer), peer.whole
+    keys, here, whole, threads = key(peer, random), known(peer), peer.whole, random.random() < 0.5
     uid = "UID " if peer.mirror.uid_only or random.random() < 0.5 else ""
-    if random.random() < 0.5:
-        await say(peer, random, Said(f"{uid}THREAD {random.choice(('REFERENCES', 'ORDEREDSUBJECT'))} UTF-8 {keys[0]}"))
-        return
+    text = f"THREAD {random.choice(('REFERENCES', 'ORDEREDSUBJECT'))}" if threads else "SORT (SIZE)"
 
     async def check(answer: Answer) -> None:
         assert answer.before is not None and peer.box is not None
         if here ^ answer.before.keys() or not whole:
             return
         sizes = {each: len(await peer.truth.octets(peer.box, each)) for each in answer.before}
-        matching = [each for each, message in answer.before.items() if keys[1](each, message)]
-        wanted = sorted(matching, key=lambda each: (sizes[each], each))
-        assert peer.mirror.searched == (wanted if uid else expected.places(peer, wanted)), (peer.mirror.searched, wanted)
+        wanted = [each for each, message in answer.before.items() if keys[1](each, message)]
+        if not threads:
+            wanted.sort(key=lambda each: (sizes[each], each))
+        found = expected.threaded(answer) if threads else peer.mirror.searched
+        assert found == (wanted if uid else expected.places(peer, wanted)), (found, wanted)
 
-    await say(peer, random, Said(f"{uid}SORT (SIZE) UTF-8 {keys[0]}", check=None if peer.truth.limited else check))
+    await say(peer, random, Said(f"{uid}{text} UTF-8 {keys[0]}", check=None if peer.truth.limited else check))
 
 
 async def status(peer: Peer, random: Random) -> None:
@@ -226,9 +240,10 @@ async def replace(peer: Peer, random: Random) -> None:
 
 
 async def copy(peer: Peer, random: Random) -> None:
-    messages = chosen(peer, random)
+    messages, here = chosen(peer, random), known(peer)
     if messages is not None:
-        await say(peer, random, Said(f"{messages.uid}COPY {messages.text} {random.choice(NAMES)}"))
+        await say(peer, random, Said(f"{messages.uid}COPY {messages.text} {random.choice(NAMES)}",
+                                     check=lambda answer: expected.copied(answer, messages, here)))
 
 
 async def move(peer: Peer, random: Random) -> None:
@@ -284,7 +299,14 @@ async def idle(peer: Peer, random: Random) -> None:
 
 
 async def leave(peer: Peer, random: Random) -> None:
-    await peer.say(random.choice(("CLOSE", "UNSELECT")))
+    """CLOSE expunges, if it may; UNSELECT does not."""
+    box, command = peer.box, random.choice(("CLOSE", "UNSELECT"))
+    before = await peer.truth.state(box) or {}
+    final = await peer.say(command)
+    if peer.truth.alone and final is not None and final.kind == b"OK":
+        closes = command == "CLOSE" and not peer.read_only
+        left = {uid: message for uid, message in before.items() if not (closes and b"\\Deleted" in message.flags)}
+        assert (await peer.truth.state(box) or {}) == left, (before, command)
 
 
 async def reselect(peer: Peer, random: Random) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .imap_chosen import Chosen, Key
@@ -81,8 +82,20 @@ def searched(answer: Answer, keys: Key, asked: tuple[str, ...], window: tuple[in
     assert not {uid for uid in found if uid in answer.before} - set(wanted), (wanted, found)
     if mirror.returned and not blurred:
         _parts(mirror.returned, wanted if mirror.by_uid else places(peer, wanted), asked, window)
+    _highest(answer, keys, asked, wanted, blurred)
     if "SAVE" in asked:
         peer.saved = None if blurred else _kept(wanted, asked, window)
+
+
+def _highest(answer: Answer, keys: Key, asked: tuple[str, ...], wanted: list[int], blurred: bool) -> None:
+    """Whoever searches by MODSEQ is told the highest of what was found (RFC 7162 section 3.1.5)."""
+    if "MODSEQ" not in keys[0] or blurred or not wanted or set(asked) & {"MIN", "MAX", "PARTIAL"} or asked == ("SAVE",):
+        return
+    assert answer.before is not None
+    highest = max(answer.before[uid].modseq for uid in wanted)
+    told = [response.value[1] if response.kind == b"SEARCH" else response.value.get(b"MODSEQ") for response in answer.told
+            if response.kind in (b"SEARCH", b"ESEARCH")]
+    assert told == [highest], (told, highest)
 
 
 def places(peer: Peer, uids: list[int]) -> list[int]:
@@ -114,6 +127,26 @@ def _kept(wanted: list[int], asked: tuple[str, ...], window: tuple[int, int]) ->
     parts = (wanted[:1] if "MIN" in asked else [], wanted[-1:] if "MAX" in asked else [],
              windowed(wanted, window) if "PARTIAL" in asked else [])
     return {uid for part in parts for uid in part}
+
+
+def threaded(answer: Answer) -> list[int]:
+    """All numbers of a THREAD response."""
+    told = b" ".join(response.value for response in answer.told if response.kind == b"THREAD")
+    return sorted(map(int, re.findall(rb"\d+", told)))
+
+
+async def copied(answer: Answer, messages: Chosen, known: frozenset[int]) -> None:
+    """All that were there were copied, with their flags, and COPYUID says so."""
+    assert answer.before is not None
+    if answer.final.code != b"COPYUID":
+        assert not messages.there(answer), (messages, answer.final)
+        return
+    truth, (validity, old, new) = answer.peer.truth, answer.final.code_value
+    there = await truth.state(await truth.of_validity(validity)) or {}
+    pairs = dict(zip(numbers(old), numbers(new), strict=True))
+    assert messages.there(answer) <= pairs.keys() <= messages.there(answer) | messages.perhaps(answer, known), (messages, pairs)
+    for was, now in pairs.items():
+        assert there[now].flags == answer.before[was].flags, (was, now)
 
 
 def gone(answer: Answer, expected: set[int]) -> None:

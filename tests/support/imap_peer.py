@@ -53,6 +53,7 @@ class Said:
     expect: Expectation | None = None
     check: Callable[[Answer], Awaitable[None]] | None = None        # as `expect`, of other mailboxes
     tag: bytes = b""
+    within: bool = False                # a mailbox was selected
     before: State = None
     told: list[Response] = field(default_factory=list)
 
@@ -66,7 +67,6 @@ class Peer:
         self.mirror = Mirror()
         self.box: Box | None = None     # the one selected
         self.read_only = False
-        self.hears_flags = True         # flags of others are told
         self.saved: set[int] | None = set()         # "$", where it is known
         self._tags = 0
         self._queue: list[Said] = []
@@ -161,7 +161,7 @@ class Peer:
         octets, start = b"", 0
         for said in commands:
             self._tags += 1
-            said.tag = b"t%d" % self._tags
+            said.tag, said.within = b"t%d" % self._tags, self.box is not None
             start = len(octets) + len(said.tag)
             octets += said.tag + b" " + said.text.encode() + said.literal + b"\r\n"
         if self.truth.alone and self.box is not None:
@@ -290,7 +290,7 @@ class Peer:
         if self.box is not None:
             assert after is not None, f"{said.text!r} told nothing of the mailbox being gone"
             truth.agrees(self, after, expunges=expunges)
-        if response.kind != b"OK" or (self.box is not None and said.before is None):        # that one had others before it
+        if response.kind != b"OK" or (said.before is None and said.within):     # others were before it, or the mailbox was gone
             return
         answer = Answer(self, said.told, response, said.before, after)
         if said.expect is not None and said.before is not None:

@@ -157,7 +157,7 @@ class Truth:
             await self._still_there(box, promised, gone)
         for known in mirror.messages:
             now = there.get(known.uid)
-            if now is not None and known.flags is not None and peer.hears_flags:
+            if now is not None and known.flags is not None:
                 assert known.flags == now.flags or now.modseq > promised, (promised, known, now)
 
     async def _still_there(self, box: Box, promised: int, gone: set[int]) -> None:
@@ -186,7 +186,7 @@ class Truth:
             assert all(each.uid in (0, uid) for each, uid in zip(known, truth)), (known, truth)
 
     def _is_so(self, peer: Peer, known: Known, now: Message) -> None:
-        if known.flags is None or not peer.hears_flags:
+        if known.flags is None:
             return
         assert known.flags == now.flags, (known, now)
         if peer.mirror.condstore:
