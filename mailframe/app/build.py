@@ -31,7 +31,9 @@ from mailframe.queue.spool import Spool
 from mailframe.relay.agent import RelayAgent
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
+from mailframe.stores.annotated.store import store_annotated
 from mailframe.stores.beside.store import store_beside
+from mailframe.stores.shared.store import store_shared
 from mailframe.stores.urlkeys import MailboxKeys
 from mailframe.tls.client import ClientContexts
 
@@ -40,8 +42,9 @@ def build(config: Config, reactor: Any) -> Parts:
     """Make all parts and let them know one another. Opens nothing but TLS keys and CA files. Raises ValueError, one sentence."""
     context, outside = mailboxes(config, reactor)
     store, engine, content = context.store, context.engine, context.content
-    reached = _with_index(config, store, engine, reactor)
-    context = replace(context, store=reached)
+    indexed = _with_index(config, store, engine, reactor)
+    reached = _for_sessions(config, indexed, engine)
+    context = replace(context, store=indexed)
     development, checkers, directory = identity(config, context)
     local = one("delivery", config, config.delivery, context)
     filters = several("filter", "filters", config, config.filters, context)
@@ -77,14 +80,38 @@ def mailboxes(config: Config, reactor: Any) -> tuple[BuildContext, Any]:
     return replace(context, store=one("storage", config, config.storage, context)), outside
 
 
+def _for_sessions(config: Config, store: IMailStore, engine: Engine) -> IMailStore:
+    """`store` as sessions reach it: layer upon layer of what mail programs are offered, and deliveries have no need of."""
+    return _with_sharing(config, _with_annotations(config, store, engine), engine)
+
+
 def _with_index(config: Config, store: IMailStore, engine: Engine, reactor: Any) -> IMailStore:
-    """`store` as sessions and deliveries reach it: with an index beside it, unless it says that its mailboxes need none."""
+    """`store` as deliveries reach it: with an index beside it, unless it says that its mailboxes need none."""
     if not config.index_beside or IIndexedStore.providedBy(store):
         return store
     spec = config.storage
     own = hashlib.sha256(repr((sorted(spec.settings.items()), spec.argument)).encode()).hexdigest()[:16]
     name = type(store).__name__ if "storage" in config.parts else f"{spec.plugin} {own}"
     return store_beside(store, engine, reactor, name=name, attributes_version=VERSION)
+
+
+def _with_annotations(config: Config, store: IMailStore, engine: Engine) -> IMailStore:
+    """`store` with annotations."""
+    return store_annotated(store, engine, name=_named(config, store), limits=config.metadata)
+
+
+def _with_sharing(config: Config, store: IMailStore, engine: Engine) -> IMailStore:
+    """`store`, whose accounts can share mailboxes. It goes around the annotations, which follow a shared mailbox's owner."""
+    if not config.sharing.enabled:
+        return store
+    return store_shared(store, engine, name=_named(config, store), settings=config.sharing)
+
+
+def _named(config: Config, store: IMailStore) -> str:
+    """What says where the mailboxes are: other settings of a plugin may change."""
+    spec = config.storage
+    where = spec.argument or spec.settings.get("path") or ""
+    return type(store).__name__ if "storage" in config.parts else f"{spec.plugin} {where}".rstrip()
 
 
 def _relay(config: Config, reactor: Any) -> RelayAgent:

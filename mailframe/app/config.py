@@ -19,6 +19,8 @@ from mailframe.pop3.settings import Pop3Settings
 from mailframe.queue.schedule import RetrySettings
 from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.settings import SmtpSettings
+from mailframe.stores.annotated.settings import MetadataLimits
+from mailframe.stores.shared.settings import SharingSettings
 
 Role = Literal["smtp", "submission", "imap", "pop3"]
 Security = Literal["starttls", "implicit", "none"]
@@ -85,6 +87,8 @@ class Config:
     login: LoginLimits = LoginLimits()
     imap: ImapSettings = ImapSettings()
     pop3: Pop3Settings = Pop3Settings()
+    metadata: MetadataLimits = MetadataLimits()
+    sharing: SharingSettings = SharingSettings()
     development: bool = False
     parts: Mapping[str, Any] = field(default_factory=dict)  # ready-made parts by kind, for who embeds (see docs/embedding.md)
     base: Path = Path()                    # what relative paths of plugins start from

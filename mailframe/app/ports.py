@@ -29,8 +29,10 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
         portal = parts.portal if listener.role == "submission" else None
         factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns)
     elif listener.role == "imap":
+        contact = config.imap.contact or f"mailto:postmaster@{config.domains[0] if config.domains else config.hostname}"
         factory = ImapServerFactory(
-            parts.portal, replace(config.imap, hostname=config.hostname, plaintext_login=listener.plaintext_login),
+            parts.portal,
+            replace(config.imap, hostname=config.hostname, plaintext_login=listener.plaintext_login, contact=contact),
             clock=reactor, tls=tls, content=parts.store if IContent.providedBy(parts.store) else None, turns=turns,
             keys=parts.keys)
     else:

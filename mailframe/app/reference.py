@@ -27,6 +27,8 @@ from mailframe.queue.schedule import RetrySettings
 from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.client_settings import ClientSettings
 from mailframe.smtp.settings import SmtpSettings
+from mailframe.stores.annotated.settings import MetadataLimits
+from mailframe.stores.shared.settings import SharingSettings
 from mailframe.stores.sqlite.settings import SqliteSettings
 
 #: The tables of the file in groups, in the order in which people want to read about them.
@@ -54,6 +56,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
     ("Reading mail, and logging in", (
         (("imap",), "imap", ImapSettings),
         (("pop3",), "pop3", Pop3Settings),
+        (("metadata",), "metadata", MetadataLimits),
+        (("sharing",), "sharing", SharingSettings),
         (("login",), "login", LoginLimits),
     )),
 )

@@ -20,6 +20,8 @@ from mailframe.sqlite.held import held
 from mailframe.sqlite.migrate import Migration
 from mailframe.sqlite.rows import fetch
 from mailframe.sqlite.salvage import salvage
+from mailframe.stores.annotated import schema as annotated
+from mailframe.stores.shared import schema as shared
 from mailframe.stores.sqlite.check import rows_lost
 from mailframe.stores.sqlite.sharding import COMPONENT
 
@@ -146,7 +148,8 @@ def _components(path: Path) -> Mapping[str, Sequence[Migration]]:
         pass
     with held(path) as con, suppress(apsw.Error):
         tables = {str(name) for name, in fetch(con, "SELECT name FROM sqlite_schema")}
-        signs = {"content": "piece", "store": "message", "queue": "queue_message", COMPONENT: "shard"}
+        signs = {"content": "piece", "store": "message", "queue": "queue_message", COMPONENT: "shard",
+                 annotated.COMPONENT: "metadata_entry", shared.COMPONENT: "acl"}
         return {name: steps for name, steps in COMPONENTS.items() if signs[name] in tables}
     raise EngineError(f"nothing can be read of {path}; restore a backup")
 

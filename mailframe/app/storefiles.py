@@ -19,14 +19,17 @@ from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.held import held
 from mailframe.sqlite.migrate import Migration
 from mailframe.sqlite.rows import fetch
+from mailframe.stores.annotated import schema as annotated
 from mailframe.stores.directory.place import Place
+from mailframe.stores.shared import schema as shared
 from mailframe.stores.sqlite import check as mailcheck
 from mailframe.stores.sqlite import schema, sharding
 
 #: What may be in a database of ours and cannot be made again from the rest of it.
 COMPONENTS: Mapping[str, Sequence[Migration]] = {
     "content": pieces.MIGRATIONS, "store": schema.MIGRATIONS, "queue": queueschema.MIGRATIONS,
-    sharding.COMPONENT: sharding.MIGRATIONS,
+    sharding.COMPONENT: sharding.MIGRATIONS, annotated.COMPONENT: annotated.MIGRATIONS,
+    shared.COMPONENT: shared.MIGRATIONS,
 }
 
 
@@ -139,6 +142,10 @@ def checks(con: apsw.Connection, path: Path, content: Path | None = None) -> lis
         found += contentcheck.outside(con, Place(content).verify, lambda name: octets_of(content, name))
     if "content" in has and referrers:
         found += contentcheck.checks(referrers, [queuecheck.lost(columns)] if "queue" in has else [], keep, columns)
+    if annotated.COMPONENT in has:
+        found += annotated.CHECKS
+    if shared.COMPONENT in has:
+        found += shared.CHECKS
     return found + mailcheck.counts(con) if "store" in has else found
 
 

@@ -17,10 +17,13 @@ from mailframe.sqlite.contentcheck import bring_inside
 from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.held import held
 from mailframe.sqlite.rows import fetch
+from mailframe.stores.annotated import schema as annotated
+from mailframe.stores.shared import schema as shared
 from mailframe.stores.sqlite.reshard import deal
 from mailframe.stores.sqlite.sharding import MOST, Shard, kept, shard_paths
 
 _UNFINISHED = ".dealing"
+_FIRST_ALONE = ("queue", annotated.COMPONENT, shared.COMPONENT)     # what the server keeps on its own engine
 
 
 def reshard(config: Config, number: int, say: Say) -> None:
@@ -58,7 +61,7 @@ def _deal(old: list[Path], number: int, messages: int, content: Path | None, say
         for suffix in ("", "-wal", "-shm", ".lock"):
             fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
         if place:
-            components.pop("queue", None)
+            components = {name: steps for name, steps in components.items() if name not in _FIRST_ALONE}
         deal(old, fresh, Shard(place, number, generation), components)
         con = apsw.Connection(str(fresh))
         try:

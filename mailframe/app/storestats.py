@@ -14,6 +14,7 @@ from mailframe.app.storefiles import files_of, present
 from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.held import held
 from mailframe.sqlite.rows import fetch
+from mailframe.stores.annotated import schema as annotated
 from mailframe.stores.sqlite import stats as numbers
 
 _WORDS = {
@@ -24,6 +25,7 @@ _WORDS = {
     "deleted_mailboxes": "deleted mailboxes to be swept", "expunge_log": "lines in the log of expunges",
     "queue_messages": "messages in the queue", "queue_recipients": "recipients in the queue", "queue_held": "  of them on hold",
     "queue_octets": "octets in the queue",
+    "annotations": "annotations", "annotation_octets": "octets of annotations",
 }
 _LARGEST = 10
 
@@ -69,6 +71,8 @@ def _of(con: apsw.Connection, path: Path) -> dict[str, Any]:
         messages, octets = fetch(con, "SELECT count(*), coalesce(sum(size), 0) FROM queue_message")[0]
         recipients, on_hold = fetch(con, "SELECT count(*), coalesce(sum(held), 0) FROM queue_recipient")[0]
         found |= {"queue_messages": messages, "queue_octets": octets, "queue_recipients": recipients, "queue_held": on_hold}
+    if annotated.COMPONENT in has:
+        found |= annotated.stats(con)
     return found
 
 

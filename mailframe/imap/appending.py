@@ -15,6 +15,7 @@ from mailframe.staging.intake import MEMORY_OCTETS, Intake
 
 from .cursor import BadSyntax, Cursor
 from .limits import check_append
+from .permission import rights_in, settable
 from .registry import Context, Literal, Named
 
 OVERHEAD = 2_048            # octets that a message costs besides its own, until it is appended
@@ -177,7 +178,7 @@ async def taken(context: Context, mailbox: IMailbox, heading: Heading, rest: Cur
 
 async def _one(incoming: Incoming, mailbox: IMailbox, heading: Heading, intake: Intake) -> New:
     data = _kind(incoming.context, heading.label)
-    mask = await _mask(mailbox, heading.flags)
+    mask = await _mask(mailbox, settable(await rights_in(mailbox), heading.flags))
     date = int(incoming.context.clock.seconds()) if heading.date is None else heading.date
     await data.take(incoming, intake)
     if not intake.size():

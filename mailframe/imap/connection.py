@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from socket import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -68,6 +69,7 @@ class Connection(Protocol):
         self._timer: IDelayedCall | None = None
         self._closing = False
         self._deflate: Deflate | None = None            # once the client asked for it
+        self._socket: socket | None = None  # of a plain TCP transport: what the kernel takes at once need not wait for the reactor
         self._acks = Acks()
 
     # -- Twisted calls these
@@ -75,8 +77,11 @@ class Connection(Protocol):
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
+            transport: Any = self.transport
+            if not self.secure:
+                self._socket = transport.getHandle()
         self._acks = Acks(self.transport)
-        self.transport.registerProducer(self, True)
+        self.transport.registerProducer(self, self._socket is None)     # a pull producer is told whenever nothing waits there
         self._watch()
         self._serving = Deferred.fromCoroutine(self.serve())
 
@@ -194,8 +199,13 @@ class Connection(Protocol):
         self._quiet_since = self._clock.seconds()
 
     def start_tls(self, context: object) -> None:
-        if not self._finished:          # else no handshake will come, and `more` says so
-            self.transport.startTLS(context)
+        if self._finished:              # no handshake will come, and `more` says so
+            return
+        if self._socket is not None:
+            self._socket = None
+            self.transport.unregisterProducer()
+            self.transport.registerProducer(self, True)
+        self.transport.startTLS(context)
 
     @property
     def compressed(self) -> bool:
@@ -226,9 +236,28 @@ class Connection(Protocol):
     # -- within
 
     def _send(self, octets: bytes) -> None:
-        if not (self.lost or self._closing):
-            self._acks.answered()
-            self.transport.write(octets if self._deflate is None else self._deflate.pack(octets))
+        if self.lost or self._closing:
+            return
+        self._acks.answered()
+        if self._deflate is not None:
+            octets = self._deflate.pack(octets)
+        if self._socket is None:
+            self.transport.write(octets)
+            return
+        sent = 0 if self._held else self._sent(self._socket, octets)
+        if sent < len(octets):
+            if not self._held:
+                self.pauseProducing()       # until `resumeProducing` says that the transport has sent the rest
+            self.transport.write(octets[sent:])
+
+    def _sent(self, sock: socket, octets: bytes) -> int:
+        """How much of it the kernel took at once: mostly all, and a turn of the reactor is spared."""
+        try:
+            return sock.send(octets)
+        except BlockingIOError:
+            return 0
+        except OSError:             # the transport will be told the same, and ends the connection in its own way
+            return 0
 
     def _inflate(self, deflate: Deflate) -> bool:
         """Unpack what came, as much as may be read ahead; whether there was anything."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -17,11 +17,11 @@ from mailframe.interfaces.store import IAccount, IMailbox
 from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.model.client import Client
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
-from mailframe.model.refusal import NoSuchMailbox, Refusal
+from mailframe.model.refusal import NoPermission, NoSuchMailbox, Refusal
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 
-from . import login, selecting, writer
+from . import login, permission, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
 from .pipelined import counts_messages
@@ -83,6 +83,7 @@ class SessionContext:
         self._hinted = False                    # something changed since `news` was last awaited
         self._listening = False                 # and the session waits for that
         self._slice = 0.0                       # when this session's turn began
+        self._others: list[tuple[Callable[[], Awaitable[None]], Callable[[], None]]] = []      # see `also_tell`
         self._progress: Progress | None = None  # of the running command, when it takes long
 
     # -- Context: the session
@@ -257,11 +258,11 @@ class SessionContext:
         self.connection.logged_in = False
         self.connection.framer.limits = limits_of_strangers(self.settings)
 
-    async def find(self, name: str) -> MailboxInfo:
+    async def find(self, name: str, rights: str = "r") -> MailboxInfo:
         info = await found(self.account, name)
         if info is None:
             raise NoSuchMailbox
-        return info
+        return permission.need(info, rights)
 
     async def open(self, info: MailboxInfo) -> IMailbox:
         return await settled(self.account.open_mailbox(info.id))
@@ -322,9 +323,21 @@ class SessionContext:
         if here and selected is not None:
             selected.dirty = True
         if here or elsewhere:
-            if self._listening and not self._hinted:
-                self._turns.later(self.connection.wake)         # not within the other session's commit
-            self._hinted = True
+            self.heard()
+
+    # -- Context: what others change elsewhere
+
+    def heard(self) -> None:
+        if self._listening and not self._hinted:
+            self._turns.later(self.connection.wake)         # not within the other session's commit
+        self._hinted = True
+
+    def also_tell(self, teller: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
+        self._others.append((teller, end))
+
+    async def tell_others(self) -> None:
+        for teller, _ in self._others:
+            await teller()
 
     async def sync(self, expunge: bool, *, poll: bool = True) -> None:
         selected = self.selected
@@ -347,9 +360,14 @@ class SessionContext:
         selected = self.selected
         try:
             await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
+            if selected.rights is not None:
+                await selecting.refresh_rights(selected, self.out)
         except NoSuchMailbox:
-            self._leave_deleted()
+            self._leave("The selected mailbox was deleted", b"NONEXISTENT")
             raise
+        except NoPermission as refusal:         # gone for this session (RFC 4314 section 5.1.1)
+            self._leave(words := "The selected mailbox may not be read any more", b"NOPERM")
+            raise NoSuchMailbox(words, imap_code=b"NOPERM") from refusal
 
     def _counted_on(self) -> bool:
         """Whether a command waits that counts messages as the client did when it wrote it (RFC 9051 section 5.5). Who asks for
@@ -358,14 +376,15 @@ class SessionContext:
         return (Effect.CHANGES not in self.effect and framer.buffered > 0
                 and counts_messages(framer.waiting, registry.by_number, registry.perhaps_by_number))
 
-    def _leave_deleted(self) -> None:
-        """Another session has deleted the selected mailbox. RFC 9051 has a word for it (section 3, "unsolicited CLOSED"); to a
-        client of RFC 3501 it would say nothing, so its session ends (RFC 2180 section 3.3) and it looks around anew."""
+    def _leave(self, words: str, code: bytes) -> None:
+        """Another session has deleted the selected mailbox, or its owner has taken the right to read it away. RFC 9051 has a word
+        for it (section 3, "unsolicited CLOSED"); to a client of RFC 3501 it would say nothing, so its session ends (RFC 2180
+        section 3.3, RFC 4314 section 5.1.1) and it looks around anew."""
         self.unselect()
         if self.rev2:
-            self.out.untagged(b"OK [CLOSED] The selected mailbox was deleted")
+            self.out.untagged(b"OK [CLOSED] " + words.encode("ascii"))
         else:
-            self.bye("The selected mailbox is gone", b"NONEXISTENT")
+            self.bye(words, code)
 
     async def refresh_keywords(self, add: Sequence[str] = ()) -> tuple[str, ...]:
         return await selecting.refresh_keywords(self.selected, self.out, tuple(add))
@@ -379,6 +398,9 @@ class SessionContext:
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
+        others, self._others = self._others, []
+        for _, end in others:
+            end()
         user, self._user = self._user, None
         if user is not None:
             user.logout()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TypeAlias
 
 from mailframe.interfaces.maybe import settled
@@ -12,6 +14,7 @@ from mailframe.interfaces.store import ICopyable, IMailbox
 from mailframe.model.flags import FIRST_KEYWORD_BIT, keyword_bit
 from mailframe.model.mailbox import Field, MailboxInfo, MailboxStatus, New, Rows, uid_ranges
 from mailframe.model.refusal import LimitReached, NoSuchMailbox, NoSuchMessage, Refusal
+from mailframe.model.rights import flags_by, has
 from mailframe.pacing.breath import Breath
 from mailframe.staging.intake import Intake
 
@@ -30,7 +33,7 @@ Pairs: TypeAlias = "tuple[array[int], array[int]]"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The mailbox that messages go to."""
+    """The mailbox that messages go to, or come from."""
 
     info: MailboxInfo
     mailbox: IMailbox
@@ -39,7 +42,7 @@ class Target:
 async def find_target(context: Context, name: str) -> Target:
     """Raises NoSuchMailbox with TRYCREATE (RFC 3501 section 6.4.7)."""
     try:
-        info = await context.find(name)
+        info = await context.find(name, "i")
         return Target(info, await settled(context.account.open_mailbox(info.id)))
     except NoSuchMailbox as error:
         raise try_create(error) from None
@@ -51,15 +54,22 @@ def try_create(error: NoSuchMailbox) -> Refusal:
 
 async def copy(context: Context, uids: array[int], target: Target) -> Pairs:
     """`copy_from` the selected mailbox."""
+    selected = context.selected
     if len(uids) >= LARGE:
         context.progress(0, len(uids))
-    return await copy_from(context, context.selected.mailbox, uids, target)
+    return await copy_from(context, Target(selected.info, selected.mailbox), uids, target)
 
 
-async def copy_from(context: Context, source: IMailbox, uids: array[int], target: Target) -> Pairs:
+def direct(source: MailboxInfo, target: MailboxInfo) -> bool:
+    """Whether a store may do it by itself: within one account, and with the right to set whatever flags go along."""
+    return source.owner == target.owner and has(target.rights, "istw")
+
+
+async def copy_from(context: Context, place: Target, uids: array[int], target: Target) -> Pairs:
     """(UIDs that existed, their new UIDs), pairwise; all or none, durable on return. Raises NoSuchMailbox with TRYCREATE."""
+    source = place.mailbox
     try:
-        if ICopyable.providedBy(source):
+        if ICopyable.providedBy(source) and direct(place.info, target.info):
             copyable: ICopyable = source
             return await settled(copyable.copy(uids, target.info.id))
         return await _Emulated(context, source, target).copy(uids)
@@ -68,8 +78,8 @@ async def copy_from(context: Context, source: IMailbox, uids: array[int], target
 
 
 async def copy_uid(target: Target, pairs: Pairs) -> bytes:
-    """The COPYUID response code (RFC 4315 section 3); b"" when nothing was copied."""
-    if not pairs[0]:
+    """The COPYUID response code (RFC 4315 section 3); b"" when nothing was copied, or the user may not look in there."""
+    if not pairs[0] or not has(target.info.rights, "r"):
         return b""
     status: MailboxStatus = await settled(target.mailbox.status())
     return b"COPYUID %d %b %b" % (status.uidvalidity, render_numbers(pairs[0]), render_numbers(pairs[1]))
@@ -118,9 +128,7 @@ class _Emulated:
 
     async def _know_keywords(self, rows: Rows) -> None:
         """Make the keywords that these messages carry in the target, and know which bit there is which bit here."""
-        used = 0
-        for flags in rows.flags:
-            used |= flags
+        used = reduce(or_, rows.flags, 0) & flags_by(self._target.info.rights)
         if not used & ~SYSTEM_MASK & ~sum(self._bits):
             return
         here: tuple[str, ...] = await settled(self._mailbox.keywords(()))
@@ -131,8 +139,8 @@ class _Emulated:
             self._bits[keyword_bit(here.index(name))] = keyword_bit(there.index(name.lower()))
 
     def _translated(self, flags: int) -> int:
-        mask = flags & SYSTEM_MASK
-        if flags != mask:
+        mask = flags & SYSTEM_MASK & flags_by(self._target.info.rights)       # of the others it gets none (RFC 4314 section 4)
+        if flags & ~SYSTEM_MASK:
             for here, there in self._bits.items():
                 if flags & here:
                     mask |= there

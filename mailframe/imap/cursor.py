@@ -79,8 +79,9 @@ class Cursor:
             raise BadSyntax(f"'{octets.decode('ascii')}' expected")
 
     def space(self) -> None:
-        if not self.take(b" "):
+        if not self.data.startswith(b" ", self.position):
             raise BadSyntax("Missing argument" if self.at_end else "Space expected")
+        self.position += 1
 
     def end(self) -> None:
         if self.position < len(self.data):
@@ -213,6 +214,12 @@ class Cursor:
 
     def leave(self) -> None:
         self._depth -= 1
+
+    def nested(self, octets: bytes) -> Cursor:
+        """Over other octets that stand in this place, as deep as this one is."""
+        inner = Cursor(octets, by_uid=self.by_uid, utf8=True)
+        inner._depth = self._depth
+        return inner
 
     def list_of(self, item: Callable[[], T], *, empty: bool = False) -> list[T]:
         """``"(" item *(SP item) ")"``, also ``"()"`` if `empty`."""

@@ -16,6 +16,7 @@ from mailframe.model.mailbox import Attributes, Field, FlagsStored, Rows, uid_ra
 from mailframe.model.refusal import Corrupted, NoSuchMessage
 from mailframe.pacing.breath import Breath
 
+from . import permission
 from .connection import Gone
 from .fetchplan import Plan, Spans, pages
 from .items.item import Made, Ready, Scene, Span, joined, pieces
@@ -23,7 +24,7 @@ from .items.message import SLICE, Message
 from .registry import Context
 from .selecting import know_keywords
 
-READ_AHEAD = 4 * SLICE      # of one message's sections, before the first of them is announced
+READ_AHEAD = SLICE          # of one message's sections, before the first of them is announced: all there is for who does not read
 NUL_SHOWN = b"\x80"         # no literal may hold a NUL (RFC 3501 section 9, CHAR8); the size stays what it was told to be
 _log = Logger()
 
@@ -153,6 +154,8 @@ class Fetching:
 
     async def _see(self, rows: Rows) -> frozenset[int]:
         """The implicit \\Seen (RFC 3501 section 6.4.5), durable before it is told; returns who was changed."""
+        if not await permission.may(self._mailbox, "s"):
+            return frozenset()              # RFC 4314 section 4
         unseen = array("I", (uid for uid, flags in zip(rows.uids, rows.flags) if not flags & SEEN))
         if not unseen:
             return frozenset()
@@ -196,10 +199,15 @@ class Fetching:
             self.missing += 1
             return
         out = self._context.out
-        out.write(head)
         for section, where in zip(self._plan.sections, found):
-            label = section.label if section is self._plan.sections[0] else b" " + section.label
-            if where is None:
+            label = head + section.label
+            head = b" "
+            if isinstance(where, bytes):
+                out.write(b"%b {%d}\r\n" % (label, len(where)))
+                out.write(where)            # by itself: it is copied once, when all goes out
+                if out.full:
+                    await self._context.drained()
+            elif where is None:
                 out.write(label + b" NIL")
             elif isinstance(where, Begun):
                 out.write(b"%b {%d}\r\n" % (label, where.span.size))
@@ -207,10 +215,8 @@ class Fetching:
             elif isinstance(where, Made):
                 out.write(b"%b ~{%d}\r\n" % (label, where.size))
                 await self._make(message, where)
-            elif isinstance(where, Ready):
-                out.write(label + b" " + where.octets)
             else:
-                out.write(b"%b {%d}\r\n%b" % (label, len(where), where))
+                out.write(label + b" " + where.octets)
         out.write(b")\r\n")
         if out.full:
             await self._context.drained()

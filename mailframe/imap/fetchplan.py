@@ -63,8 +63,14 @@ class Plan:
         return WIDE_PAGE if self.fields & MADE else COLUMN_PAGE if self.fields else FLAG_PAGE
 
 
-def pages(spans: Iterable[tuple[int, int]], limit: int) -> Iterator[Spans]:
+def pages(spans: Spans, limit: int) -> Iterable[Spans]:
     """The same index spans in heaps of at most `limit` messages."""
+    if len(spans) == 1 and spans[0][1] - spans[0][0] <= limit:
+        return (spans,)
+    return _pages(spans, limit)
+
+
+def _pages(spans: Spans, limit: int) -> Iterator[Spans]:
     heap: Spans = []
     room = limit
     for start, stop in spans:

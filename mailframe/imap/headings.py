@@ -5,15 +5,17 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
+from mailframe.mime.casemap import fold
 from mailframe.mime.header import decode_words, fields, parse_addresses, parse_date, unfold
 from mailframe.pacing.breath import Breath
 
-_SPACE = re.compile(r"\s+")
-_TRAILER = re.compile(r"(?:\(fwd\)|\s)\Z", re.IGNORECASE)
-_LEADER = re.compile(r"(?:\[[^\[\]]*+\]\s*+)*+(?:re|fwd?+)\s*+(?:\[[^\[\]]*+\]\s*+)?+:\s*+|\s++", re.IGNORECASE)
-_BLOB = re.compile(r"\[[^\[\]]*+\]\s*+(?=.)")
+_SPACE = re.compile(r"[ \t\r\n]+")            # white space of mail; others are characters like any other
+_TRAILER = re.compile(r"(?:\(fwd\)| )\Z", re.IGNORECASE)
+_LEADER = re.compile(r"(?:\[[^\[\]]*+\] *+)*+(?:re|fwd?+) *+(?:\[[^\[\]]*+\] *+)?+: *+| ++", re.IGNORECASE)
+_BLOB = re.compile(r"\[[^\[\]]*+\] *+(?=.)", re.DOTALL)
 MAX_ADDRESSES = 2_000       # octets of a field in which its first address is looked for
 MAX_SUBJECT = 2_000         # characters that are looked at: folded subjects of people stay below 300
 CHUNK = 2_000               # messages sorted or merged without a pause: some milliseconds (I2)
@@ -38,17 +40,17 @@ def sent(header: Fields, arrival: int) -> int:
 
 
 def subject(header: Fields) -> str:
-    """The base subject, casefolded."""
-    return base_subject(decode_words(header.get(b"subject", b""))).casefold()
+    """The base subject, folded."""
+    return fold(base_subject(decode_words(header.get(b"subject", b""))))
 
 
 def mailbox(header: Fields, name: bytes) -> str:
-    """The local part of the field's first address, casefolded; "" without one."""
+    """The local part of the field's first address, folded; "" without one."""
     return _person(header, name)[0]
 
 
 def shown(header: Fields, name: bytes) -> str:
-    """The name that is shown for the field's first address, else the address (RFC 5957 section 3), casefolded."""
+    """The name that is shown for the field's first address, else the address (RFC 5957 section 3), folded."""
     return _person(header, name)[1]
 
 
@@ -81,7 +83,7 @@ def _person(header: Fields, field: bytes) -> tuple[str, str]:
     name, _, local, domain = found[0]
     address = (local or b"").decode("utf-8", "replace")
     words = decode_words(name) if name else f"{address}@{(domain or b'').decode('utf-8', 'replace')}"
-    return address.casefold(), words.casefold()
+    return fold(address), fold(words)
 
 
 #: SORT's keys that come from the header; ARRIVAL and SIZE are columns of the store (RFC 5256 section 3, RFC 5957 section 3).
@@ -95,6 +97,16 @@ HEADER_KEYS: dict[bytes, Callable[[Fields, int], Value]] = {
     b"DISPLAYTO": lambda header, _: shown(header, b"to"),
 }
 SORT_KEYS = frozenset(HEADER_KEYS) | {b"ARRIVAL", b"SIZE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Descending:
+    """A value that sorts the other way round."""
+
+    value: Value
+
+    def __lt__(self, other: Descending) -> bool:
+        return self.value > other.value     # type: ignore[operator]    # values of one key are of one type
 
 
 async def ordered(columns: Sequence[tuple[Sequence[Value], bool]], count: int, breath: Breath) -> list[int]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
-from mailframe.mime.header import fields, parse_date
+from mailframe.mime.casemap import fold
+from mailframe.mime.fuzzy import Meant
+from mailframe.mime.header import decode_words, fields, parse_date
 from mailframe.mime.searchtext import field_holds
 from mailframe.mime.text import header_text
 from mailframe.model.flags import flag_mask
@@ -13,6 +15,7 @@ from mailframe.model.mailbox import Field, Rows, TextMatches
 from mailframe.model.query import (
     And,
     Everything,
+    Fuzzy,
     HasFlags,
     HasId,
     HasKeyword,
@@ -30,6 +33,8 @@ from mailframe.model.query import (
     leaves,
 )
 
+from .sentdays import UNKNOWN
+
 
 def needed(query: Query) -> Field:
     """The columns that the tree's leaves look at."""
@@ -46,7 +51,7 @@ def needed(query: Query) -> Field:
                 fields |= Field.SAVED
             case HasId(_, thread):
                 fields |= Field.THREADID if thread else Field.EMAILID
-            case InBody() | InText():
+            case InBody() | InText() | Fuzzy(InBody() | InText()):
                 fields |= Field.INDEX
             case _:
                 pass
@@ -94,6 +99,15 @@ class Columns:
         """What the store says of a leaf, for the next `judge`."""
         sure, doubtful = _number(_among(self._rows.uids, matches.found)), _number(_among(self._rows.uids, matches.open))
         self._known[id(leaf)] = sure, sure | doubtful
+
+    def learn_days(self, asked: Sequence[Sent], places: bytes, days: Sequence[int]) -> None:
+        """The days on which the messages at `places` (1 for each of them) were sent, where they are known."""
+        each = iter(days)
+        column = [next(each) if asked_for else UNKNOWN for asked_for in places]
+        maybe = _number(bytes(map(UNKNOWN.__eq__, column)))
+        for leaf in asked:
+            sure = _number(bytes([leaf.first <= day < leaf.until for day in column]))
+            self._known[id(leaf)] = sure, sure | maybe
 
     def judge(self, query: Query) -> tuple[bytes, bytes]:
         """(certain, open): one byte 0 or 1 for each message."""
@@ -194,7 +208,7 @@ class Octets:
         self._block = block
         self._fields = fields(block)    # (lower-case name, raw value)
         self._header: str | None = None
-        self.body: str | None = None    # decoded and casefolded text parts; None: not read
+        self.body: str | None = None    # decoded and folded text parts; None: not read
 
     @property
     def day(self) -> int | None:
@@ -207,10 +221,21 @@ class Octets:
 
     @property
     def header(self) -> str:
-        """All fields, decoded and casefolded, a line each."""
+        """All fields, decoded and folded, a line each."""
         if self._header is None:
-            self._header = header_text(self._block).casefold()
+            self._header = fold(header_text(self._block))
         return self._header
+
+    def relevancy(self, leaf: Fuzzy) -> int | None:
+        """How well this message is what is meant, 0 for not at all; None where the body was not read yet."""
+        meant = Meant.of(leaf.part.text)
+        match leaf.part:
+            case InHeader(name, _):
+                return meant.relevancy("\n".join(fold(decode_words(value)) for field, value in self._fields if field == name))
+            case InBody():
+                return None if self.body is None else meant.relevancy(self.body)
+            case InText():
+                return None if self.body is None else meant.relevancy(f"{self.header}\n{self.body}")
 
     def leaf(self, leaf: Query) -> bool | None:
         """The value of a leaf that asks for octets; None where the body was not read yet."""
@@ -218,6 +243,9 @@ class Octets:
             case Sent(first, until):
                 day = self.day
                 return day is not None and first <= day < until
+            case Fuzzy():
+                relevancy = self.relevancy(leaf)
+                return None if relevancy is None else relevancy > 0
             case InHeader(name, text):
                 return field_holds(self._fields, name, text)
             case InBody(text):

@@ -23,6 +23,8 @@ class NumSet:
 
     def resolve(self, greatest: int) -> list[tuple[int, int]]:
         """Inclusive ranges, ascending and disjoint, with "*" as `greatest` (0: nothing there, "*" then means nothing)."""
+        if len(self.pairs) == 1 and self.pairs[0][0] == self.pairs[0][1] != STAR:
+            return [self.pairs[0]]
         ranges = []
         for first, last in self.pairs:
             low, high = first or greatest, last or greatest
@@ -48,6 +50,9 @@ class MessageSet:
 
 def parse(text: bytes) -> NumSet:
     """Read a whole sequence-set. Raises ValueError."""
+    if text.isdigit() and text[0] != 48 and len(text) <= 9:     # as most are
+        number = int(text)
+        return NumSet(((number, number),))
     if text == b"$":
         return NumSet((), True)
     pairs = []

@@ -37,6 +37,9 @@ class State(enum.Flag):
     ANY = NOT_AUTHENTICATED | AUTHENTICATED | SELECTED
 
 
+_STATES = (State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED)
+
+
 class Effect(enum.Flag):
     """What the session must know of a command to tell the client the truth around it."""
 
@@ -62,6 +65,10 @@ class Bad(Exception):
 
     code: bytes = b""           # the answer's response code, without brackets
 
+    def __init__(self, words: str, code: bytes = b"") -> None:
+        super().__init__(words)
+        self.code = code or self.code
+
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[R]):
@@ -80,6 +87,20 @@ class Command(Generic[R]):
     run: Callable[[Context, R], Awaitable[Completion | None]]
     effect: Effect = Effect.MAY_EXPUNGE
     streams: Callable[[Cursor], bool] | None = None
+    states: tuple[State, ...] = field(init=False)   # those of `state`: to ask an enum of flags takes half a microsecond
+    polls: bool = field(init=False)                 # of `effect`
+    asks_store: bool = field(init=False)            # of `effect`: whether the store is asked afterwards, hint or not
+    may_expunge: bool = field(init=False)           # of `effect`
+    completed: bytes = field(init=False)            # what follows the tag where `run` says nothing else
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("states", tuple(state for state in _STATES if state in self.state)),
+            ("polls", Effect.POLLS in self.effect), ("asks_store", bool(self.effect & (Effect.POLLS | Effect.CHANGES))),
+            ("may_expunge", Effect.MAY_EXPUNGE in self.effect),
+            ("completed", b"OK " + self.name + b" completed\r\n"),
+        ):
+            object.__setattr__(self, name, value)
 
 
 class Named(Protocol):
@@ -107,10 +128,13 @@ class Extension:
     status_items: tuple[Named, ...] = ()
     events: tuple[Named, ...] = ()          # of NOTIFY (RFC 5465 section 5)
     search_returns: tuple[ReturnOption, ...] = ()
+    list_returns: tuple[Named, ...] = ()    # words of LIST's RETURN
+    metadata_entries: tuple[Named, ...] = ()    # annotations that mean something (RFC 5464)
     url_data: tuple[Named, ...] = ()        # what URLFETCH may be asked for of a URL (`urlfetching.UrlDatum`)
     on_select: Callable[[Context, Selected], Iterable[bytes]] | None = None     # more untagged lines of SELECT, when offered
     append_data: tuple[Named, ...] = ()     # what a message may be made of in APPEND (`appending.AppendData`)
     enables: tuple[bytes, ...] = ()         # words for ENABLE (RFC 5161)
+    on_enable: Callable[[Context], Awaitable[None]] | None = None       # awaited when a client has enabled some of them
     announced: State = State.ANY
     when: Callable[[Context], bool] | None = None
     capabilities: Callable[[Context], Iterable[bytes]] | None = None
@@ -127,6 +151,8 @@ class Registry:
         self.status_items: dict[bytes, Named] = {}
         self.events: dict[bytes, Named] = {}
         self.search_returns: dict[bytes, ReturnOption] = {}
+        self.list_returns: dict[bytes, Named] = {}
+        self.metadata_entries: dict[bytes, Named] = {}
         self.append_data: dict[bytes, Named] = {}
         self.url_data: dict[bytes, Named] = {}
         self._on_select = tuple(extension for extension in self.extensions if extension.on_select is not None)
@@ -140,13 +166,20 @@ class Registry:
             self.status_items.update((item.name, item) for item in extension.status_items)
             self.events.update((event.name, event) for event in extension.events)
             self.search_returns.update((option.name, option) for option in extension.search_returns)
+            self.list_returns.update((option.name, option) for option in extension.list_returns)
+            self.metadata_entries.update((entry.name, entry) for entry in extension.metadata_entries)
             self.append_data.update((data.name, data) for data in extension.append_data)
             self.url_data.update((data.name, data) for data in extension.url_data)
             if extension.needs:
-                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.events)
+                entries = (*extension.items, *extension.search_keys, *extension.status_items, *extension.events,
+                           *extension.list_returns, *extension.metadata_entries)
                 self._needs.update((id(entry), extension.needs) for entry in entries)
         self.by_number = self._with(Effect.READS_SEQ)
         self.perhaps_by_number = self._with(Effect.MAY_READ_SEQ)
+        self._announcing = {state: tuple(
+            extension for extension in self.extensions
+            if state in extension.announced and (extension.capability is not None or extension.capabilities is not None)
+        ) for state in _STATES}
 
     def _with(self, effect: Effect) -> frozenset[bytes]:
         return frozenset(name for name, command in self.commands.items() if effect in command.effect)
@@ -156,15 +189,15 @@ class Registry:
         return Registry((*self.extensions, *more))
 
     def usable(self, table: Mapping[bytes, Named], context: Context) -> dict[bytes, Named]:
-        """What of `items`, `search_keys`, `status_items` or `events` the session's store can answer; the rest is unknown to it."""
+        """What of a table like `items`, `search_keys`, `status_items` the session's store can answer; the rest is unknown."""
         lacking = {key for key, needs in self._needs.items() if not all(map(context.provides, needs))}
         return {name: entry for name, entry in table.items() if id(entry) not in lacking}
 
     def capabilities(self, context: Context) -> list[bytes]:
         """What is announced to this session now (RFC 3501 section 6.1.1)."""
         words: list[bytes] = []
-        for extension in self.extensions:
-            if self.offers(extension, context):
+        for extension in self._announcing[context.state]:
+            if self._works(extension, context):
                 if extension.capability is not None:
                     words += extension.capability.split()
                 if extension.capabilities is not None:
@@ -179,11 +212,22 @@ class Registry:
 
     def offers(self, extension: Extension, context: Context) -> bool:
         """Whether `extension` works in this session as it is now."""
-        return (
-            context.state in extension.announced
-            and all(context.provides(interface) for interface in extension.needs)
-            and (extension.when is None or extension.when(context))
-        )
+        return context.state in extension.announced and self._works(extension, context)
+
+    def _works(self, extension: Extension, context: Context) -> bool:
+        """`offers`, in a state in which it is announced."""
+        return all(map(context.provides, extension.needs)) and (extension.when is None or extension.when(context))
+
+
+class Follower(Protocol):
+    """Somebody who follows the selected mailbox beside its view (`Selected.follow`); what it writes stands in its place."""
+
+    async def leaving(self, uids: Sequence[int]) -> None:
+        """These (ascending) are about to be told as expunged; their numbers are still good."""
+
+    async def changed(self, uids: Sequence[int]) -> None:
+        """These (ascending; perhaps none) are new or have changed, and the client has been told so. Called whenever the
+        client is told how the mailbox stands; when it raises, the same ones come again."""
 
 
 @dataclass(slots=True)
@@ -201,7 +245,21 @@ class Selected:
     heard_below: int = 1                    # messages under this UID were told when the client listened: by SELECT, NOOP, IDLE
     seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
     told_modseq: int = 0                    # all up to it, expunges too, was told
+    rights: str | None = None               # as last seen; None: the user's own mailbox, and everything
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
+    followers: dict[bytes, Follower] = field(default_factory=dict)    # by a name of their own
+
+    def follow(self, name: bytes, follower: Follower) -> None:
+        """Tell `follower` what happens from now on, until the mailbox is left or `unfollow`."""
+        self.followers[name] = follower
+        if self.view.touched is None:
+            self.view.touched = set()
+
+    def unfollow(self, name: bytes) -> None:
+        """Raises KeyError."""
+        del self.followers[name]
+        if not self.followers:
+            self.view.touched = None
 
     def listened(self) -> None:
         """The client has asked for news, and was told all."""
@@ -373,6 +431,16 @@ class Context(Protocol):
     def enable(self, *words: bytes) -> list[bytes]:
         """Make these enabled; returns those that were not before."""
 
+    def also_tell(self, teller: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
+        """Until the login ends, await `teller` before each command's answer, and in IDLE: it writes untagged data about what
+        others changed outside the selected mailbox. Then call `end`."""
+
+    def heard(self) -> None:
+        """For listeners: there is something to be told; a session that waits wakes once the other's commit is over."""
+
+    async def tell_others(self) -> None:
+        """Await what `also_tell` was given. The session does it with each answer, IDLE as it is woken."""
+
     def unselect(self) -> None:
         """Leave the selected mailbox, if any; nothing is expunged."""
 
@@ -405,8 +473,9 @@ class Context(Protocol):
         """How many messages the running command is done with (total 0: of how many is not known). The client is told every
         `progress_s` from the first call on, so it is for commands that take long, between whole responses."""
 
-    async def find(self, name: str) -> MailboxInfo:
-        """The mailbox of that name. Raises NoSuchMailbox."""
+    async def find(self, name: str, rights: str = "r") -> MailboxInfo:
+        """The mailbox of that name, on which the user has these rights at least (RFC 4314). Raises NoSuchMailbox,
+        NoPermission."""
 
     async def open(self, info: MailboxInfo) -> IMailbox:
         """Raises NoSuchMailbox when it is gone by now."""

@@ -1,10 +1,11 @@
-"""What SEARCH and SORT are asked to RETURN, and the ESEARCH response that answers (RFC 4731, 5182, 5267, 9394); pure."""
+"""What SEARCH and SORT are asked to RETURN, and the ESEARCH response that answers (RFC 4731, 5182, 5267, 7377, 9394); pure."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from . import writer
 from .cursor import BadSyntax, Cursor
@@ -17,12 +18,18 @@ Options = Mapping[bytes, object]
 @dataclass(frozen=True, slots=True)
 class ReturnOption:
     """A word of RETURN. `read` takes what follows it; `tell` gives what the response says of the numbers found, in their
-    order; b"" says nothing. `keep`: which of them ``SAVE`` keeps when nothing else asks for all (RFC 5182 section 2.4)."""
+    order; b"" says nothing. `keep`: which of them ``SAVE`` keeps when nothing else asks for all (RFC 5182 section 2.4).
+    `begin`: what is done, before anything is told, with the session and the `commands.search.Outcome`. `asks`: whether it
+    is a wish for results at all; where nobody wishes any, it is for ALL.
+    """
 
     name: bytes
     tell: Callable[[Sequence[int], object], bytes] = lambda found, _: b""
     read: Callable[[Cursor], object] = lambda cursor: None
     keep: Callable[[array[int], object], Sequence[int]] | None = None
+    begin: Callable[[Any, Any], Awaitable[None]] | None = None
+    asks: bool = True
+    of_relevancies: bool = False        # `tell` is given those of the results instead of their numbers (RFC 6203)
 
 
 def partial_range(cursor: Cursor) -> tuple[int, int]:
@@ -65,7 +72,7 @@ def _tell_partial(found: Sequence[int], wanted: object) -> bytes:
     return b"PARTIAL (%d:%d %b)" % (*wanted, numbers_of(shown) if shown else b"NIL")
 
 
-def _keep_partial(found: array[int], wanted: object) -> Sequence[int]:
+def _keep_partial(found: Sequence[int], wanted: object) -> Sequence[int]:
     assert isinstance(wanted, tuple)
     return window(found, wanted)
 
@@ -90,6 +97,8 @@ BUILT_IN: tuple[ReturnOption, ...] = (
     ReturnOption(b"COUNT", lambda found, _: b"COUNT %d" % len(found)),
     ReturnOption(b"SAVE"),
 )
+RELEVANCY = ReturnOption(
+    b"RELEVANCY", lambda found, _: b"RELEVANCY (%b)" % b" ".join(map(b"%d".__mod__, found)), of_relevancies=True)
 PARTIAL = ReturnOption(b"PARTIAL", _tell_partial, partial_range, _keep_partial)
 
 
@@ -106,7 +115,12 @@ def read(cursor: Cursor, known: Mapping[bytes, ReturnOption]) -> Options:
     cursor.list_of(option, empty=True)
     if {b"ALL", b"PARTIAL"} <= found.keys():
         raise BadSyntax("ALL and PARTIAL exclude each other")        # RFC 9394 section 3.1
-    return found or {b"ALL": None}
+    return found if any(known[word].asks for word in found) else {**found, b"ALL": None}
+
+
+def says(options: Options, known: Mapping[bytes, ReturnOption]) -> bool:
+    """Whether there is to be an ESEARCH response: not for SAVE alone (RFC 5182 section 2.4)."""
+    return any(known[word].asks and word != b"SAVE" for word in options)
 
 
 def worth_saving(found: array[int], options: Options, known: Mapping[bytes, ReturnOption]) -> array[int]:
@@ -118,12 +132,18 @@ def worth_saving(found: array[int], options: Options, known: Mapping[bytes, Retu
 
 
 def response(
-    found: Sequence[int], options: Options, known: Mapping[bytes, ReturnOption], tag: bytes, by_uid: bool,
+    found: Sequence[int], options: Options, known: Mapping[bytes, ReturnOption], tag: bytes, by_uid: bool, where: bytes = b"",
+    relevancies: Sequence[int] = (),
 ) -> bytes:
-    """An ESEARCH response without ``* `` (RFC 4731 section 3.1), its parts in the order of `known`."""
-    parts = [b"ESEARCH (TAG %b)" % writer.quoted(tag)]
+    """An ESEARCH response without ``* `` (RFC 4731 section 3.1), its parts in the order of `known`; `where` follows the tag,
+    `relevancies` are those of `found`."""
+    parts = [b"ESEARCH (TAG %b%b)" % (writer.quoted(tag), where)]
     if by_uid:
         parts.append(b"UID")
-    parts += filter(None, (option.tell(found, options[name]) for name, option in known.items() if name in options))
+    if b"PARTIAL" in options:
+        relevancies = _keep_partial(relevancies, options[b"PARTIAL"])
+    parts += filter(None, (
+        option.tell(relevancies if option.of_relevancies else found, options[name])
+        for name, option in known.items() if name in options))
     return b" ".join(parts)
 

@@ -8,11 +8,11 @@ from itertools import compress
 from typing import Any
 
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IMailbox, ISearchable
+from mailframe.interfaces.store import IFuzzySearch, IMailbox, ISearchable
 from mailframe.mime.scan import scan
 from mailframe.mime.searchtext import body_text
-from mailframe.model.mailbox import Field, Rows, UidRanges, uid_ranges
-from mailframe.model.query import And, InBody, InHeader, InText, Query, Sent, Uids, leaves
+from mailframe.model.mailbox import Field, FuzzyMatches, Rows, TextMatches, UidRanges, uid_ranges
+from mailframe.model.query import And, Fuzzy, InBody, InHeader, InText, Query, Sent, Uids, leaves
 from mailframe.model.refusal import NoSuchMessage
 from mailframe.pacing.breath import Breath
 
@@ -20,12 +20,13 @@ from .items.message import SLICE, Message
 from .matching import Columns, Octets, needed, truth
 from .paging import Pager, overlap
 from .progress import Passed, untold
+from .sentdays import UNKNOWN, SentDays, day_in
 
 VIEW_PAGE = 5_000           # messages judged by the view's columns alone between two pauses
 PAGE = 1_000                # messages whose columns are looked at between two pauses
 MAX_ASKED = 16              # texts of one search that the store is asked for: each is a scan of its own, reading is one for all
 IN_TEXT = (InHeader, InBody, InText)
-IN_OCTETS = (Sent, *IN_TEXT)
+IN_OCTETS = (Sent, Fuzzy, *IN_TEXT)
 
 
 class Searching:
@@ -33,12 +34,18 @@ class Searching:
 
     def __init__(
         self, mailbox: IMailbox, keywords: Sequence[str], query: Query, breath: Breath, passed: Passed = untold,
+        days: SentDays | None = None,
     ) -> None:
-        """`query` is resolved: it holds no `Numbers`. `passed` is told how many messages are decided, where that takes long."""
+        """`query` is resolved: it holds no `Numbers`. `passed` is told how many messages are decided, where that takes long;
+        `days` is what is known of this mailbox from earlier searches."""
         self._mailbox, self._keywords, self._query, self._breath = mailbox, keywords, query, breath
         self._passed, self._done = passed, 0
         self._texts: Any = mailbox if ISearchable.providedBy(mailbox) else None
         self._asked = asked_for(query) if self._texts else {}
+        self._sent = [leaf for leaf in leaves(query) if isinstance(leaf, Sent)]
+        self._fuzzy = [leaf for leaf in leaves(query) if isinstance(leaf, Fuzzy)][:MAX_ASKED]
+        self.relevancies: dict[int, int] = {}       # of what was found fuzzily, by UID: all its strings' together
+        self._days = SentDays() if days is None else days
         self.fields = needed(query)
         if self._asked:
             self.fields &= ~Field.INDEX         # is fetched of those messages that have to be read
@@ -74,6 +81,13 @@ class Searching:
         """Those of `rows` (with the columns `fields`) that match."""
         columns = Columns(rows, self._keywords)
         certain, doubtful = columns.judge(self._query)
+        if self._sent and any(doubtful):
+            columns.learn_days(self._sent, doubtful, await self._sent_days(array("I", compress(rows.uids, doubtful))))
+            certain, doubtful = columns.judge(self._query)
+            await self._breath.take()
+        if any(doubtful) and self._fuzzy and IFuzzySearch.providedBy(self._mailbox):
+            await self._ask_fuzzily(columns, uid_ranges(list(compress(rows.uids, doubtful))))
+            certain, doubtful = columns.judge(self._query)
         for leaf, same in self._asked.items():
             if not any(doubtful):
                 break
@@ -91,6 +105,28 @@ class Searching:
                 await self._breath.take()
             certain = bytes(found)
         return list(compress(rows.uids, certain))
+
+    async def _ask_fuzzily(self, columns: Columns, ranges: UidRanges) -> None:
+        searchable: Any = self._mailbox
+        for leaf in self._fuzzy:
+            matches: FuzzyMatches = await settled(searchable.fuzzy(leaf.part, ranges))
+            columns.learn(leaf, TextMatches(matches.found, matches.open))
+            for uid, relevancy in zip(matches.found, matches.relevancies):
+                self.relevancies[uid] = self.relevancies.get(uid, 0) + relevancy
+            await self._breath.take()
+
+    async def _sent_days(self, uids: array[int]) -> array[int]:
+        """The days of these messages, as far as the store's ENVELOPEs tell."""
+        found = self._days.of(uids)
+        if UNKNOWN in found:
+            asked = array("I", compress(uids, map(UNKNOWN.__eq__, found)))
+            rows: Rows = await settled(self._mailbox.rows(uid_ranges(asked), len(asked), Field.ENVELOPE))
+            days = list(map(day_in, rows.envelopes))
+            known = bytes(day != UNKNOWN for day in days)
+            if any(known):
+                self._days.learn(array("I", compress(rows.uids, known)), array("i", compress(days, known)))
+                found = self._days.of(uids)
+        return found
 
     async def _indexes(self, rows: Rows, doubtful: bytes) -> Mapping[int, bytes]:
         """The stored MIME indexes of the messages that have to be read."""
@@ -115,6 +151,9 @@ class Searching:
                 value = truth(self._query, leaf)
         except NoSuchMessage:
             return False
+        for fuzzy in self._fuzzy if value else ():
+            if columns.known(fuzzy, place) is None:
+                self.relevancies[uid] = self.relevancies.get(uid, 0) + (octets.relevancy(fuzzy) or 0)
         return bool(value)
 
 
@@ -137,7 +176,7 @@ def narrowed(ranges: UidRanges, query: Query) -> list[tuple[int, int]]:
 
 
 async def read_body(message: Message, breath: Breath) -> str:
-    """The text parts, and headers of messages inside, decoded and casefolded."""
+    """The text parts, and headers of messages inside, decoded and folded."""
     octets = await message.start(SLICE)
     index = message.stored_index or (scan(octets) if message.is_whole else await message.index())
     steps = body_text(index)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
+from mailframe.mime.casemap import fold
+from mailframe.mime.charset import decode
 from mailframe.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailframe.model.mailbox import UidRanges
 from mailframe.model.query import (
@@ -52,10 +54,15 @@ Key = Callable[["KeyReader"], Query]
 
 @dataclass(frozen=True, slots=True)
 class SearchKey:
-    """A word of SEARCH. `read` takes what follows the word, beginning with the space before its first argument."""
+    """A word of SEARCH. `read` takes what follows the word, beginning with the space before its first argument.
+
+    `prepare` is awaited before keys are read, with the Context, all that is to be read and its charset: it may ask the
+    store for what `read` will need, and `read` finds what it gave in `KeyReader.prepared`, by the word.
+    """
 
     name: bytes
     read: Key
+    prepare: Callable[[Any, Cursor, bytes], Awaitable[object]] | None = None
 
 
 @dataclass(slots=True)
@@ -64,12 +71,20 @@ class KeyReader:
 
     cursor: Cursor
     keys: Mapping[bytes, SearchKey]
-    now: float = 0.0            # seconds since the epoch
+    clock: Callable[[], float] = lambda: 0.0    # seconds since the epoch
     count: int = 0              # of the keys so far
+    charset: bytes = b"UTF-8"   # of the strings
+    prepared: Mapping[bytes, object] = field(default_factory=dict)      # by `SearchKey.prepare`, by the key's name
+    timely: bool = False        # some key looks at the clock: another day the same words mean another search
+
+    def now(self) -> float:
+        """Seconds since the epoch, for keys that ask for an age."""
+        self.timely = True
+        return self.clock()
 
     def text(self) -> str:
-        """An astring, decoded and casefolded."""
-        return self.cursor.astring().decode("utf-8", "replace").casefold()
+        """An astring, decoded and folded."""
+        return fold(decode(self.cursor.astring(), self.charset))
 
 
 def program(reader: KeyReader) -> Query:

@@ -14,8 +14,10 @@ from mailframe.interfaces.store import IMailbox, IRecent
 from mailframe.model.flags import FIRST_KEYWORD_BIT, MAX_KEYWORDS
 from mailframe.model.mailbox import MAX_UID, Changes, Field, MailboxInfo, MailboxStatus, Rows
 from mailframe.model.refusal import Refusal
+from mailframe.model.rights import flags_by, has
 
 from . import writer
+from .permission import rights_in
 from .registry import Selected
 from .view import NONE_RECENT, Telling, View
 from .writer import Writer
@@ -54,7 +56,8 @@ async def opened(
     recent = await _claim(mailbox) if claims else NONE_RECENT
     keywords: tuple[str, ...] = await settled(mailbox.keywords(()))
     view = View(rows, recent)
-    selected = Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext, heard_below=status.uidnext)
+    selected = Selected(info, mailbox, view, read_only, keywords, status.cursor, uidnext=status.uidnext,
+                        heard_below=status.uidnext, rights=await rights_in(mailbox))
     selected.seen_modseq = selected.told_modseq = status.highest_modseq
     return selected, status
 
@@ -108,7 +111,23 @@ async def _apply(view: View, rows: Rows, vanished: Sequence[int], breathe: Breat
 
 
 async def tell(selected: Selected, out: Writer, pause: Breathe, how: Telling, expunge: bool) -> None:
-    """Write what the view has to tell, and new keywords before the flags that use them; `pause` between long pieces."""
+    """Write what the view has to tell, and what followers say of it."""
+    if not selected.followers:
+        await _tell_view(selected, out, pause, how, expunge)
+        return
+    gone = selected.view.gone if expunge else []
+    for follower in tuple(selected.followers.values()) if gone else ():
+        await follower.leaving(gone)
+    await _tell_view(selected, out, pause, how, expunge)
+    touched = sorted(selected.view.touched or ())
+    for follower in tuple(selected.followers.values()):
+        await follower.changed(touched)
+    if selected.view.touched:
+        selected.view.touched.difference_update(touched)
+
+
+async def _tell_view(selected: Selected, out: Writer, pause: Breathe, how: Telling, expunge: bool) -> None:
+    """New keywords before the flags that use them; `pause` between long pieces."""
     view = selected.view
     if not view.has_news:
         selected.told_modseq = selected.seen_modseq
@@ -137,6 +156,15 @@ async def refresh_keywords(selected: Selected, out: Writer, add: tuple[str, ...]
     return keywords
 
 
+async def refresh_rights(selected: Selected, out: Writer) -> None:
+    """Somebody may have granted more, or less: the flags that are kept are told anew (RFC 4314 section 5.1.1)."""
+    rights = await rights_in(selected.mailbox)
+    if rights != selected.rights:
+        selected.rights = rights
+        for line in flag_lines(selected):
+            out.untagged(line)
+
+
 async def know_keywords(selected: Selected, out: Writer, flags: Iterable[int]) -> bool:
     """Before `flags` are told: another session may have made the keywords in them. Whether the table had to be asked for."""
     if not reduce(or_, flags, 0) >> FIRST_KEYWORD_BIT + len(selected.keywords):
@@ -147,7 +175,8 @@ async def know_keywords(selected: Selected, out: Writer, flags: Iterable[int]) -
 
 def flag_lines(selected: Selected) -> list[bytes]:
     """FLAGS and PERMANENTFLAGS, as SELECT tells them (RFC 3501 section 7.1, 7.2.6)."""
-    every = writer.flags((1 << FIRST_KEYWORD_BIT + len(selected.keywords)) - 1, selected.keywords)
-    more = b" \\*)" if len(selected.keywords) < MAX_KEYWORDS else b")"
-    kept = b"()" if selected.read_only else every[:-1] + more
-    return [b"FLAGS " + every, b"OK [PERMANENTFLAGS " + kept + b"] Flags that are kept"]
+    every = (1 << FIRST_KEYWORD_BIT + len(selected.keywords)) - 1
+    kept = writer.flags(0 if selected.read_only else every & flags_by(selected.rights), selected.keywords)
+    if not selected.read_only and has(selected.rights, "w") and len(selected.keywords) < MAX_KEYWORDS:
+        kept = kept[:-1] + b" \\*)"
+    return [b"FLAGS " + writer.flags(every, selected.keywords), b"OK [PERMANENTFLAGS " + kept + b"] Flags that are kept"]

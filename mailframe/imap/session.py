@@ -47,6 +47,9 @@ class Session(SessionContext):
             self._greet()
             while not self._ending:
                 event = framer.next()
+                if type(event) is Whole:
+                    await self._command(event.data)
+                    continue
                 if event is not None:
                     await self._take(event)
                     continue
@@ -112,8 +115,6 @@ class Session(SessionContext):
 
     async def _take(self, event: Event) -> None:
         match event:
-            case Whole(data):
-                await self._command(data)
             case Continue():
                 self.out.write(CONTINUE)
             case Stream(prefix):
@@ -162,12 +163,13 @@ class Session(SessionContext):
     async def _outcome(self, command: Command[Any], cursor: Cursor) -> bytes:
         """Everything behind the tag. The one place where a session meets plugins' faults (I7, I8)."""
         try:
-            if self.state not in command.state:
+            if self.state not in command.states:
                 raise Bad("Not now: " + _NOT_NOW[command.state])
             if self.uid_only and Effect.READS_SEQ in command.effect:
                 raise UidRequired
             answer = await self._answer(command, cursor)
-            await self._tell(command.effect)
+            if self._selected is not None or self.watcher is not None or self._others:
+                await self._tell(command)
             self._bad = 0
             return self._hinting(command.effect, answer)
         except (BadSyntax, Bad) as error:
@@ -191,7 +193,7 @@ class Session(SessionContext):
         """OK or NO: either way the client has been told something, and is told the rest of it."""
         self.limited = b""
         try:
-            done = await command.run(self, command.parse(cursor)) or Completion(command.name + b" completed")
+            done = await command.run(self, command.parse(cursor))
         except Refusal as refusal:
             if self._selected is not None and isinstance(refusal, NoSuchMailbox):
                 self._selected.dirty = True         # perhaps it was that one
@@ -199,10 +201,13 @@ class Session(SessionContext):
                 _log.info("IMAP {command} refused: {detail}", command=command.name.decode(), detail=refusal.detail)
             self._tell_limited()
             return _no(refusal)
-        if self.limited and done.code:
+        if done is None and not self.limited:
+            return command.completed
+        if self.limited and done is not None and done.code:
             self._tell_limited()
         elif self.limited:
             done = Completion(b"Only the last messages were done", self.limited)
+        assert done is not None
         return b"OK " + (b"[%b] " % done.code if done.code else b"") + (done.text or b"Done") + b"\r\n"
 
     def _tell_limited(self) -> None:
@@ -210,20 +215,22 @@ class Session(SessionContext):
         if self.limited:
             self.out.untagged(b"NO [%b] Only the last messages were done" % self.limited)
 
-    async def _tell(self, effect: Effect) -> None:
+    async def _tell(self, command: Command[Any]) -> None:
         """What happened in the selected mailbox, as far as this command's answer may tell it."""
-        if self.watcher is not None and Effect.POLLS in effect:
+        if self.watcher is not None and command.polls:
             await self.watcher.tell(self, now=True)
+        if self._others:
+            await self.tell_others()
         selected = self._selected
         if selected is None:
             return
-        poll = selected.dirty or conditional.QRESYNC in self.enabled or Effect.POLLS in effect or Effect.CHANGES in effect
+        poll = selected.dirty or conditional.QRESYNC in self.enabled or command.asks_store
         if poll or selected.view.has_news:
             try:
-                await self.sync(Effect.MAY_EXPUNGE in effect, poll=poll)
+                await self.sync(command.may_expunge, poll=poll)
             except NoSuchMailbox:
                 return
-        if Effect.POLLS in effect:
+        if command.polls:
             selected.listened()
         self._promise_less(selected)
 
@@ -244,7 +251,7 @@ class Session(SessionContext):
         """Whether a literal announced at the end of `text` is for a command that may run now and reads it as it comes."""
         found = _HEAD.match(text)
         command = self.registry.commands.get(found[2].upper()) if found else None
-        if found is None or command is None or command.streams is None or self.state not in command.state:
+        if found is None or command is None or command.streams is None or self.state not in command.states:
             return False
         return command.streams(Cursor(text, found.end(), utf8=self.utf8))
 

@@ -30,6 +30,8 @@ class ImapSettings:
     max_connections_per_ip: int = 50            # mail programs open 5 or so; offices share an address. Webmail on loopback is free
     max_mailbox_name_octets: int = 1_000        # RFC 9051 leaves it open; longer than any real name
     max_mailbox_depth: int = 20                 # levels of a name: deeper than any tree that people make
+    max_contexts: int = 10                      # searches kept up to date in a session: each looks at every change (RFC 5267)
+    max_searched_mailboxes: int = 5_000         # by one ESEARCH: more than people have
     url_submit_users: tuple[str, ...] = ()      # who fetches URLs of "submit+" (RFC 4467): the submission server's own account
     message_limit: int = 0                      # messages of one command (RFC 9738: 1,000 or more; few programs know it). 0: any
     save_limit: int = 100_000                   # messages of one COPY or APPEND: one commit, of a second at most. 0: any
@@ -38,3 +40,7 @@ class ImapSettings:
     recheck_s: float = 60.0                     # how often IDLE and NOTIFY ask a store whose hints may be lost
     max_watched_mailboxes: int = 1_000          # by one NOTIFY: a hint of each is a look at its counts (RFC 5465 section 5.8)
     notify_gather_s: float = 0.5                # between two rounds of news of other mailboxes: a burst is a few lines
+    admins: tuple[str, ...] = ()                # accounts that may set what all users see (SETMETADATA "") or may hold (SETQUOTA)
+    contact: str = ""                           # URI of who runs the server, told to mail programs; "": postmaster by mail
+    max_metadata_entries: int = 100             # named by one GETMETADATA, SETMETADATA or LIST: programs ask for a dozen
+    max_filter_depth: int = 10                  # filters in filters (RFC 5466 section 3.1: 3 at least)

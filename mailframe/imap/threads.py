@@ -15,7 +15,7 @@ class Post:
 
     number: int                         # as it is to be told
     sent: int                           # seconds since the epoch
-    subject: str                        # base subject, casefolded
+    subject: str                        # base subject, folded
     replies: bool                       # whether the subject was that of a reply or forward
     message_id: bytes = b""
     references: tuple[bytes, ...] = ()

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import chain, compress
+from itertools import chain, compress, zip_longest
 from operator import or_
 
 from mailframe.model.mailbox import Rows
@@ -54,8 +54,8 @@ class View:
     `uid_only` (RFC 9586): the client is told no numbers, and names no message by one; places in the columns are ours alone.
     """
 
-    __slots__ = ("_changed", "_gone", "_recent", "_told", "_told_recent", "flags", "modseqs", "saved", "uid_only", "uids",
-                 "watch_modseq")
+    __slots__ = ("_changed", "_gone", "_recent", "_told", "_told_recent", "flags", "modseqs", "saved", "touched", "uid_only",
+                 "uids", "watch_modseq")
 
     def __init__(self, rows: Rows, recent_from: int = NONE_RECENT) -> None:
         """`rows` holds uids, flags and (or empty) modseqs of all messages; those from UID `recent_from` on are \\Recent."""
@@ -64,6 +64,7 @@ class View:
         self.modseqs: array[int] = rows.modseqs
         self.saved = array("I")             # what "$" stands for (RFC 5182): ascending UIDs
         self.watch_modseq = False           # tell of a mod-sequence that grew though the flags are the same
+        self.touched: set[int] | None = None    # where somebody follows: UIDs that are new or changed since it was emptied
         self.uid_only = False
         self._gone: set[int] = set()
         self._changed: set[int] = set()
@@ -207,10 +208,14 @@ class View:
     def _append(self, uid: int, flags: int, modseq: int) -> None:
         self.uids.append(uid)
         self.flags.append(flags)
+        if self.touched is not None:
+            self.touched.add(uid)
         if self.modseqs or len(self.uids) == 1:
             self.modseqs.append(modseq)
 
     def _change(self, place: int, uid: int, flags: int, modseq: int) -> None:
+        if self.touched is not None and (self.flags[place] != flags or (self.modseqs and self.modseqs[place] != modseq)):
+            self.touched.add(uid)
         if self.flags[place] != flags:
             self.flags[place] = flags
             self._changed.add(uid)
@@ -228,6 +233,8 @@ class View:
 
     def told(self, rows: Rows) -> None:
         """The client has just been told these uids' flags and modseqs by the running command: nothing is left to tell."""
+        if self.touched is not None:
+            self._touch(rows)
         start = bisect_left(self.uids, rows.uids[0]) if len(rows) else 0
         stop = start + len(rows)
         if self.uids[start:stop] == rows.uids:          # side by side, as they mostly are
@@ -243,6 +250,21 @@ class View:
                 if self.modseqs and rows.modseqs:
                     self.modseqs[place] = rows.modseqs[index]
                 self._changed.discard(uid)
+
+    def _touch(self, rows: Rows) -> None:
+        """Note what of `rows` is not as it stands here."""
+        assert self.touched is not None
+        for uid, flags, modseq in zip_longest(rows.uids, rows.flags, rows.modseqs, fillvalue=0):
+            place = bisect_left(self.uids, uid)
+            if place < len(self.uids) and self.uids[place] == uid and (
+                self.flags[place] != flags or (self.modseqs and rows.modseqs and self.modseqs[place] != modseq)
+            ):
+                self.touched.add(uid)
+
+    @property
+    def gone(self) -> list[int]:
+        """What the store has expunged though the client was not told yet, ascending."""
+        return sorted(self._gone)
 
     @property
     def last_told(self) -> int:
@@ -288,7 +310,7 @@ class View:
 
     @property
     def has_news(self) -> bool:
-        return bool(self._gone or self._changed or self._told != len(self.uids))
+        return bool(self._gone or self._changed or self.touched or self._told != len(self.uids))
 
     def changed_mask(self) -> int:
         """All flags of the messages that are new or changed and to be told of: for seeing whether a keyword is new."""
@@ -319,13 +341,13 @@ class View:
         changed = sorted(self._changed.difference(self._gone))
         self._changed.clear()
         for start in range(0, len(changed), PIECE):
-            yield [self._fetch_line(uid, how) for uid in changed[start:start + PIECE]]
+            yield self._fetch_lines(changed[start:start + PIECE], how)
 
     def describing(self, spans: Iterable[tuple[int, int]], how: Telling) -> Iterator[list[bytes]]:
         """The flags of these messages as untagged FETCH responses, in pieces."""
         for start, stop in spans:
             for place in range(start, stop, PIECE):
-                yield [self._fetch_line(uid, how) for uid in self.uids[place:min(place + PIECE, stop)]]
+                yield self._fetch_lines(self.uids[place:min(place + PIECE, stop)], how)
 
     def _counts(self) -> list[bytes]:
         lines = []
@@ -351,15 +373,23 @@ class View:
             _remove(column, places)
         return [place + 1 for place in reversed(places) if place < told]
 
-    def _fetch_line(self, uid: int, how: Telling) -> bytes:
-        place = bisect_left(self.uids, uid)
-        parts = b"FLAGS " + writer.flags(self.flags[place], how.keywords, self.is_recent(uid))
-        if (how.uid or how.modseq) and not self.uid_only:
-            parts = b"UID %d " % uid + parts
-        if how.modseq and self.modseqs:
-            parts += b" MODSEQ (%d)" % self.modseqs[place]
-        head = _UIDFETCH(uid) if self.uid_only else b"* %d FETCH (" % (place + 1)
-        return head + parts + b")\r\n"
+    def _fetch_lines(self, uids: Sequence[int], how: Telling) -> list[bytes]:
+        """Many of them have the same flags, as they mostly have when another session changes them."""
+        rendered: dict[tuple[int, bool], bytes] = {}
+        lines, modseqs = [], self.modseqs if how.modseq else None
+        named = (how.uid or how.modseq) and not self.uid_only
+        for uid in uids:
+            place = bisect_left(self.uids, uid)
+            key = self.flags[place], bool(self._recent) and self.is_recent(uid)
+            parts = rendered.get(key)
+            if parts is None:
+                parts = rendered[key] = b"FLAGS " + writer.flags(key[0], how.keywords, key[1])
+            if named:
+                parts = b"UID %d %b" % (uid, parts)
+            if modseqs:
+                parts = b"%b MODSEQ (%d)" % (parts, modseqs[place])
+            lines.append((_UIDFETCH(uid) if self.uid_only else b"* %d FETCH (" % (place + 1)) + parts + b")\r\n")
+        return lines
 
 
 def _remove(column: array[int], places: Sequence[int]) -> None:

@@ -216,7 +216,7 @@ class Watch:
         return bool(lines)
 
     def _list_lines(self, context: Context, names: dict[str, str | None]) -> list[bytes]:
-        request = ListRequest("", (), returns=frozenset((b"SUBSCRIBED",)), extended=True)
+        request = ListRequest("", (), returns={b"SUBSCRIBED": None}, extended=True)
         lister = Lister(context, self._listed.tree, request) if names else None
         lines = []
         for name, old in names.items():

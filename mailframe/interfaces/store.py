@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from zope.interface import Attribute, Interface
@@ -15,6 +15,7 @@ from mailframe.model.mailbox import (
     Changes,
     Field,
     FlagsStored,
+    FuzzyMatches,
     MailboxInfo,
     MailboxList,
     MailboxStatus,
@@ -165,11 +166,25 @@ class IDelivers(IMailStore):
         """
 
 
+class IAccountFinder(IMailStore):
+    """A store that knows which accounts there are without making one."""
+
+    async def has_account(name: str) -> bool:
+        """Whether `open_account` would make none."""
+
+
 class IMailboxFinder(Interface):
     """An account that finds one mailbox by its name without listing all: some people have thousands."""
 
     async def find_mailbox(name: str) -> MailboxInfo | None:
         """The mailbox of exactly that name, None if there is none."""
+
+
+class ISpecialUses(Interface):
+    """An account whose mailboxes can be given another special use after they were made (RFC 6154 section 4)."""
+
+    async def set_special_uses(uses: Mapping[str, str | None]) -> None:
+        """By mailbox id, None for no special use; the framework has checked them. All or none, durable. Raises NoSuchMailbox."""
 
 
 class ICopyable(Interface):
@@ -233,6 +248,17 @@ class ISearchable(Interface):
 
         What is neither `found` nor `open` certainly does not match. An answer never differs from what reading each
         message would give; whatever the store is not sure of is `open`.
+        """
+
+
+class IFuzzySearch(ISearchable):
+    """A mailbox with an index that finds words wherever they stand in a text (RFC 6203)."""
+
+    async def fuzzy(leaf: InHeader | InBody | InText, ranges: UidRanges) -> FuzzyMatches:
+        """Which messages whose UIDs lie in `ranges` have all the words of `leaf.text`, and how well they match, from 1 to 100.
+
+        What is neither `found` nor `open` does not match. Answers may differ from those of `mailframe.mime.fuzzy`, by which
+        the framework judges what is `open`, and may change; every word of the text must be found all the same.
         """
 
 

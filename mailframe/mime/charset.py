@@ -30,10 +30,29 @@ def guess(octets: bytes) -> str:
         return octets.decode("cp1252", "replace") if not _undefined(octets) else octets.decode("latin-1")
 
 
+def _named(charset: bytes | str) -> str:
+    name = charset if isinstance(charset, str) else charset.decode("latin-1")
+    return name.strip(" \t\r\n\"'").lower().replace("-", "_").replace(" ", "_")[:40]
+
+
+def is_known(charset: bytes | str) -> bool:
+    """Whether `decode` knows this character set by its name."""
+    name = _named(charset)
+    if name in _UTF8 or name in ("us_ascii", "ascii"):
+        return True
+    name = _MEANT.get(name, name)
+    if name not in _KNOWN:
+        return False
+    try:
+        b"a".decode(name, "replace")
+    except (LookupError, ValueError):       # between octets and octets, or not of this system
+        return False
+    return True
+
+
 def decode(octets: bytes, charset: bytes | str) -> str:
     """Text of `octets`; never raises. An unknown charset is guessed, octets it cannot mean become U+FFFD."""
-    name = charset if isinstance(charset, str) else charset.decode("latin-1")
-    name = name.strip(" \t\r\n\"'").lower().replace("-", "_").replace(" ", "_")[:40]
+    name = _named(charset)
     if name in _UTF8:
         return _utf8(octets)
     if name in _PLAIN:

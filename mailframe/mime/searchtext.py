@@ -1,15 +1,16 @@
-"""What SEARCH looks through: the decoded, casefolded text of a message, and the form in which it can be kept."""
+"""What SEARCH looks through: the decoded, folded text of a message, and the form in which it can be kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 
+from .casemap import fold
 from .header import decode_words, fields, split_header
 from .index import Index, Part
 from .scan import scan
 from .text import header_text, part_text
 
-VERSION = 1                 # of everything made here; raise it whenever any text changes, so that kept ones are made anew
+VERSION = 2                 # of everything made here; raise it whenever any text changes, so that kept ones are made anew
 MAX_PIECE = 262_144         # octets of a text part that are decoded at once: some 3 ms
 MAX_TEXT = 16 * 1_048_576   # octets of a message's text parts that are looked through: more is somebody's data
 KEPT_OCTETS = 65_536        # of a header that is kept; and lines of it: beyond, limits of reading might depend on what
@@ -27,7 +28,7 @@ def body_text(index: Index) -> Steps:
     for part in index.parts:
         if part.parent >= 0 and index.parts[part.parent].is_message:
             block = yield part.start, min(part.body - part.start, MAX_PIECE)
-            found.append(header_text(block).casefold())
+            found.append(fold(header_text(block)))
         if part.maintype == b"text" and room:
             size = min(part.end - part.body, room)
             room -= size
@@ -45,7 +46,7 @@ def _part_text(part: Part, size: int) -> Steps:
             break
         if offset + len(octets) < end:
             octets = octets[:line_end(octets)]
-        pieces.append(part_text(octets, part).casefold())
+        pieces.append(fold(part_text(octets, part)))
         offset += len(octets)
     return "".join(pieces)
 
@@ -62,23 +63,23 @@ def taken(steps: Steps, read: Callable[[int, int], bytes]) -> str:
 
 
 def search_text(octets: bytes, index: Index | None = None) -> tuple[str, str]:
-    """(header, body) of a whole message as text to be searched: decoded and casefolded (fold what is searched for as well).
+    """(header, body) of a whole message as text to be searched: decoded and folded (fold what is searched for as well).
 
     The header is its fields, unfolded, one a line; for the body see `body_text`.
     """
     index = index or scan(octets)
     root = index.parts[0]
-    header = header_text(octets[root.start:root.body]).casefold()
+    header = fold(header_text(octets[root.start:root.body]))
     return header, taken(body_text(index), lambda offset, size: octets[offset:offset + size])
 
 
 def field_holds(found: Sequence[tuple[bytes, bytes]], name: bytes, text: str) -> bool:
-    """Whether one of the fields `found` (`header.fields`) is a `name` (lower case) with `text` (casefolded) in its value."""
-    return any(name == field and text in decode_words(value).casefold() for field, value in found)
+    """Whether one of the fields `found` (`header.fields`) is a `name` (lower case) with `text` (folded) in its value."""
+    return any(name == field and text in fold(decode_words(value)) for field, value in found)
 
 
 def kept_header(content: bytes) -> str | None:
-    """The header of a message's content to be kept: each field as ``name: value`` in a line, with a line end in front of all.
+    """The header of a message's content to be kept: each field as ``NAME: value`` in a line, with a line end in front of all.
 
     None where other lines in front of it (a message's head) might change what it says: then it has to be read together with
     them. `content` is the content's first octets. No value in what is returned holds a line end, so its lines are its fields.
@@ -90,7 +91,7 @@ def kept_header(content: bytes) -> str | None:
     lines = header_text(block)
     if lines.count("\n") >= max(len(fields(block)), 1):         # an encoded word that brings line ends of its own
         return None
-    return f"\n{lines}\n".casefold()
+    return fold(f"\n{lines}\n")
 
 
 def line_end(octets: bytes) -> int:

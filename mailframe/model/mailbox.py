@@ -6,6 +6,7 @@ import enum
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 SEPARATOR = "/"                     # of the hierarchy, in every mailbox name at the seam
@@ -30,11 +31,15 @@ FRESH_ACCOUNT: tuple[NewMailbox, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class MailboxInfo:
-    """One existing mailbox of an account's list. `id` survives RENAME and is never used again."""
+    """One existing mailbox of an account's list. `id` survives RENAME and is never used again.
+
+    Another account's, which it shares: `owner` is that account, `rights` what may be done (`mailframe.model.rights`)."""
 
     id: str
     name: str
     special_use: str | None = None
+    rights: str | None = None       # None: the account's own mailbox, and everything
+    owner: str | None = None        # None: the account itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,12 @@ class Field(enum.Flag):
 class Rows:
     """Messages as columns in ascending order of UID; a column that was not asked for is empty."""
 
-    uids: array[int] = field(default_factory=lambda: array("I"))
-    flags: array[int] = field(default_factory=lambda: array("Q"))
-    modseqs: array[int] = field(default_factory=lambda: array("Q"))
-    sizes: array[int] = field(default_factory=lambda: array("Q"))
-    dates: array[int] = field(default_factory=lambda: array("q"))
-    saved: array[int] = field(default_factory=lambda: array("q"))
+    uids: array[int] = field(default_factory=partial(array, "I"))
+    flags: array[int] = field(default_factory=partial(array, "Q"))
+    modseqs: array[int] = field(default_factory=partial(array, "Q"))
+    sizes: array[int] = field(default_factory=partial(array, "Q"))
+    dates: array[int] = field(default_factory=partial(array, "q"))
+    saved: array[int] = field(default_factory=partial(array, "q"))
     envelopes: list[bytes] = field(default_factory=list)
     structures: list[bytes] = field(default_factory=list)
     indexes: list[bytes] = field(default_factory=list)
@@ -173,7 +178,7 @@ class FlagsStored:
     `refused` the UIDs that had changed after `unchanged_since` (RFC 7162 section 3.1.3)."""
 
     rows: Rows
-    refused: array[int] = field(default_factory=lambda: array("I"))
+    refused: array[int] = field(default_factory=partial(array, "I"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +196,15 @@ class TextMatches:
     """Outcome of `ISearchable.search`, ascending UIDs: those that match, and those that have to be read to know."""
 
     found: array[int]
+    open: array[int]
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzyMatches:
+    """Outcome of `IFuzzySearch.fuzzy`, ascending UIDs: those that match, with their relevancies, and those that have to be read."""
+
+    found: array[int]
+    relevancies: array[int]
     open: array[int]
 
 

@@ -91,7 +91,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class InHeader:
-    """`text` (casefolded) in a field `name` (lower case) of the decoded header; "" asks only whether the field is there."""
+    """`text` (folded: `mailframe.mime.casemap`) in a field `name` (lower case) of the decoded header.
+
+    "" asks only whether the field is there.
+    """
 
     name: bytes
     text: str
@@ -99,16 +102,23 @@ class InHeader:
 
 @dataclass(frozen=True, slots=True)
 class InBody:
-    """`text` (casefolded) in the decoded text parts."""
+    """`text` (folded) in the decoded text parts."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class InText:
-    """`text` (casefolded) in the decoded header or the decoded text parts."""
+    """`text` (folded) in the decoded header or the decoded text parts."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzy:
+    """The words of a text, each somewhere, in any order, without accents (`mailframe.mime.fuzzy`, RFC 6203)."""
+
+    part: InHeader | InBody | InText
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,7 @@ class Or:
 
 Query = (
     Everything | Numbers | Uids | HasFlags | HasKeyword | HasId | Size | Received | Saved | Sent | InHeader | InBody | InText
-    | Not | And | Or
+    | Fuzzy | Not | And | Or
 )
 
 

@@ -115,8 +115,27 @@ class Forbidden(Refusal):
     public, imap_code = "Not allowed", b"CANNOT"
 
 
+class NoPermission(Refusal):
+    public, imap_code = "Your rights do not allow that", b"NOPERM"
+
+
 class LimitReached(Refusal):
     public, smtp, imap_code = "A limit of this server is reached", (452, "4.5.3"), b"LIMIT"
+
+
+class AnnotationTooBig(LimitReached):
+    """The value of an annotation (RFC 5464 section 4.3); `limit` octets would be taken."""
+
+    public = "The annotation is too big"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(imap_code=b"METADATA MAXSIZE %d" % limit)
+
+
+class TooManyAnnotations(LimitReached):
+    """RFC 5464 section 4.3."""
+
+    public, imap_code = "Too many annotations", b"METADATA TOOMANY"
 
 
 class LoginFailed(Refusal):

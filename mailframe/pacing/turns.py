@@ -20,7 +20,7 @@ class Turns:
     def __init__(self, clock: IReactorTime, budget_s: float = BUDGET_S) -> None:
         self._clock = clock
         self._budget_s = budget_s
-        self._spent = 0.0                       # in this turn of the reactor
+        self._spent = 0.0                       # in this turn of the reactor, and up to half of `budget_s` in those before
         self._since: float | None = None        # when the work under way began
         self._later: deque[Callable[[], object]] = deque()
         self._called = False                    # `_next` comes with the reactor's next turn
@@ -50,7 +50,7 @@ class Turns:
         finally:
             self._since = None
             self._spent += self._clock.seconds() - begun
-            if self._spent:
+            if self._spent > self._budget_s / 2:        # to be called for each small piece of work costs as much as the work
                 self._call()
 
     def _call(self) -> None:

@@ -18,7 +18,7 @@ from .committer import Outcome, Waiting, Writer, WriterLimits
 from .errors import EngineError, refusal_for
 from .migrate import Migration, open_reader, open_writer
 from .reader import Pace, Reader
-from .rows import Row, fetch
+from .rows import Row
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class Engine:
             raise EngineError(f"the database {self.path} is not open")
         begun = perf_counter()
         try:
-            rows = fetch(self._inline, sql, parameters)
+            rows: list[Row] = self._inline.execute(sql, parameters if type(parameters) is tuple else tuple(parameters)).fetchall()
         except apsw.Error as error:
             raise refusal_for(error, self.path) from error
         self._pace.note((perf_counter() - begun) / (1 + len(rows) // 1_000))

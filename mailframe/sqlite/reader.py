@@ -24,14 +24,13 @@ class Pace:
     """Whether the recent median of reads is slow. Two threads take notes; that one may get lost among 31 harms nobody."""
 
     def __init__(self) -> None:
+        self.slow = False
         self._recent = 0                # one bit for each, the latest lowest
 
     def note(self, seconds: float) -> None:
-        self._recent = (self._recent << 1 | (seconds > _SLOW_S)) & _ALL
-
-    @property
-    def slow(self) -> bool:
-        return self._recent.bit_count() * 2 > _MEMORY
+        if self._recent or seconds > _SLOW_S:
+            self._recent = (self._recent << 1 | (seconds > _SLOW_S)) & _ALL
+            self.slow = self._recent.bit_count() * 2 > _MEMORY
 
 
 class Reader:

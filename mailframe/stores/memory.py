@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore, IMailbox, IMailboxFinder, IQuota
+from mailframe.interfaces.store import (
+    IAccount,
+    IAccountFinder,
+    IDelivers,
+    IIndexedStore,
+    IMailbox,
+    IMailboxFinder,
+    IQuota,
+    ISpecialUses,
+)
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX, Listeners, MailboxInfo, MailboxList, New, NewMailbox, Quota
 from mailframe.model.refusal import MailboxExists, NoSuchMailbox, NoSuchMessage, OverQuota, Refusal, TryAgainLater
 
 from .memory_mailbox import MemoryMailbox
 
 
-@implementer(IIndexedStore, IDelivers, IReadableContent)
+@implementer(IIndexedStore, IDelivers, IReadableContent, IAccountFinder)
 class MemoryStore:
     """`now` gives seconds since the epoch."""
 
@@ -37,6 +47,9 @@ class MemoryStore:
         if name not in self._accounts:
             self._accounts[name] = MemoryAccount(self, fresh)
         return self._accounts[name]
+
+    async def has_account(self, name: str) -> bool:
+        return name in self._accounts
 
     async def close(self) -> None:
         """There is nothing to finish."""
@@ -97,7 +110,7 @@ class _Staged:
         self._buffer.clear()
 
 
-@implementer(IAccount, IMailboxFinder, IQuota)
+@implementer(IAccount, IMailboxFinder, IQuota, ISpecialUses)
 class MemoryAccount:
     """The mailboxes of one name."""
 
@@ -144,6 +157,11 @@ class MemoryAccount:
             infos[name] = MailboxInfo(info.id, name, info.special_use)
         self._infos = infos
         self._need_inbox()              # a renamed INBOX leaves an empty one behind (RFC 3501 section 6.3.5)
+        self.listeners.tell("")
+
+    async def set_special_uses(self, uses: Mapping[str, str | None]) -> None:
+        changed = [replace(self._info(mailbox_id), special_use=use) for mailbox_id, use in uses.items()]
+        self._infos.update((info.name, info) for info in changed)
         self.listeners.tell("")
 
     async def set_subscribed(self, name: str, subscribed: bool) -> None:

@@ -30,6 +30,7 @@ from .store_flags import FlagsContract
 from .store_gone import GoneContract
 from .store_mailboxes import MailboxesContract
 from .store_messages import MessagesContract
+from .store_metadata import MetadataContract
 from .store_modseqs import ModSeqsContract
 from .store_names import NamesContract
 from .store_octets import OctetsContract
@@ -40,6 +41,7 @@ from .store_renames import RenamesContract
 from .store_replaces import ReplacesContract
 from .store_search import SearchContract
 from .store_sessions import SessionsContract
+from .store_sharing import SharingContract
 from .store_staged import StagedContract
 from .store_uids import UidsContract
 
@@ -47,7 +49,7 @@ from .store_uids import UidsContract
 class StoreContract(
     MailboxesContract, NamesContract, RenamesContract, GoneContract, MessagesContract, OctetsContract, FlagsContract,
     ColumnsContract, UidsContract, SessionsContract, ModSeqsContract, CopiesContract, ReplacesContract, RacesContract,
-    StagedContract, QuotaContract, DeliveriesContract, SearchContract, CrashContract,
+    StagedContract, QuotaContract, DeliveriesContract, SearchContract, CrashContract, MetadataContract, SharingContract,
     OptionalContract,
 ):
     """Everything that `mailframe.interfaces.store` promises. Tests of what a store does not offer are skipped, by name.

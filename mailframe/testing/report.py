@@ -29,6 +29,7 @@ from mailframe.imap.session import Session
 from mailframe.interfaces import store as seams
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.maybe import settled
+from mailframe.interfaces.metadata import IMetadata
 from mailframe.interfaces.store import IMailStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX
 
@@ -39,6 +40,8 @@ OPTIONAL: tuple[tuple[InterfaceClass, str, str], ...] = (
     (seams.IJoinedStore, "mailboxes and queue commit together", "mailboxes first, then the queue"),
     (seams.IDelivers, "one message for many accounts in one call", "each account is opened and appended to"),
     (seams.IMailboxFinder, "one mailbox of thousands is found by name", "the list is read"),
+    (seams.ISpecialUses, "a mailbox's special use can be changed", "it is given when the mailbox is made"),
+    (IMetadata, "annotations are kept with the mailboxes", "a server keeps them beside the store, in mailframe.db"),
     (seams.IQuota, "use is counted and limited", "no limits"),
     (seams.ICopyable, "COPY without reading the messages", "messages are read and appended"),
     (seams.IMovable, "MOVE in one durable step", "MOVE is a durable copy, then an expunge"),

@@ -7,7 +7,16 @@ from array import array
 
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IAttributeCache, ICopyable, IMailbox, IMailboxFinder, IMailStore, IMovable, IRecent
+from mailframe.interfaces.store import (
+    IAttributeCache,
+    ICopyable,
+    IMailbox,
+    IMailboxFinder,
+    IMailStore,
+    IMovable,
+    IRecent,
+    ISpecialUses,
+)
 from mailframe.model.flags import FLAGGED, SEEN, FlagChange, keyword_bit
 from mailframe.model.mailbox import Attributes, Field, New, NewMailbox
 from mailframe.model.refusal import NoSuchMailbox
@@ -42,6 +51,26 @@ class OptionalContract(StoreBase):
         self.assertEqual((made.id, "c"), renamed and (renamed.id, renamed.name))
         await settled(account.delete(made.id))
         self.assertIsNone(await settled(finder.find_mailbox("c")))
+
+    async def test_special_uses_change_together_or_not_at_all(self) -> None:
+        store = await self.opened()
+        account = await self.account(store)
+        self.need(ISpecialUses, account)
+        special: ISpecialUses = account  # type: ignore[assignment]
+        sent = (await self.infos(account))["Sent"]
+        made = await settled(account.create(NewMailbox("more")))
+        heard: list[str] = []
+        self.addCleanup(account.subscribe(heard.append))
+        await settled(special.set_special_uses({sent.id: None, made.id: "\\Sent"}))
+        self.assertIn("", heard)
+        for changes in ({made.id: "\\Junk", "9999999": None}, {"no such id": None, made.id: None}):
+            with self.assertRaises(NoSuchMailbox):
+                await settled(special.set_special_uses(changes))
+        wanted = {"Sent": None, "more": "\\Sent", "Junk": "\\Junk"}
+        infos = await self.infos(account)
+        self.assertEqual(wanted, {name: infos[name].special_use for name in wanted})
+        infos = await self.infos(await self.account(await self.reopened(store)))
+        self.assertEqual(wanted, {name: infos[name].special_use for name in wanted})
 
     async def test_large_messages_come_in_pieces(self) -> None:
         store = await self.opened()

@@ -32,6 +32,8 @@ BODY = b"The quick brown fox jumps over the lazy dog, and the dog does not mind 
 OCTETS = 10_240                 # of a message
 PATIENCE_S = 60.0               # a server that is silent for so long has failed
 
+Who = tuple[bytes, bytes]       # user, password
+
 
 def message(octets: int, number: int) -> bytes:
     head = (
@@ -207,16 +209,16 @@ class Line:
         self.socket.close()
 
 
-def opened(port: int, user: bytes = READER) -> tuple[Line, int]:
+def opened(port: int, user: bytes = READER, password: bytes = PASSWORD) -> tuple[Line, int]:
     """A session with its INBOX selected, and how many messages are there."""
     line = Line(port)
-    line.tagged(b"a", b"LOGIN %s %s" % (user, PASSWORD))
+    line.tagged(b"a", b"LOGIN %s %s" % (user, password))
     return line, int(line.tagged(b"b", b"SELECT INBOX").partition(b" EXISTS")[0].rpartition(b" ")[2])
 
 
-def imap(port: int, items: bytes, times: int) -> Callable[[], float]:
+def imap(port: int, items: bytes, times: int, who: Who = (READER, PASSWORD)) -> Callable[[], float]:
     def run() -> float:
-        line, messages = opened(port)
+        line, messages = opened(port, *who)
         begun = time.perf_counter()
         for _ in range(times):
             answer = line.tagged(b"tag", b"FETCH 1:* (%s)" % items)
@@ -230,12 +232,13 @@ def imap(port: int, items: bytes, times: int) -> Callable[[], float]:
 
 def imap_flight(
     port: int, command: Callable[[int, int], bytes], octets: int, total: int, connections: int = 10, flight: int = 16,
+    who: Who = (READER, PASSWORD),
 ) -> float:
     """Commands a second, `flight` of them under way on each connection; each answer has at least so many octets."""
     selector = selectors.EpollSelector()
     lines, tails, received = [], {}, 0
     for _ in range(connections):
-        line, messages = opened(port)
+        line, messages = opened(port, *who)
         selector.register(line.socket, selectors.EVENT_READ)
         lines.append(line)
         tails[line.socket] = b""

@@ -29,9 +29,12 @@ from twisted.internet.task import LoopingCall, deferLater, react
 
 from mailframe.app.steady import steady
 from mailframe.imap.searching import Searching
+from mailframe.imap.sentdays import SentDays
 from mailframe.mime.attributes import VERSION, attributes
+from mailframe.mime.casemap import fold
+from mailframe.model.flags import SEEN
 from mailframe.model.mailbox import FRESH_ACCOUNT, MAX_UID, New
-from mailframe.model.query import InBody, InHeader, InText, Query
+from mailframe.model.query import HasFlags, InBody, InHeader, InText, Not, Query, Received, Sent, Size
 from mailframe.pacing.breath import Breath
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
@@ -39,10 +42,13 @@ from mailframe.stores.sqlite.settings import SqliteSettings
 
 reactor: Any = the_reactor
 HEAD = b"Return-Path: <ada@example.org>\r\nReceived: from a.example by b.example; " + b"x" * 300 + b"\r\n"
+FIRST = 1_600_000_000       # when the first message arrived
 SEARCHES: tuple[tuple[str, Query], ...] = (
-    ("BODY, absent word", InBody("xylophonist")), ("BODY, present word", InBody("needleful")),
-    ("TEXT, absent word", InText("xylophonist")), ("TEXT, present word", InText("needleful")),
-    ("SUBJECT", InHeader(b"subject", "needleful")), ("FROM", InHeader(b"from", "person7@")),
+    ("BODY, absent word", InBody(fold("xylophonist"))), ("BODY, present word", InBody(fold("needleful"))),
+    ("TEXT, absent word", InText(fold("xylophonist"))), ("TEXT, present word", InText(fold("needleful"))),
+    ("UNSEEN", Not(HasFlags(SEEN))), ("SINCE", Received(first=FIRST + 5_000_000)), ("LARGER", Size(at_least=11_000)),
+    ("SENTSINCE", Sent(first=738_000)), ("HEADER, absent field", InHeader(b"x-never", fold("needleful"))),
+    ("SUBJECT", InHeader(b"subject", fold("needleful"))), ("FROM", InHeader(b"from", fold("person7@"))),
 )
 WRITERS = 20
 LONG = 3            # times all messages are appended: some seconds, so that the background work has begun
@@ -71,7 +77,8 @@ def messages(count: int) -> list[New]:
     chance = random.Random(1)
     words = ["".join(chance.choices("etaoinshrdlucmfwypvbgkjqxz", range(26, 0, -1), k=chance.randint(2, 9))) for _ in range(20_000)]
     made = [message(number, words, chance) for number in range(count)]
-    return [New(octets, HEAD, attributes=attributes(HEAD + octets)) for octets in made]
+    return [New(octets, HEAD, number % 2 and SEEN, FIRST + 1_000 * number, attributes=attributes(HEAD + octets))
+            for number, octets in enumerate(made)]
 
 
 class Late:
@@ -102,17 +109,17 @@ async def turn() -> None:
     await deferLater(reactor, 0)
 
 
-async def searched(mailbox: Any, query: Query) -> int:
-    found = await Searching(mailbox, (), query, Breath(reactor.seconds, turn)).among([(1, MAX_UID)])
+async def searched(mailbox: Any, query: Query, days: SentDays) -> int:
+    found = await Searching(mailbox, (), query, Breath(reactor.seconds, turn), days=days).among([(1, MAX_UID)])
     return len(found)
 
 
 async def table(name: str, mailbox: Any, runs: int, expected: dict[str, int]) -> None:
     for label, query in SEARCHES:
-        times, late = [], Late()
+        times, late, days = [], Late(), SentDays()
         for _ in range(runs):
             begun = perf_counter()
-            found = await late.during(searched(mailbox, query))
+            found = await late.during(searched(mailbox, query, days))
             times.append(perf_counter() - begun)
             assert expected.setdefault(label, found) == found, (label, found, expected[label])
         print(f"{name:22} {label:20} {found:6} found {statistics.median(times) * 1000:9.1f} ms   late {late.worst * 1000:5.1f} ms")

@@ -86,5 +86,5 @@ def test_a_hostile_chain_is_no_deeper_and_no_slower_than_allowed() -> None:
 
 def test_references_are_read_from_headers() -> None:
     block = b"Subject: Re: Hi\r\nMessage-ID: <c@x>\r\nReferences: <a@x>\r\n <b@x>\r\nIn-Reply-To: <z@x>\r\n\r\n"
-    assert post(block, 4, 7) == Post(4, 7, "hi", True, b"c@x", (b"a@x", b"b@x"))
+    assert post(block, 4, 7) == Post(4, 7, "HI", True, b"c@x", (b"a@x", b"b@x"))
     assert post(b"In-Reply-To: Your <z@x> of <y@x>\r\n\r\n", 1, 7).references == (b"z@x",)

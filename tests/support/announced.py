@@ -12,21 +12,28 @@ from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
 from support.servers import PATIENCE_S, MailServer
 
-USER, PASSWORD = "alice@example.org", "correct horse battery"
+USER, ADMIN, PASSWORD = "alice@example.org", "root@example.org", "correct horse battery"
 
 _CONFIGURATION = """
 hostname = "mail.example.org"
 domains = ["example.org"]
+[imap]
+admins = ["root@example.org"]
+
+[storage]
+plugin = "sqlite"
+search_index = true
 """
 _LISTENER = '[listeners.{0}]\nrole = "{0}"\nendpoint = "127.0.0.1:0"\n'
 
 
 def real_server(folder: Path) -> MailServer:
-    """A server with one account, as one would run it for oneself (no development mode), on free ports."""
+    """A server with an account and an administrator's, as one would run it for oneself (no development mode, mail indexed)."""
     config = folder / "mailframe.toml"
     config.write_text(_CONFIGURATION + "".join(_LISTENER.format(role) for role in ("smtp", "submission", "imap", "pop3")))
     (folder / "mailframe-data").mkdir(mode=0o700)
-    add(folder / "mailframe-data" / "accounts", USER, hash_password(PASSWORD))
+    for name in (USER, ADMIN):
+        add(folder / "mailframe-data" / "accounts", name, hash_password(PASSWORD))
     return MailServer(folder, "--config", str(config))
 
 
@@ -70,6 +77,10 @@ def _imap(server: MailServer) -> dict[str, list[str]]:
     client.login(USER, PASSWORD)
     found["IMAP, logged in"] = _capability(client)
     client.logout()
+    with imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=PATIENCE_S) as client:
+        client.starttls(anybody())
+        client.login(ADMIN, PASSWORD)
+        found["IMAP, logged in as an administrator"] = _capability(client)
     return found
 
 

@@ -63,13 +63,14 @@ service imap-login {{
 
 
 @contextmanager
-def dovecot(folder: Path) -> Iterator[int]:
-    """Runs one that keeps all it has in `folder` (a short path: its sockets lie there); yields the port."""
+def dovecot(folder: Path, settings: str = "") -> Iterator[int]:
+    """Runs one that keeps all it has in `folder` (a short path: its sockets lie there), what was there before too; yields the
+    port. `settings` follow its own."""
     assert PROGRAM is not None
     me = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
     group = grp.getgrgid(me.pw_gid).gr_name
     users = f"default_internal_user = {me.pw_name}\ndefault_login_user = {me.pw_name}\ndefault_internal_group = {group}"
-    (folder / "mail").mkdir()
+    (folder / "mail").mkdir(exist_ok=True)
     if os.getuid() == 0:                # it serves no mail as root, and logs nobody in as root
         users = ""
         folder.chmod(0o755)
@@ -80,7 +81,7 @@ def dovecot(folder: Path) -> Iterator[int]:
     config = folder / "dovecot.conf"
     config.write_text(_CONFIG.format(
         folder=folder, users=users, uid=me.pw_uid, gid=me.pw_gid, port=port,
-        password=PASSWORD))
+        password=PASSWORD) + settings)
     process = subprocess.Popen([PROGRAM, "-F", "-c", str(config)], start_new_session=True,
                                stdout=subprocess.DEVNULL, stderr=(folder / "errors").open("wb"))
     try:

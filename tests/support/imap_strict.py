@@ -217,6 +217,20 @@ class Reader:
         if code == b"MAILBOXID":
             self.expect(b" ")
             return self.match(_OBJECT_ID, "objectid")[1]
+        if code == b"METADATA":
+            self.expect(b" ")
+            what = self.match(_ATOM, "LONGENTRIES, MAXSIZE, TOOMANY or NOPRIVATE").group()
+            if what in (b"TOOMANY", b"NOPRIVATE"):
+                return what, None
+            assert what in (b"LONGENTRIES", b"MAXSIZE"), what
+            self.expect(b" ")
+            return what, self.number()
+        if code == b"UNDEFINED-FILTER":
+            self.expect(b" ")
+            return self.match(_ATOM, "filter-name").group()
+        if code == b"NOUPDATE":
+            self.expect(b" ")
+            return self.string()
         if code == b"MODIFIED":
             self.expect(b" ")
             return self.uid_set()
@@ -412,12 +426,19 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
     found: dict[bytes, Any] = {}
     if reader.take(b" (TAG "):
         found[b"TAG"] = reader.string()
+        if reader.take(b" MAILBOX "):           # RFC 7377 section 4
+            found[b"MAILBOX"] = reader.astring()
+            reader.expect(b" UIDVALIDITY ")
+            found[b"UIDVALIDITY"] = reader.number(least=1)
         reader.expect(b")")
     if reader.take(b" UID"):
         found[b"UID"] = True
     while reader.take(b" "):
         word = reader.match(_ATOM, "search return data").group()
         reader.expect(b" ")
+        if word in (b"ADDTO", b"REMOVEFROM"):       # RFC 5267 section 5; several of each may be, in their order
+            found.setdefault(b"UPDATES", []).append((word, _context_places(reader)))
+            continue
         assert word not in found, f"{word!r} twice"
         if word == b"ALL":
             found[word] = reader.uid_set()
@@ -425,6 +446,8 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
             found[word] = reader.number(least=1)
         elif word == b"COUNT":
             found[word] = reader.number()
+        elif word == b"RELEVANCY":              # RFC 6203 section 7
+            found[word] = reader.list_of(lambda: reader.number(100, 1))
         elif word == b"PARTIAL":
             reader.expect(b"(")
             found[word] = reader.match(re.compile(rb"-?[1-9][0-9]*:-?[1-9][0-9]*"), "partial-range").group()
@@ -435,6 +458,18 @@ def _esearch(reader: Reader) -> dict[bytes, Any]:
             assert word == b"MODSEQ", f"unknown return data {word!r}"
             found[word] = reader.number(MAX_63, 1)
     return found
+
+
+def _context_places(reader: Reader) -> list[tuple[int, bytes]]:
+    """``"(" context-position SP sequence-set *(SP context-position SP sequence-set) ")"``"""
+    places = []
+    reader.expect(b"(")
+    while not places or reader.take(b" "):
+        place = reader.number()
+        reader.expect(b" ")
+        places.append((place, reader.uid_set()))
+    reader.expect(b")")
+    return places
 
 
 def _uid_batches(reader: Reader) -> tuple[bytes, list[tuple[int, int]]]:
@@ -584,6 +619,36 @@ def _quota(reader: Reader) -> tuple[bytes, dict[bytes, tuple[int, int]]]:
     return root, found
 
 
+_ENTRY = re.compile(rb"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\xff]+)+", re.IGNORECASE)
+
+
+def _metadata(reader: Reader) -> tuple[bytes, dict[bytes, bytes | None] | list[bytes]]:
+    """(mailbox, values by entry), or of a response without values (RFC 5464 section 4.4.2) the entries alone."""
+    reader.expect(b" ")
+    name = reader.astring()
+    values: dict[bytes, bytes | None] = {}
+    reader.expect(b" ")
+
+    def entry() -> bytes:
+        found = reader.astring()
+        assert _ENTRY.fullmatch(found), f"no entry name: {found!r}"
+        assert found not in values, f"{found!r} twice"
+        return found
+
+    def entry_value() -> None:
+        found = entry()
+        reader.expect(b" ")
+        values[found] = reader.literal8()
+
+    if reader.octets[reader.at:reader.at + 1] == b"(":
+        reader.list_of(entry_value, 1)
+        return name, values
+    values[entry()] = None
+    while reader.take(b" "):
+        values[entry()] = None
+    return name, list(values)
+
+
 def _genurlauth(reader: Reader) -> list[bytes]:
     found = []
     while reader.take(b" "):
@@ -619,10 +684,52 @@ def _quota_root(reader: Reader) -> tuple[bytes, list[bytes]]:
     return name, roots
 
 
+def _rights(reader: Reader) -> bytes:
+    """Small letters (RFC 4314 section 7), each once."""
+    found = reader.astring()
+    assert re.fullmatch(rb"[a-z0-9]*", found) and len(set(found)) == len(found), f"not rights: {found!r}"
+    return found
+
+
+def _acl(reader: Reader) -> tuple[bytes, dict[bytes, bytes]]:
+    reader.expect(b" ")
+    name = reader.astring()
+    found: dict[bytes, bytes] = {}
+    while reader.take(b" "):
+        identifier = reader.astring()
+        assert identifier not in found, f"{identifier!r} twice"
+        reader.expect(b" ")
+        found[identifier] = _rights(reader)
+    return name, found
+
+
+def _list_rights(reader: Reader) -> tuple[bytes, bytes, bytes, list[bytes]]:
+    """No right is listed twice (RFC 4314 section 3.7)."""
+    reader.expect(b" ")
+    name = reader.astring()
+    reader.expect(b" ")
+    identifier = reader.astring()
+    reader.expect(b" ")
+    always, sets = _rights(reader), list[bytes]()
+    while reader.take(b" "):
+        sets.append(_rights(reader))
+    every = always + b"".join(sets)
+    assert len(set(every)) == len(every), f"a right twice: {every!r}"
+    return name, identifier, always, sets
+
+
+def _my_rights(reader: Reader) -> tuple[bytes, bytes]:
+    reader.expect(b" ")
+    name = reader.astring()
+    reader.expect(b" ")
+    return name, _rights(reader)
+
+
 _DATA: dict[bytes, Callable[[Reader], Any]] = {
     b"CAPABILITY": _capability, b"FLAGS": _flags, b"LIST": _list, b"LSUB": _list, b"STATUS": _status, b"SEARCH": _numbers,
     b"SORT": _numbers, b"ESEARCH": _esearch, b"THREAD": _thread, b"NAMESPACE": _namespace, b"ID": _id, b"VANISHED": _vanished,
     b"ENABLED": _enabled, b"UIDBATCHES": _uid_batches, b"QUOTA": _quota, b"QUOTAROOT": _quota_root,
+    b"ACL": _acl, b"LISTRIGHTS": _list_rights, b"MYRIGHTS": _my_rights, b"METADATA": _metadata,
     b"GENURLAUTH": _genurlauth, b"URLFETCH": _urlfetch,
 }
 

@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 
 from mailframe.imap.searching import Searching
 from mailframe.interfaces.store import IMailbox, ISearchable
+from mailframe.mime.searchtext import VERSION
 from mailframe.model.mailbox import FRESH_ACCOUNT, MAX_UID
 from mailframe.model.query import Query
 from mailframe.pacing.breath import Breath
@@ -27,7 +28,7 @@ ALL = [(1, MAX_UID)]
 class World:
     """A store without threads, its texts made when asked for."""
 
-    def __init__(self, words: bool, path: str = ":memory:", version: int = 1) -> None:
+    def __init__(self, words: bool, path: str = ":memory:", version: int = VERSION) -> None:
         self.clock: Any = Clock()
         self.clock.advance(1_700_000_000)
         self.engine: Any = InlineEngine(path)

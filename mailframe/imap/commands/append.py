@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mailframe.interfaces.maybe import settled
 from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.model.refusal import NoSuchMailbox
+from mailframe.model.rights import has
 
 from .. import numset
 from ..appending import LITERAL_DATA, Heading, parse_heading, streams, taken
@@ -36,6 +37,8 @@ async def run(context: Context, request: AppendRequest) -> Completion:
         uids = await settled(target.mailbox.append(messages))
     except NoSuchMailbox as error:          # deleted while they came
         raise try_create(error) from None
+    if not has(target.info.rights, "r"):
+        return Completion(b"APPEND completed")          # nothing is told of what it then holds (RFC 4315 section 3)
     status: MailboxStatus = await settled(target.mailbox.status())
     await _show(context, target.info)
     code = b"APPENDUID %d %b" % (status.uidvalidity, numset.render_numbers(uids))     # RFC 4315 section 3

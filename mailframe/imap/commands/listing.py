@@ -1,34 +1,54 @@
-"""LIST, as RFC 5258 extends it, with special uses (RFC 6154) and STATUS (RFC 5819); and LSUB (RFC 3501 section 6.3.9)."""
+"""LIST, as RFC 5258 extends it, with an open table of what to RETURN; and LSUB (RFC 3501 section 6.3.9)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mailframe.interfaces.maybe import settled
-from mailframe.model.mailbox import MailboxList
-from mailframe.model.refusal import NoSuchMailbox
+from mailframe.model.mailbox import MailboxInfo, MailboxList
+from mailframe.model.refusal import NoPermission, NoSuchMailbox
+from mailframe.model.rights import has
 
 from .. import names, writer
 from ..cursor import BadSyntax, Cursor
 from ..names import Pattern, Tree
 from ..registry import Command, Context, Extension, State
-from .status import StatusItem, known_items, status_line
 
 SELECTS = frozenset((b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE"))
-RETURNS = frozenset((b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE"))
 MAX_PATTERNS = 100      # in one command: a client may ask for each folder by name
 _BREATHE_NAMES = 500    # a few milliseconds of matching
+_BREATHE_TOLD = 100     # the same of what more is told of mailboxes
+
+
+#: Gives the untagged line about one mailbox that follows its LIST line, None for nothing. Raises NoSuchMailbox, for nothing.
+Teller = Callable[[MailboxInfo], Awaitable[bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ListReturn:
+    """A word of RETURN. `read` takes what follows the word, beginning with the space before its first argument.
+
+    `teller` is awaited once for a LIST, with what `read` gave and before anything is told: it may raise BadSyntax or
+    Refusal. Without one the word asks for attributes, which are there anyway (RFC 5258 section 3.3), but for SUBSCRIBED.
+    """
+
+    name: bytes
+    read: Callable[[Cursor], Any] = lambda cursor: None
+    teller: Callable[[Context, Any], Awaitable[Teller]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
+    """`rest` is what follows the patterns; `run_list` reads it, which knows the session's table, into `returns`."""
+
     reference: str
     patterns: tuple[str, ...]
     selects: frozenset[bytes] = frozenset()
-    returns: frozenset[bytes] = frozenset()
-    status: tuple[bytes, ...] = ()
+    returns: Mapping[bytes, Any] = field(default_factory=dict)
     extended: bool = False
+    rest: Cursor | None = None
 
 
 def parse_list(args: Cursor) -> ListRequest:
@@ -48,13 +68,9 @@ def parse_list(args: Cursor) -> ListRequest:
             raise BadSyntax("Too many patterns")
     else:
         patterns = (args.list_mailbox(),)
-    returns: frozenset[bytes] = frozenset()
-    status: tuple[bytes, ...] = ()
-    if not args.at_end:
-        extended = True
-        returns, status = _returns(args)
-    args.end()
-    return ListRequest(reference, patterns, selects, returns, status, extended)
+    if args.at_end:
+        return ListRequest(reference, patterns, selects, extended=extended)
+    return ListRequest(reference, patterns, selects, extended=True, rest=args)
 
 
 def _selects(args: Cursor) -> frozenset[bytes]:
@@ -66,28 +82,40 @@ def _selects(args: Cursor) -> frozenset[bytes]:
     return found
 
 
-def _returns(args: Cursor) -> tuple[frozenset[bytes], tuple[bytes, ...]]:
+def read_returns(context: Context, args: Cursor) -> dict[bytes, Any]:
+    """``SP "RETURN" SP "(" [option *(SP option)] ")"``: the words with their arguments; the last of a word's counts."""
     args.space()
     if args.keyword() != b"RETURN":
         raise BadSyntax("RETURN expected")
     args.space()
-    status: list[bytes] = []
+    known = context.registry.usable(context.registry.list_returns, context)
+    found: dict[bytes, Any] = {}
 
-    def option() -> bytes:
+    def option() -> None:
         word = args.keyword()
-        if word == b"STATUS":
-            args.space()
-            status.extend(args.list_of(args.keyword))
-        elif word not in RETURNS:
+        entry = known.get(word)
+        if not isinstance(entry, ListReturn):
             raise BadSyntax("Unknown LIST return option")
-        return word
+        found[word] = entry.read(args)
 
-    found = frozenset(args.list_of(option, empty=True))
-    return found, tuple(status)
+    args.list_of(option, empty=True)
+    args.end()
+    return found
+
+
+async def _tellers(context: Context, returns: Mapping[bytes, Any]) -> list[Teller]:
+    """In the order in which they were asked for."""
+    entries = ((context.registry.list_returns[word], argument) for word, argument in returns.items())
+    return [
+        await entry.teller(context, argument) for entry, argument in entries
+        if isinstance(entry, ListReturn) and entry.teller is not None
+    ]
 
 
 async def run_list(context: Context, request: ListRequest) -> None:
-    items = known_items(context, request.status)
+    if request.rest is not None:
+        request = replace(request, returns=read_returns(context, request.rest), rest=None)
+    tellers = await _tellers(context, request.returns)
     if not request.extended and request.patterns == ("",):
         context.out.untagged(b'LIST (\\Noselect) "/" ""')       # only the separator is asked for (RFC 3501 section 6.3.8)
         return
@@ -97,13 +125,16 @@ async def run_list(context: Context, request: ListRequest) -> None:
     patterns = [Pattern(request.reference + text) for text in request.patterns]
     await _breathe(context, known)
     candidates = lister.candidates()
+    step = _BREATHE_TOLD if tellers else _BREATHE_NAMES
     for count, name in enumerate(candidates, 1):
         if any(pattern.matches(name) for pattern in patterns):
             line = lister.line(name)
             if line is not None:
                 context.out.untagged(line)
-                await _write_status(context, lister.tree, name, items)
-        if not count % _BREATHE_NAMES:
+                await _write_more(context, lister.tree.mailboxes.get(name), tellers)
+                if context.out.full:
+                    await context.drained()
+        if not count % step:
             await context.breathe()
             await context.drained()
 
@@ -121,14 +152,17 @@ async def _breathe(context: Context, known: MailboxList) -> None:
         await context.breathe()
 
 
-async def _write_status(context: Context, tree: Tree, name: str, items: list[StatusItem]) -> None:
-    """A mailbox that cannot be selected has no STATUS (RFC 5819 section 2)."""
-    info = tree.mailboxes.get(name)
-    if items and info is not None:
+async def _write_more(context: Context, info: MailboxInfo | None, tellers: Iterable[Teller]) -> None:
+    """What cannot be selected has a LIST line alone (RFC 5819 section 2)."""
+    if info is None:
+        return
+    for teller in tellers:
         try:
-            context.out.untagged(await status_line(context, info, items))
-        except NoSuchMailbox:
-            return
+            line = await teller(info)
+        except (NoSuchMailbox, NoPermission):
+            continue
+        if line is not None:
+            context.out.untagged(line)
 
 
 class Lister:
@@ -171,9 +205,11 @@ class Lister:
         info = tree.mailboxes.get(name)
         if info is None:
             found.append(b"\\NonExistent" if request.extended else b"\\Noselect")
+        elif not has(info.rights, "r"):
+            found.append(b"\\Noselect")
         elif info.special_use:
             found.append(info.special_use.encode("ascii", "replace"))
-        if name in tree.subscribed and b"SUBSCRIBED" in request.selects | request.returns:
+        if name in tree.subscribed and (b"SUBSCRIBED" in request.selects or b"SUBSCRIBED" in request.returns):
             found.append(b"\\Subscribed")
         return found
 
@@ -213,7 +249,7 @@ async def run_lsub(context: Context, request: LsubRequest) -> None:
 
 
 EXTENSION = Extension(
-    capability=None, rfc="3501, 5258, 5819, 6154",
+    capability=None, rfc="3501, 5258",
     commands=(
         Command(b"LIST", State.LOGGED_IN, parse_list, run_list),
         Command(b"LSUB", State.LOGGED_IN, parse_lsub, run_lsub),

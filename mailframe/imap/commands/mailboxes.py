@@ -9,21 +9,18 @@ from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IObjectIds
 from mailframe.model.mailbox import INBOX, SEPARATOR, MailboxInfo, MailboxList, NewMailbox
-from mailframe.model.refusal import Forbidden, MailboxExists, NoSuchMailbox, Refusal
+from mailframe.model.refusal import Forbidden, MailboxExists, NoSuchMailbox
 
 from .. import names
+from ..annotations import take_along
 from ..cursor import BadSyntax, Cursor
 from ..extensions.imap4rev2 import list_line
 from ..extensions.objectid import mailbox_id
+from ..extensions.special_use import one_use
 from ..moving import move_all
+from ..permission import is_others, known, need
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from .select import parse_mailbox
-
-SPECIAL_USES = {use.upper(): use for use in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")}
-
-
-class UnknownUse(Refusal):
-    public, imap_code = "That special use is not supported", b"USEATTR"         # RFC 6154 section 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +49,11 @@ async def create(context: Context, request: CreateRequest) -> Completion | None:
     """With its missing parents; a trailing separator only says that children will come (RFC 3501 section 6.3.3)."""
     name = request.name.removesuffix(SEPARATOR)
     check(context, name)
-    uses = [SPECIAL_USES.get(use.decode("ascii").upper()) for use in request.uses]
-    if None in uses or len(uses) > 1:
-        raise UnknownUse
-    if await found(context.account, name) is not None:
+    use = one_use(list(request.uses))
+    if await known(context.account, name) is not None:
         raise MailboxExists
     await make_parents(context, name)
-    info: MailboxInfo = await settled(context.account.create(NewMailbox(name, uses[0] if uses else None)))
+    info: MailboxInfo = await settled(context.account.create(NewMailbox(name, use)))
     return Completion(b"CREATE completed", mailbox_id(info.id)) if context.provides(IObjectIds) else None
 
 
@@ -66,11 +61,12 @@ async def delete(context: Context, name: str) -> None:
     """Its children stay; the name is then \\Noselect, implied by them."""
     if name == INBOX:
         raise Forbidden("INBOX cannot be deleted")
-    info = await found(context.account, name)
+    info = await known(context.account, name, "x")
     if info is None:
         if names.below(name, await listed(context)):
             raise Forbidden("It has sub-mailboxes and holds no messages of its own", imap_code=b"HASCHILDREN")
         raise NoSuchMailbox
+    need(info, "x")
     selected = context.selected_or_none
     if selected is not None and selected.info.id == info.id:
         context.unselect()
@@ -97,18 +93,22 @@ async def rename(context: Context, request: RenameRequest) -> None:
     """Sub-mailboxes go along. INBOX gives its messages away and stays (RFC 3501 section 6.3.5)."""
     old, new = request.old, request.new.removesuffix(SEPARATOR)
     check(context, new)
-    known = await listed(context)
-    by_name = {info.name: info for info in known}
+    every = await listed(context)
+    by_name = {info.name: info for info in every}
+    if old not in by_name and (hidden := await known(context.account, old, "x")) is not None:
+        by_name[old] = hidden               # the right "x" is enough, also without "l"
     if new in by_name:
         raise MailboxExists
     if old == INBOX:
+        if is_others(context.account, new):
+            raise Forbidden("A mailbox stays with its owner")
         await make_parents(context, new)
         made = await settled(context.account.create(NewMailbox(new)))
+        await take_along(context, by_name[INBOX], made)
         await move_all(context, by_name[INBOX], made)
         return
-    moves = [(info.id, new + info.name[len(old):]) for info in names.below(old, known)]
-    if old in by_name:
-        moves.append((by_name[old].id, new))
+    moving = names.below(old, every) + ([by_name[old]] if old in by_name else [])
+    moves = [(need(info, "x").id, new + info.name[len(old):]) for info in moving]
     if not moves:
         raise NoSuchMailbox
     _check_moves(context, old, moves, by_name)
@@ -129,7 +129,7 @@ def _check_moves(context: Context, old: str, moves: list[tuple[str, str]], by_na
 
 async def subscribe(context: Context, name: str) -> None:
     """Of a name that exists, also one that is only implied: a typing error is better told."""
-    if await found(context.account, name) is None and not names.below(name, await listed(context)):
+    if await known(context.account, name) is None and not names.below(name, await listed(context)):
         raise NoSuchMailbox
     await settled(context.account.set_subscribed(name, True))
 
@@ -148,6 +148,9 @@ def check(context: Context, name: str) -> None:
 
 
 async def make_parents(context: Context, name: str) -> None:
+    """Not in others' accounts, which make them with what is below them, if that may be made."""
+    if is_others(context.account, name):
+        return
     for parent in names.parents(name):
         if await found(context.account, parent) is None:
             with suppress(MailboxExists):       # another session was faster

@@ -6,27 +6,16 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailframe.model.mailbox import UidRanges
-from mailframe.model.query import Numbers, leaves, resolve
 from mailframe.model.refusal import Refusal
-from mailframe.pacing.breath import Breath
 
 from .. import limits, numset, returning
-from ..conditional import Since, turn_on
+from ..conditional import turn_on
+from ..criteria import EVERYTHING, Criteria, Outcome, matching, read_criteria
 from ..cursor import BadSyntax, Cursor
-from ..numset import STAR, MessageSet, NumSet
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..returning import Options
-from ..searching import Searching, narrowed
-from ..searchkeys import SEARCH_KEYS, KeyReader, Ranged, Recent, SearchKey, program
-from ..view import View
-
-CHARSETS = frozenset((b"US-ASCII", b"ASCII", b"UTF-8"))     # all read as UTF-8: some clients say less than they send
-EVERYTHING = MessageSet(NumSet(((1, STAR),)), True)
-
-
-class BadCharset(Refusal):
-    public, imap_code = "Charset is not known here", b"BADCHARSET (US-ASCII UTF-8)"
+from ..searching import narrowed
+from ..searchkeys import SEARCH_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +41,7 @@ def read_returns(context: Context, args: Cursor) -> Options | None:
     return options
 
 
-def _read_charset(context: Context, args: Cursor) -> bytes:
+def read_charset(context: Context, args: Cursor) -> bytes:
     if args.peek(8).upper() != b"CHARSET ":
         return b"UTF-8"
     if b"UTF8=ACCEPT" in context.enabled:
@@ -67,38 +56,58 @@ async def run(context: Context, request: SearchRequest) -> Completion | None:
     asked = read_returns(context, request.rest)
     if asked is None and context.rev2:
         asked = {b"ALL": None}
-    charset = _read_charset(context, request.rest)
-    found, conditionally = await find_saving(context, charset, request.rest, asked)
-    by_modseq = b"MODSEQ %d" % context.view.highest_modseq(_returned(context, found, asked)) if conditionally and found else b""
+    charset = read_charset(context, request.rest)
+    outcome = await find_saving(context, charset, request.rest, asked)
+    found = outcome.found
+    by_modseq = b""
+    if outcome.criteria.conditional and found:
+        by_modseq = b"MODSEQ %d" % context.view.highest_modseq(_returned(context, found, asked))
     if asked is None:
         numbers = found if context.by_uid else filter(None, context.view.numbers(found))
         told = [b"SEARCH", *map(b"%d".__mod__, numbers)]
         context.out.untagged(b" ".join([*told, b"(" + by_modseq + b")"] if by_modseq else told))
-    elif asked.keys() != {b"SAVE"}:
+        return None
+    await begin(context, asked, outcome)
+    if returning.says(asked, context.registry.search_returns):
         shown = found if context.by_uid else array("I", filter(None, context.view.numbers(found)))
-        tell(context, shown, asked, by_modseq)
+        tell(context, shown, asked, by_modseq, outcome.relevancies_of(found) if b"RELEVANCY" in asked else ())
     return None
 
 
-async def find_saving(
-    context: Context, charset: bytes, keys: Cursor, asked: Options | None, *, whole: bool = False,
-) -> tuple[array[int], bool]:
+async def begin(context: Context, asked: Options, outcome: Outcome) -> None:
+    """What RETURN options do besides telling."""
+    for word in asked:
+        option = context.registry.search_returns[word]
+        if option.begin is not None:
+            await option.begin(context, outcome)
+
+
+async def find_saving(context: Context, charset: bytes, keys: Cursor, asked: Options | None, *, whole: bool = False) -> Outcome:
     """`find`, and what RETURN (SAVE) keeps of it; a NO empties the variable (RFC 5182 section 2.1)."""
     saves = asked is not None and b"SAVE" in asked
     try:
-        found, conditionally = await find(context, charset, keys, whole=whole)
+        outcome = await find(context, charset, keys, whole=whole)
+        if asked is not None:
+            check_relevancy(outcome.criteria, asked)
     except Refusal:
         if saves:
             context.view.saved = array("I")
         raise
     if saves:
-        context.view.saved = returning.worth_saving(found, asked or {}, context.registry.search_returns)
-    return found, conditionally
+        context.view.saved = returning.worth_saving(outcome.found, asked or {}, context.registry.search_returns)
+    return outcome
 
 
-def tell(context: Context, shown: Sequence[int], asked: Options, by_modseq: bytes = b"") -> None:
+def check_relevancy(criteria: Criteria, asked: Options) -> None:
+    """Raises BadSyntax where results cannot have any (RFC 6203 section 4)."""
+    if b"RELEVANCY" in asked and not criteria.fuzzy:
+        raise BadSyntax("RELEVANCY is of FUZZY searches")
+
+
+def tell(context: Context, shown: Sequence[int], asked: Options, by_modseq: bytes = b"", relevancies: Sequence[int] = ()) -> None:
     """The ESEARCH response about results in the client's numbers, in their order."""
-    line = returning.response(shown, asked, context.registry.search_returns, context.tag, context.by_uid)
+    line = returning.response(
+        shown, asked, context.registry.search_returns, context.tag, context.by_uid, relevancies=relevancies)
     context.out.untagged(line + b" " + by_modseq if by_modseq else line)
 
 
@@ -109,50 +118,25 @@ def _returned(context: Context, found: array[int], asked: Options | None) -> arr
     return returning.worth_saving(found, asked, context.registry.search_returns)
 
 
-async def find(context: Context, charset: bytes, keys: Cursor, *, whole: bool = False) -> tuple[array[int], bool]:
-    """The UIDs that match, ascending, of the messages that the client knows; whether MODSEQ was among the keys.
-    `whole`: a part of them, where their number is limited, is of no use."""
-    if b"UTF8=ACCEPT" in context.enabled and charset != b"UTF-8":
-        raise BadSyntax("No CHARSET but UTF-8 after ENABLE UTF8=ACCEPT")        # RFC 9755 section 3
-    if charset not in CHARSETS:
-        raise BadCharset
-    usable = context.registry.usable(context.registry.search_keys, context)
-    known = {name: word for name, word in usable.items() if isinstance(word, SearchKey)}
-    reader = KeyReader(keys, known, context.clock.seconds())
-    query = program(reader)
-    keys.end()
-    conditionally = any(isinstance(leaf, Numbers) and isinstance(leaf.given, Since) for leaf in leaves(query))
-    if conditionally:
+async def find(context: Context, charset: bytes, keys: Cursor, *, whole: bool = False) -> Outcome:
+    """The messages that match, of those that the client knows. `whole`: a part of them, where their number is limited, is of
+    no use."""
+    criteria = await read_criteria(context, charset, keys)
+    if criteria.conditional:
         turn_on(context)
     if context.selected.dirty:
         await context.sync(False)
-    view, selected = context.view, context.selected
-    query = resolve(query, lambda given: _ranges(view, given))
+    view = context.view
+    query = criteria.resolved(view)
     spans = numset.spans(narrowed(view.uid_ranges(view.spans(EVERYTHING)), query), view.uids)
     if whole:
         limits.none_too_many(context, spans)
-    spans = limits.last_of(context, spans)
-    count = sum(stop - start for start, stop in spans)
-    searching = Searching(
-        selected.mailbox, selected.keywords, query, Breath(context.clock.seconds, context.breathe),
-        lambda done: context.progress(done, count))
-    if searching.asks_store:
-        found = array("I", await searching.among(view.uid_ranges(spans)))
-    else:
-        found = await searching.within(view.rows(spans))
-    return array("I", (uid for uid in found if not view.is_gone(uid))) if view.owes_expunge else found, conditionally
-
-
-def _ranges(view: View, given: object) -> UidRanges:
-    """What a set in the client's words names now."""
-    if isinstance(given, MessageSet):
-        if not len(view) and not view.uid_only:     # "1:*" is what programs ask of an empty mailbox, too: nothing matches
-            return ()
-        return view.uid_ranges(view.spans(given))
-    if isinstance(given, Recent):
-        return view.recent_ranges
-    assert isinstance(given, Ranged)
-    return given.ranges(view)
+    kept = limits.last_of(context, spans)
+    relevancies: dict[int, int] = {}
+    found = await matching(context, query, kept, relevancies)
+    if view.owes_expunge:
+        found = array("I", (uid for uid in found if not view.is_gone(uid)))
+    return Outcome(criteria, found, relevancies, part=kept is not spans)
 
 
 EXTENSION = Extension(

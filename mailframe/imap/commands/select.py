@@ -10,7 +10,7 @@ from mailframe.interfaces.store import IModSequenced, IObjectIds
 from mailframe.model.flags import SEEN
 from mailframe.model.mailbox import MailboxStatus
 
-from .. import conditional
+from .. import conditional, permission
 from ..cursor import BadSyntax, Cursor
 from ..extensions import qresync
 from ..extensions.imap4rev2 import list_line
@@ -87,7 +87,9 @@ async def _open(context: Context, request: SelectRequest, read_only: bool) -> Co
         await qresync.resync(context, request.known, status)
     if read_only:
         return Completion(b"EXAMINE completed", b"READ-ONLY")
-    return Completion(b"SELECT completed", b"READ-WRITE")
+    rights = context.selected.rights
+    writes = rights is None or not set(rights).isdisjoint(permission.WRITING)
+    return Completion(b"SELECT completed", b"READ-WRITE" if writes else b"READ-ONLY")
 
 
 def _describe(context: Context, selected: Selected, status: MailboxStatus) -> None:
@@ -118,9 +120,9 @@ def first_unseen(view: View) -> int:
 
 
 async def close(context: Context, _: None) -> None:
-    """Expunges without a word, unless the mailbox is read-only."""
+    """Expunges without a word, unless the mailbox is read-only or the right is missing (RFC 4314 section 4)."""
     selected = context.selected
-    if not selected.read_only:
+    if not selected.read_only and await permission.may(selected.mailbox, "e"):
         await settled(selected.mailbox.expunge(None, True))
     context.unselect()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mailframe.interfaces.maybe import settled
 from mailframe.model.flags import FlagChange, flag_mask, system_bit
 from mailframe.model.mailbox import FlagsStored, Rows
+from mailframe.model.refusal import NoPermission
 from mailframe.pacing.breath import Breath
 
 from .. import conditional, limits, numset
@@ -20,6 +21,7 @@ from ..items.columns import Flags, Uid
 from ..items.item import Column, Scene, joined
 from ..items.modseq import Modseq
 from ..numset import MessageSet
+from ..permission import rights_in, settable
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, Selected, State
 from ..selecting import know_keywords
 from ..writable import writable
@@ -81,7 +83,8 @@ async def run(context: Context, request: StoreRequest) -> Completion | None:
         refused += outcome.refused
         await know_keywords(selected, context.out, stored.flags)
         _answer(context, selected, stored, change if request.silent else None)
-        await breath.take()
+        if done + 1 < len(starts):          # after the last the session sees to it that others have their turn
+            await breath.take()
         if context.out.full:
             await context.drained()
     if refused:
@@ -94,20 +97,33 @@ async def run(context: Context, request: StoreRequest) -> Completion | None:
 async def _change(context: Context, request: StoreRequest) -> FlagChange:
     """What is done to the masks; keywords that are new here are made, unless it is to take them away."""
     words = []
-    for name in request.flags:
+    flags = request.flags
+    rights = await rights_in(context.selected.mailbox)
+    if rights is not None:
+        flags = settable(rights, request.flags)
+        if request.flags and not flags:
+            raise NoPermission              # of some that may be changed, these are (RFC 4314 section 4)
+    for name in flags:
         if not name.startswith(b"\\"):
             words.append(name.decode("ascii"))
         elif system_bit(name) is None:
             raise Bad("No such system flag, or not one that can be stored")
+    if not words:
+        return _signed(request.sign, flag_mask(flags, ()))
     if request.sign == b"-":
         known = {word.lower() for word in await context.refresh_keywords()}
         mask = flag_mask(
-            (name for name in request.flags if system_bit(name) or name.decode("ascii").lower() in known),
+            (name for name in flags if system_bit(name) or name.decode("ascii").lower() in known),
             context.selected.keywords,
         )
+        return _signed(request.sign, mask)
+    return _signed(request.sign, flag_mask(flags, await context.refresh_keywords(words)))
+
+
+def _signed(sign: bytes, mask: int) -> FlagChange:
+    if sign == b"-":
         return FlagChange.remove(mask)
-    mask = flag_mask(request.flags, await context.refresh_keywords(words))
-    return FlagChange.add(mask) if request.sign else FlagChange.replace(mask)
+    return FlagChange.add(mask) if sign else FlagChange.replace(mask)
 
 
 def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChange | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..commands.listing import ListReturn
 from ..registry import Extension, State
 
-EXTENSION = Extension(capability=b"CHILDREN", rfc="3348", announced=State.LOGGED_IN)
+EXTENSION = Extension(capability=b"CHILDREN", rfc="3348", announced=State.LOGGED_IN, list_returns=(ListReturn(b"CHILDREN"),))

@@ -18,11 +18,12 @@ def parse(args: Cursor) -> tuple[bytes, ...]:
 
 async def run(context: Context, words: tuple[bytes, ...]) -> None:
     """Unknown words are passed over; told is what became enabled by this."""
-    known = {
-        word.upper(): word for extension in context.registry.extensions if context.registry.offers(extension, context)
-        for word in extension.enables
-    }
+    offered = [extension for extension in context.registry.extensions if context.registry.offers(extension, context)]
+    known = {word.upper(): word for extension in offered for word in extension.enables}
     fresh = context.enable(*(known[word] for word in dict.fromkeys(words) if word in known))
+    for extension in offered:
+        if extension.on_enable is not None and not set(extension.enables).isdisjoint(fresh):
+            await extension.on_enable(context)
     context.out.untagged(b" ".join([b"ENABLED", *fresh]))
 
 

@@ -24,6 +24,7 @@ async def idle(context: Context, _: None) -> Completion:
                 await _tell(context)
         if context.watcher is not None:
             await context.watcher.tell(context)
+        await context.tell_others()
         now = context.clock.seconds()
         if keepalive_s and not context.out.pending and now - quiet_since >= keepalive_s:
             context.out.untagged(b"OK Still here")

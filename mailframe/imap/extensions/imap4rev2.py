@@ -7,6 +7,9 @@ what a mailbox was called before RENAME, or before its name was brought into Uni
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mailframe.interfaces.finding import found
 from mailframe.interfaces.maybe import settled
 from mailframe.model.mailbox import MailboxList
 
@@ -21,7 +24,9 @@ async def list_line(context: Context, name: str, old: str | None = None) -> None
     known: MailboxList = await settled(context.account.mailboxes())
     if context.watcher is not None:
         await context.watcher.listing(context, known)
-    line = Lister(context, Tree(known), ListRequest("", (name,), returns=frozenset((b"SUBSCRIBED",)), extended=True)).line(name)
+    if not any(info.name == name for info in known.mailboxes) and (info := await found(context.account, name)) is not None:
+        known = replace(known, mailboxes=(*known.mailboxes, info))      # may be selected, though LIST does not show it
+    line = Lister(context, Tree(known), ListRequest("", (name,), returns={b"SUBSCRIBED": None}, extended=True)).line(name)
     if line is not None:
         before = b"" if old is None else b' ("OLDNAME" (%b))' % writer.mailbox(old, context.utf8)
         context.out.untagged(line + before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..commands.listing import ListReturn
 from ..registry import Extension, State
 
-EXTENSION = Extension(capability=b"LIST-EXTENDED", rfc="5258", announced=State.LOGGED_IN)
+EXTENSION = Extension(
+    capability=b"LIST-EXTENDED", rfc="5258", announced=State.LOGGED_IN, list_returns=(ListReturn(b"SUBSCRIBED"),))

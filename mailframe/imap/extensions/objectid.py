@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,8 @@ from ..commands.status import StatusItem
 from ..items.item import FetchItem, Scene
 from ..registry import Context, Extension, State
 from ..searchkeys import KeyReader, SearchKey
+
+MAX_ID = 255        # RFC 8474 section 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,13 @@ class ThreadId:
 
 
 def mailbox_id(identifier: str) -> bytes:
-    """``MAILBOXID (F...)``: of a store's own id what RFC 8474 section 7 does not allow is spelled in hexadecimal."""
+    """``MAILBOXID (F...)``: of a store's own id what RFC 8474 section 7 does not allow is spelled in hexadecimal; of one that
+    would be longer than 255 characters, as another account's may be, a sum stands for it."""
     plain = identifier.isascii() and identifier.replace("-", "").replace("_", "").isalnum() and len(identifier) < 200
-    return b"MAILBOXID (%b)" % (f"F{identifier}" if plain else f"X{identifier.encode().hex()}")[:255].encode("ascii")
+    told = f"F{identifier}" if plain else f"X{identifier.encode().hex()}"
+    if len(told) > MAX_ID:
+        told = f"H{hashlib.sha256(identifier.encode()).hexdigest()}"
+    return b"MAILBOXID (%b)" % told.encode("ascii")
 
 
 async def _status(context: Context, mailbox: IMailbox, status: MailboxStatus) -> bytes:

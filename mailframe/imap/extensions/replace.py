@@ -6,17 +6,19 @@ from array import array
 from dataclasses import dataclass
 
 from mailframe.interfaces.maybe import settled
-from mailframe.interfaces.store import IMailbox, IReplaces
+from mailframe.interfaces.store import IReplaces
 from mailframe.model.mailbox import Field, MailboxStatus, New
 from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage
+from mailframe.model.rights import has
 
 from .. import appending
 from ..appending import Heading, parse_heading, taken
 from ..conditional import expunge_completion
-from ..copying import Target, find_target, try_create
+from ..copying import Target, direct, find_target, try_create
 from ..cursor import BadSyntax, Cursor
 from ..expunged import expunged
 from ..numset import STAR, MessageSet, NumSet
+from ..permission import must
 from ..registry import Command, Completion, Context, Effect, Extension, State
 from ..writable import writable
 
@@ -52,6 +54,7 @@ def streams(args: Cursor) -> bool:
 async def run(context: Context, request: ReplaceRequest) -> Completion | None:
     """Which message goes is settled before the new one has come. APPENDUID is told before EXPUNGE or VANISHED (section 4.3)."""
     selected = writable(context)
+    await must(selected.mailbox, "te")          # as MOVE, for the message that goes
     uids = context.view.resolve(request.message)
     target = await find_target(context, request.name)
     if not uids:
@@ -59,16 +62,18 @@ async def run(context: Context, request: ReplaceRequest) -> Completion | None:
             raise NoSuchMessage("No message has that UID", imap_code=b"NONEXISTENT")
         raise BadSyntax("No message with that number")
     message, = await taken(context, target.mailbox, request.heading, request.rest, 1)
-    uid = await _replaced(selected.mailbox, uids[0], target, message)
-    status: MailboxStatus = await settled(target.mailbox.status())
-    context.out.untagged(b"OK [APPENDUID %d %d] Replacement is there" % (status.uidvalidity, uid))
+    uid = await _replaced(Target(selected.info, selected.mailbox), uids[0], target, message)
+    if has(target.info.rights, "r"):            # else nothing is told of what it then holds (RFC 4315 section 3)
+        status: MailboxStatus = await settled(target.mailbox.status())
+        context.out.untagged(b"OK [APPENDUID %d %d] Replacement is there" % (status.uidvalidity, uid))
     return await expunge_completion(context, b"UID REPLACE" if request.message.by_uid else b"REPLACE")
 
 
-async def _replaced(mailbox: IMailbox, uid: int, target: Target, message: New) -> int:
+async def _replaced(source: Target, uid: int, target: Target, message: New) -> int:
     """The new UID, once the new message is there and the old one gone. Raises NoSuchMessage when somebody else was first."""
+    mailbox = source.mailbox
     try:
-        if IReplaces.providedBy(mailbox):
+        if IReplaces.providedBy(mailbox) and direct(source.info, target.info):
             replaces: IReplaces = mailbox
             return await settled(replaces.replace(uid, target.info.id, message))
         if not len(await settled(mailbox.rows(((uid, uid),), 1, Field.NONE))):

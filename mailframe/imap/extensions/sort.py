@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mailframe.interfaces.store import IMailbox
 from mailframe.model.mailbox import Field, uid_ranges
 from mailframe.model.refusal import NoSuchMessage
 from mailframe.pacing.breath import Breath
 
-from ..commands.search import find_saving, read_returns, tell
+from .. import returning
+from ..commands.search import begin, find_saving, read_returns, tell
 from ..cursor import BadSyntax, Cursor
-from ..headings import HEADER_KEYS, SORT_KEYS, Value, first_fields, ordered
+from ..headings import HEADER_KEYS, SORT_KEYS, Descending, Value, first_fields, ordered
 from ..items.message import Message
 from ..paging import Pager
 from ..progress import Passed, untold
 from ..registry import Command, Completion, Context, Effect, Extension, State
 
+RELEVANCY = b"RELEVANCY"        # only with FUZZY search keys (RFC 6203 section 6)
 PAGE = 500          # messages whose dates and sizes are asked for at once
 MAX_KEYS = 20       # of one command; there are nine different ones
 
@@ -53,7 +56,7 @@ def _key(args: Cursor) -> tuple[bytes, bool]:
     if reverse:
         args.space()
         word = args.keyword()
-    if word not in SORT_KEYS:
+    if word not in SORT_KEYS and word != RELEVANCY:
         raise BadSyntax("Unknown sort key")
     return word, reverse
 
@@ -61,18 +64,25 @@ def _key(args: Cursor) -> tuple[bytes, bool]:
 async def run(context: Context, request: SortRequest) -> Completion | None:
     asked = read_returns(context, request.rest)
     keys, charset = _criteria(request.rest)
-    found, conditionally = await find_saving(context, charset, request.rest, asked, whole=True)
+    outcome = await find_saving(context, charset, request.rest, asked, whole=True)
+    found = outcome.found
+    if any(name == RELEVANCY for name, _ in keys) and not outcome.criteria.fuzzy:
+        raise BadSyntax("RELEVANCY is of FUZZY searches")
     breath = Breath(context.clock.seconds, context.breathe)
     table = await read_table(
         context.selected.mailbox, found, {name for name, _ in keys}, breath, lambda done: context.progress(done, len(found)))
+    if RELEVANCY in table.columns:          # the best first
+        table.columns[RELEVANCY] = [-relevancy for relevancy in outcome.relevancies_of(table.uids)]
     places = await ordered([(table.columns[name], reverse) for name, reverse in keys], len(table.uids), breath)
-    uids = map(table.uids.__getitem__, places)
+    uids = array("I", map(table.uids.__getitem__, places))
     numbers = list(uids if context.by_uid else filter(None, map(context.view.number, uids)))
     if asked is None:
         context.out.untagged(b" ".join([b"SORT", *map(b"%d".__mod__, numbers)]))
-    elif asked.keys() != {b"SAVE"}:
-        by_modseq = b"MODSEQ %d" % context.view.highest_modseq(found) if conditionally and found else b""
-        tell(context, numbers, asked, by_modseq)
+        return None
+    await begin(context, asked, replace(outcome, keys=tuple(keys), ordered=uids))
+    if returning.says(asked, context.registry.search_returns):
+        by_modseq = b"MODSEQ %d" % context.view.highest_modseq(found) if outcome.criteria.conditional and found else b""
+        tell(context, numbers, asked, by_modseq, outcome.relevancies_of(uids) if RELEVANCY in asked else ())
     return None
 
 
@@ -107,6 +117,15 @@ async def read_table(
                     table.columns[name].append(value)
             await breath.take()
     return table
+
+
+async def keys_of(
+    mailbox: IMailbox, uids: Sequence[int], keys: Sequence[tuple[bytes, bool]], breath: Breath,
+) -> dict[int, tuple[Any, ...]]:
+    """What these messages (ascending) are sorted by, of those that still exist; values that compare, ties by UID."""
+    table = await read_table(mailbox, uids, {name for name, _ in keys}, breath)
+    columns = [map(Descending, table.columns[name]) if reverse else table.columns[name] for name, reverse in keys]
+    return dict(zip(table.uids, zip(*columns, table.uids)))
 
 
 EXTENSION = Extension(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from mailframe.interfaces.store import IMailbox
+from mailframe.mime.casemap import fold
 from mailframe.mime.header import decode_words
 from mailframe.mime.links import MESSAGE_ID
 from mailframe.model.mailbox import Field, uid_ranges
@@ -50,7 +51,7 @@ def parse(args: Cursor) -> ThreadRequest:
 
 
 async def run(context: Context, request: ThreadRequest) -> Completion | None:
-    found, _ = await find(context, request.charset, request.rest, whole=True)
+    found = (await find(context, request.charset, request.rest, whole=True)).found
     breath = Breath(context.clock.seconds, context.breathe)
     number = _itself if context.by_uid else context.view.number
     posts = await read_posts(
@@ -91,7 +92,7 @@ def post(block: bytes, number: int, arrival: int) -> Post:
     own = MESSAGE_ID.search(header.get(b"message-id", b""))
     references = MESSAGE_ID.findall(header.get(b"references", b""))[-MAX_REFERENCES:]
     references = references or MESSAGE_ID.findall(header.get(b"in-reply-to", b""))[:1]
-    return Post(number, sent(header, arrival), subject.casefold(), replies, own[1] if own else b"", tuple(references))
+    return Post(number, sent(header, arrival), fold(subject), replies, own[1] if own else b"", tuple(references))
 
 
 EXTENSION = Extension(

@@ -11,7 +11,7 @@ from ..searchkeys import KeyReader, SearchKey
 def _edge(reader: KeyReader) -> int:
     """``nz-number`` seconds before now."""
     reader.cursor.space()
-    return int(reader.now) - reader.cursor.nz_number()
+    return int(reader.now()) - reader.cursor.nz_number()
 
 
 def _younger(reader: KeyReader) -> Query:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, repeat
 from typing import Protocol, TypeGuard
 
@@ -17,13 +18,20 @@ from .message import Message
 class FlagTable(dict[int, bytes]):
     """Rendered flag lists by their mask; a mailbox has few different ones."""
 
+    MOST = 10_000
+
     def __init__(self, keywords: Sequence[str], recent: bool = False) -> None:
         super().__init__()
         self._keywords, self._recent = keywords, recent
 
     def __missing__(self, mask: int) -> bytes:
+        if len(self) >= self.MOST:
+            self.clear()
         rendered = self[mask] = writer.flags(mask, self._keywords, self._recent)
         return rendered
+
+
+_SCENES = 100           # kept for all sessions of a process: mailboxes mostly have the same keywords, and none that is \\Recent
 
 
 @dataclass(slots=True)
@@ -35,12 +43,18 @@ class Scene:
     recent: Sequence[tuple[int, int]] = ()      # inclusive UID ranges that are \\Recent in this session
 
     @classmethod
-    def of(cls, keywords: Sequence[str], recent: Sequence[tuple[int, int]]) -> Scene:
-        return cls(FlagTable(keywords), FlagTable(keywords, True), recent)
+    def of(cls, keywords: tuple[str, ...], recent: Sequence[tuple[int, int]]) -> Scene:
+        return _quiet(keywords) if not recent else cls(FlagTable(keywords), FlagTable(keywords, True), recent)
 
     def table(self, uid: int) -> FlagTable:
         """The one that is right for this message."""
         return self.recent_flags if any(low <= uid <= high for low, high in self.recent) else self.flags
+
+
+@lru_cache(_SCENES)
+def _quiet(keywords: tuple[str, ...]) -> Scene:
+    """Where nothing is \\Recent."""
+    return Scene(FlagTable(keywords), FlagTable(keywords, True))
 
 
 class Column(Protocol):

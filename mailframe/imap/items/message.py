@@ -67,6 +67,15 @@ class Message:
         octets: bytes = await settled(self._mailbox.read(self.uid, offset, size))
         return octets
 
+    async def whole(self) -> bytes | None:
+        """All of it, if it is small enough to be read at once."""
+        if not self._kept:
+            answer: Any = self._mailbox.read(self.uid, 0, SLICE)
+            self._kept = await answer if waits(answer) else answer
+            self._all = len(self._kept) < SLICE
+            await self.breathe()
+        return self._kept if self._all else None
+
     async def size(self) -> int:
         """In octets."""
         if not self._all and len(self._kept) < SLICE:

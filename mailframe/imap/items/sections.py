@@ -37,6 +37,9 @@ class Octets:
         return Field.INDEX if self.part else Field.NONE
 
     async def find(self, message: Message) -> Span | bytes | None:
+        if not self.part and not self.text and self.partial is None:
+            octets = await message.whole()
+            return Span(0, await message.size()) if octets is None else octets
         found = await message.locate(self.part, self.text)
         if found is None:
             return None

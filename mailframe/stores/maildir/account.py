@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from zope.interface import implementer
 
-from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder
+from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder, ISpecialUses
 from mailframe.model.mailbox import MailboxInfo, MailboxList, NewMailbox
 from mailframe.stores.sqlite.tree import mailbox_number
 
@@ -15,7 +15,7 @@ from .home import Home
 from .mailbox import MaildirMailbox
 
 
-@implementer(IAccount, IMailboxFinder)
+@implementer(IAccount, IMailboxFinder, ISpecialUses)
 class MaildirAccount:
     """Any number of these may stand for one account; they share its `Home`."""
 
@@ -39,6 +39,9 @@ class MaildirAccount:
 
     async def rename(self, moves: Sequence[tuple[str, str]]) -> None:
         await self._home.rename([(mailbox_number(mailbox_id), name) for mailbox_id, name in moves])
+
+    async def set_special_uses(self, uses: Mapping[str, str | None]) -> None:
+        await self._home.set_special_uses([(mailbox_number(mailbox_id), use) for mailbox_id, use in uses.items()])
 
     async def set_subscribed(self, name: str, subscribed: bool) -> None:
         await self._home.set_subscribed(name, subscribed)

@@ -166,6 +166,14 @@ class Home:
             await self._at_home(tree.rename, self.path, targets)
             await self._sync_list(self.number, {})
 
+    async def set_special_uses(self, uses: Sequence[tuple[int, str | None]]) -> None:
+        """As `IAccount.set_special_uses`."""
+        async with held(self.lock):
+            await self._look_locked()
+            await self.shared.engine.submit(lambda con: rows_of.set_special_uses(con, self.number, uses))
+            await self._write_account(self.number)
+        self.shared.parts.tell(self.number, "")
+
     async def set_subscribed(self, name: str, subscribed: bool) -> None:
         """As `IAccount.set_subscribed`."""
         async with held(self.lock):

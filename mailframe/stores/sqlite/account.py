@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from zope.interface import implementer
 
-from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder, IQuota
+from mailframe.interfaces.store import IAccount, IMailbox, IMailboxFinder, IQuota, ISpecialUses
 from mailframe.model.mailbox import Listeners, MailboxInfo, MailboxList, NewMailbox, Quota
 from mailframe.model.refusal import NoSuchMailbox
 
@@ -15,7 +15,7 @@ from .parts import Parts
 from .tree import mailbox_number
 
 
-@implementer(IAccount, IMailboxFinder, IQuota)
+@implementer(IAccount, IMailboxFinder, IQuota, ISpecialUses)
 class SqliteAccount:
     """Holds nothing but its number: any number of these may stand for one account."""
 
@@ -50,6 +50,11 @@ class SqliteAccount:
     async def rename(self, moves: Sequence[tuple[str, str]]) -> None:
         numbered, now = [(mailbox_number(mailbox_id), name) for mailbox_id, name in moves], self._now()
         await self._engine.submit(lambda con: tree.rename(con, self._number, numbered, now))
+        self._parts.tell(self._number, "")
+
+    async def set_special_uses(self, uses: Mapping[str, str | None]) -> None:
+        numbered = [(mailbox_number(mailbox_id), use) for mailbox_id, use in uses.items()]
+        await self._engine.submit(lambda con: tree.set_special_uses(con, self._number, numbered))
         self._parts.tell(self._number, "")
 
     async def set_subscribed(self, name: str, subscribed: bool) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import apsw
 
+from mailframe.mime.fuzzy import plain
 from mailframe.mime.searchtext import VERSION
 from mailframe.sqlite.rows import fetch
 
 COMPONENT = "words"
 
-#: Trigrams of casefolded text find any three letters in a row, in any language. detail=none: which content, not where, and
+#: Trigrams of folded text find any three letters in a row, in any language. detail=none: which content, not where, and
 #: no copy of the text. The triggers stay when the setting is turned off, so what is left in the index goes with its content.
 MIGRATIONS = (
     """
@@ -17,6 +18,13 @@ MIGRATIONS = (
         text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1');
     CREATE INDEX text_unindexed ON text (content) WHERE indexed = 0;
     CREATE TRIGGER words_gone AFTER DELETE ON text WHEN OLD.indexed = 1 BEGIN DELETE FROM words WHERE rowid = OLD.content; END;
+    """,
+    # Without accents, so that FUZZY finds words however they are written; a text with them is proposed as well, and looked at.
+    """
+    DROP TABLE words;
+    CREATE VIRTUAL TABLE words USING fts5(
+        text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram remove_diacritics 1');
+    UPDATE text SET indexed = 0 WHERE indexed <> 0;
     """,
 )
 
@@ -52,7 +60,8 @@ def index(con: apsw.Connection, version: int = VERSION) -> int:
 
 
 def terms(needle: str) -> str | None:
-    """What to MATCH for contents that may hold `needle`; None where the index cannot tell."""
+    """What to MATCH for contents that may hold `needle`, with or without accents; None where the index cannot tell."""
+    needle = plain(needle)
     if len(needle) < SHORTEST or not needle.isprintable():
         return None
     found = list(dict.fromkeys(needle[place:place + 3] for place in range(len(needle) - 2)))

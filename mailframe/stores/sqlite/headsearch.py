@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from mailframe.mime.casemap import fold
 from mailframe.mime.header import fields
 from mailframe.mime.searchtext import KEPT_LINES, KEPT_OCTETS, field_holds
 from mailframe.mime.text import header_text
@@ -53,7 +54,7 @@ class Heads:
     def _possible(self, octets: bytes) -> bool:
         """Whether a match can lie in these heads: a quick look, that is wrong only in saying yes.
 
-        What is not ASCII, or encoded, is decoded to know. Else text is what stands there in lower case, and letters without
+        What is not ASCII, or encoded, is decoded to know. Else text is what stands there in upper case, and letters without
         space between them stand together, however a field is folded.
         """
         leaf = self._leaf
@@ -64,13 +65,13 @@ class Heads:
         if not leaf.text.isascii():
             return False
         longest = max(_UNBROKEN.findall(leaf.text), key=len, default="")
-        return longest.encode() in octets.lower()
+        return longest.encode() in octets.upper()
 
     def _holds(self, octets: bytes) -> bool:
         leaf = self._leaf
         if isinstance(leaf, InHeader):
             return field_holds(fields(octets), leaf.name, leaf.text)
-        return leaf.text in header_text(octets).casefold()
+        return leaf.text in fold(header_text(octets))
 
     async def _turn(self) -> None:
         await deferLater(self._clock, 0)

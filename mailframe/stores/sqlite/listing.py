@@ -56,6 +56,14 @@ def columns(found: Sequence[Row], fields: Field) -> Rows:
     return Rows.of(uids, fields, known)
 
 
+def flag_columns(found: Sequence[Row]) -> Rows:
+    """Tuples of UID, flags and mod-sequence as columns."""
+    if not found:
+        return Rows()
+    uids, flags, modseqs = zip(*found)
+    return Rows(array("I", uids), masks(flags), array("Q", modseqs))
+
+
 def _select(fields: Field) -> str:
     wanted = ["m.uid", *(sql for field, sql in _COLUMNS if field in fields)]
     # Where no attributes are wanted their table is not read; ?1 is used all the same, so that parameters keep their places.

@@ -21,7 +21,7 @@ _FRESH = "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF; PRAGMA synchronous
 
 def deal(old: Sequence[Path], target: Path, shard: Shard, components: Mapping[str, Sequence[Migration]]) -> None:
     """Make `target` with the accounts that belong there, under the ids that they have, and all tables of those `components`
-    that know no account or mailbox (the queue's), which are in one of the old files at most."""
+    that have no column account or mailbox (the queue's, annotations'), which are in one of the old files at most."""
     files.prepare(target)
     con = apsw.Connection(str(target))
     try:

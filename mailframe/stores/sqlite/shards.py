@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore
+from mailframe.interfaces.store import IAccount, IAccountFinder, IDelivers, IIndexedStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, New, NewMailbox
 from mailframe.model.refusal import InternalError, NoSuchMessage, Refusal, TryAgainLater
 from mailframe.sqlite.errors import EngineError
@@ -25,7 +25,7 @@ _PART = 1024 * 1024         # octets of large content copied at once from one fi
 Target = tuple[str, str, New]
 
 
-@implementer(IIndexedStore, IDelivers, IReadableContent)
+@implementer(IIndexedStore, IDelivers, IReadableContent, IAccountFinder)
 class ShardedStore:
     """`stores` are the `SqliteStore` of each file, in their order, each with its `shard` set.
 
@@ -47,6 +47,10 @@ class ShardedStore:
 
     async def open_account(self, name: str, fresh: Sequence[NewMailbox]) -> IAccount:
         return await self._of(name).open_account(name, fresh)
+
+    async def has_account(self, name: str) -> bool:
+        """See `IAccountFinder`."""
+        return await self._of(name).has_account(name)
 
     async def stage(self) -> IStaged:
         return await self.stores[0].stage()

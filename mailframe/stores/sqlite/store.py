@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.interfaces.store import IAccount, IDelivers, IIndexedStore, IJoinedStore
+from mailframe.interfaces.store import IAccount, IAccountFinder, IDelivers, IIndexedStore, IJoinedStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, New, NewMailbox
 from mailframe.model.refusal import Refusal
 from mailframe.sqlite.bundle import Bundled
@@ -19,6 +19,7 @@ from mailframe.sqlite.engine import Engine
 
 from . import arrivals, departures, sharding, tree
 from .account import SqliteAccount
+from .fuzzysearch import FuzzyMailbox
 from .mailbox import SqliteMailbox
 from .parts import Parts
 from .schema import MIGRATIONS
@@ -27,7 +28,7 @@ from .textmaker import TextLimits, TextMaker
 from .textsearch import SearchableMailbox
 
 
-@implementer(IJoinedStore, IIndexedStore, IDelivers, IReadableContent)
+@implementer(IJoinedStore, IIndexedStore, IDelivers, IReadableContent, IAccountFinder)
 class SqliteStore:
     """`engine` may be shared with others, who register before `start`; `close` closes it, so they stop before.
 
@@ -49,7 +50,8 @@ class SqliteStore:
         engine.register("store", MIGRATIONS)
         self.texts = TextMaker(engine, self.content, clock, words=settings.search_index, limits=TextLimits().among(
             shard[1])) if settings.searches else None
-        self._parts.mailbox = partial(SearchableMailbox, words=settings.search_index) if self.texts else SqliteMailbox
+        self._parts.mailbox = (
+            partial(FuzzyMailbox, words=True) if settings.search_index else SearchableMailbox if self.texts else SqliteMailbox)
         if shard[1] > 1:
             engine.register(sharding.COMPONENT, sharding.MIGRATIONS)
 
@@ -76,6 +78,10 @@ class SqliteStore:
             number = await self.engine.submit(lambda con: tree.account_id(con, name, fresh, now))
         account: IAccount = SqliteAccount(self._parts, number)
         return account
+
+    async def has_account(self, name: str) -> bool:
+        """See `IAccountFinder`."""
+        return bool(await self.engine.query("SELECT 1 FROM account WHERE name = ?", (name,)))
 
     async def close(self) -> None:
         if self.texts:

@@ -37,7 +37,7 @@ THESE = "SELECT id, size, refs FROM content WHERE id IN carray(?)"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A content's text in UTF-8, casefolded. None: has to be read from the content itself."""
+    """A content's text in UTF-8, folded. None: has to be read from the content itself."""
 
     content: int
     header: bytes | None

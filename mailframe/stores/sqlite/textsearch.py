@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ _NARROW = 64            # UIDs: shorter ranges are asked for as a list
 _NAME = frozenset(range(33, 127)) - {ord(":")}      # octets of a field's name (RFC 5322 section 2.2)
 
 # What a message comes to: 0 no, 1 yes, 2 to be read, 3 its header is to be looked at line by line.
-# ?1 mailbox, ?2 version, ?3 needle, ?4 "\nname: ", ?5 MATCH, ?6 and ?7 lowest and highest content, ?8 and ?9 UIDs.
+# ?1 mailbox, ?2 version, ?3 needle, ?4 "\nNAME: ", ?5 MATCH, ?6 and ?7 lowest and highest content, ?8 and ?9 UIDs.
 # The subquery in CASE is only run for messages where it comes to that: bodies rest on pages of their own.
 _BODY = "coalesce((SELECT instr(b.octets, ?3) > 0 FROM text_body AS b WHERE b.content = m.content AND b.version = ?2), 2)"
 _TEXT = f"CASE WHEN t.header IS NULL THEN 2 WHEN instr(t.header, ?3) THEN 1 ELSE {_BODY} END"
@@ -78,15 +78,20 @@ class SearchableMailbox(SqliteMailbox):
         found, doubtful = array("I"), array("I")
         if isinstance(leaf, InHeader) and not (leaf.name and _NAME.issuperset(leaf.name)):
             return TextMatches(found, doubtful)             # no field has such a name
-        for begin in _windows(ranges):
+        async for page in self.pages(windows(ranges)):
+            matches = await self._judge(leaf, page)
+            found.extend(matches.found)
+            doubtful.extend(matches.open)
+        return TextMatches(found, doubtful)
+
+    async def pages(self, begun: Iterable[tuple[int, int] | array[int]]) -> AsyncIterator[Page]:
+        """The messages in these windows, some at a time; nothing is kept open in between."""
+        for begin in begun:
             window: tuple[int, int] | array[int] | None = begin
             while window is not None:
                 page, window = await self._page(window)
                 if page is not None:
-                    matches = await self._judge(leaf, page)
-                    found.extend(matches.found)
-                    doubtful.extend(matches.open)
-        return TextMatches(found, doubtful)
+                    yield page
 
     async def _page(self, window: tuple[int, int] | array[int]) -> tuple[Page | None, tuple[int, int] | None]:
         """The window's first messages, and what is left of it."""
@@ -102,7 +107,7 @@ class SearchableMailbox(SqliteMailbox):
         return Page(where.format("?8", "?9"), (window[0], last), count, lowest, highest), left
 
     async def _judge(self, leaf: Leaf, page: Page) -> TextMatches:
-        key = b"\n" + leaf.name + b": " if isinstance(leaf, InHeader) else b""
+        key = b"\n" + leaf.name.upper() + b": " if isinstance(leaf, InHeader) else b""
         verdict, match = self._verdict(leaf, page)
         needle = encoded(leaf.text)
         heads = self._in_heads(leaf, page)          # asked first: they are looked through while the reader goes on to the texts
@@ -160,7 +165,7 @@ def _in_a_field(header: bytes, key: bytes, needle: bytes) -> bool:
     return False
 
 
-def _windows(ranges: UidRanges) -> Iterator[tuple[int, int] | array[int]]:
+def windows(ranges: UidRanges) -> Iterator[tuple[int, int] | array[int]]:
     """Wide ranges as they are, narrow ones gathered as lists of UIDs."""
     gathered = array("I")
     for first, last in ranges:

@@ -60,6 +60,11 @@ def rename(con: apsw.Connection, account: int, moves: Sequence[tuple[int, str]],
     _ensure_inbox(con, account, now)
 
 
+def set_special_uses(con: apsw.Connection, account: int, uses: Sequence[tuple[int, str | None]]) -> None:
+    for mailbox, use in uses:
+        con.execute("UPDATE mailbox SET special_use = ? WHERE id = ?", (use, require(con, account, mailbox)))
+
+
 def set_subscribed(con: apsw.Connection, account: int, name: str, subscribed: bool) -> None:
     if subscribed:
         con.execute("INSERT OR IGNORE INTO subscription VALUES (?, ?)", (account, name))
