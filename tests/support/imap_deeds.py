@@ -11,7 +11,7 @@ from . import imap_expected as expected
 from .imap_chosen import Chosen, chosen, key
 from .imap_peer import Answer, Peer, Said
 
-NAMES = ("INBOX", "INBOX", "INBOX", "Archive", "Work", "Work/New")
+QUOTES = '"'
 MANY = 14           # messages in a mailbox: from then on more go than come
 SYSTEM = ("\\Seen", "\\Flagged", "\\Answered", "\\Deleted", "\\Deleted", "\\Draft", "$Even", "$Odd")
 
@@ -22,6 +22,10 @@ def cuts(random: Random) -> Random | None:
 
 async def say(peer: Peer, random: Random, said: Said) -> None:
     await peer.say_all([said], cuts(random))
+
+
+def name(peer: Peer, random: Random) -> str:
+    return peer.truth.spelled(peer, random.choice(peer.truth.names_used))
 
 
 def known(peer: Peer) -> frozenset[int]:
@@ -169,21 +173,23 @@ async def order(peer: Peer, random: Random) -> None:
 
 
 async def status(peer: Peer, random: Random) -> None:
-    names = random.sample(sorted(set(NAMES)), 2)
+    names = random.sample(sorted(set(peer.truth.names_used)), 2)
+    spelled = [peer.truth.spelled(peer, each) for each in names]
     items = "MESSAGES UIDNEXT UNSEEN UIDVALIDITY" + (" HIGHESTMODSEQ" if peer.mirror.condstore else "")
 
     async def check(answer: Answer) -> None:
-        for name, told in list(peer.mirror.statuses.items()):
-            now = await peer.truth.status(name.decode())
-            assert now is not None, name
+        for place, each in enumerate(names):
+            told = peer.mirror.statuses.get(spelled[place].strip('"').encode())
+            now = await peer.truth.status(each)
+            if told is None:
+                assert answer.final.kind != b"OK" or now is None or text.startswith("STATUS"), each
+                continue
+            assert now is not None, each
             wanted = {b"MESSAGES": now.messages, b"UIDNEXT": now.uidnext, b"UNSEEN": now.unseen, b"UIDVALIDITY": now.uidvalidity,
                       b"HIGHESTMODSEQ": now.highest_modseq}
-            assert all(wanted[item] == value for item, value in told.items()), (name, told, wanted)
-        if answer.final.kind == b"OK":
-            there = [name for name in names if await peer.truth.status(name) is not None]
-            assert {name.encode() for name in there} <= peer.mirror.statuses.keys() or text.startswith("STATUS")
+            assert all(wanted[item] == value for item, value in told.items()), (each, told, wanted)
 
-    text = random.choice((f"STATUS {names[0]} ({items})", f'LIST "" ({names[0]} {names[1]}) RETURN (STATUS ({items}))'))
+    text = random.choice((f"STATUS {spelled[0]} ({items})", f'LIST "" ({spelled[0]} {spelled[1]}) RETURN (STATUS ({items}))'))
     await say(peer, random, Said(text, check=check))
 
 
@@ -206,7 +212,7 @@ async def append(peer: Peer, random: Random) -> None:
     """APPEND of one or several, some made of what may be gone (CATENATE)."""
     octets = [peer.truth.message() for _ in range(random.choice((1, 1, 1, 2, 3)))]
     literal = b"".join(random.choice((b"", b" (\\Seen $Even)")) + _literal(each) for each in octets)
-    await say(peer, random, Said(f"APPEND {random.choice(NAMES)}", literal, octets))
+    await say(peer, random, Said(f"APPEND {name(peer, random)}", literal, octets))
 
 
 async def catenate(peer: Peer, random: Random) -> None:
@@ -219,18 +225,18 @@ async def catenate(peer: Peer, random: Random) -> None:
         whole = await peer.truth.octets(peer.box, uid)
     except Exception:
         return
-    name = await peer.selected_name()
-    if name is None:
+    here = await peer.selected_name()
+    if here is None:
         return
-    url = f"/{name};UIDVALIDITY={peer.box.uidvalidity}/;UID={uid}"
-    said = Said(f"APPEND {random.choice(NAMES)} CATENATE (URL \"{url}\" TEXT", _literal(head) + b")", [whole + head])
+    url = f"/{here.strip(QUOTES).replace(' ', '%20')};UIDVALIDITY={peer.box.uidvalidity}/;UID={uid}"
+    said = Said(f"APPEND {name(peer, random)} CATENATE (URL \"{url}\" TEXT", _literal(head) + b")", [whole + head])
     final = await peer.say_all([said], cuts(random))
     if final is not None and peer.truth.alone and final.code != b"TRYCREATE":
         assert (final.kind == b"OK") == there, (uid, final)
 
 
 async def replace(peer: Peer, random: Random) -> None:
-    messages, target = chosen(peer, random, one=True), random.choice(NAMES)
+    messages, target = chosen(peer, random, one=True), name(peer, random)
     if messages is None:
         return
     octets = peer.truth.message()
@@ -242,7 +248,7 @@ async def replace(peer: Peer, random: Random) -> None:
 async def copy(peer: Peer, random: Random) -> None:
     messages, here = chosen(peer, random), known(peer)
     if messages is not None:
-        await say(peer, random, Said(f"{messages.uid}COPY {messages.text} {random.choice(NAMES)}",
+        await say(peer, random, Said(f"{messages.uid}COPY {messages.text} {name(peer, random)}",
                                      check=lambda answer: expected.copied(answer, messages, here)))
 
 
@@ -251,7 +257,7 @@ async def move(peer: Peer, random: Random) -> None:
     if messages is None:
         return
     expect = None if messages.open else lambda answer: expected.gone(answer, messages.there(answer))
-    await say(peer, random, Said(f"{messages.uid}MOVE {messages.text} {random.choice(NAMES)}", expect=expect))
+    await say(peer, random, Said(f"{messages.uid}MOVE {messages.text} {name(peer, random)}", expect=expect))
 
 
 async def expunge(peer: Peer, random: Random) -> None:
@@ -283,7 +289,7 @@ async def clear(peer: Peer, random: Random) -> None:
 
 async def deliver(peer: Peer, random: Random) -> None:
     try:
-        await peer.truth.deliver(random.choice(NAMES))
+        await peer.truth.deliver(random.choice(peer.truth.names_used))
     except NoSuchMailbox:
         return
 
@@ -310,7 +316,7 @@ async def leave(peer: Peer, random: Random) -> None:
 
 
 async def reselect(peer: Peer, random: Random) -> None:
-    await peer.select(f"{random.choice(('SELECT', 'SELECT', 'EXAMINE'))} {random.choice(NAMES)}")
+    await peer.select(f"{random.choice(('SELECT', 'SELECT', 'EXAMINE'))} {name(peer, random)}")
 
 
 async def resync(peer: Peer, random: Random) -> None:
@@ -321,12 +327,16 @@ async def resync(peer: Peer, random: Random) -> None:
 # -- mailboxes
 
 async def rename(peer: Peer, random: Random) -> None:
+    if not peer.truth.renames:
+        return
     await peer.say(random.choice((
         "RENAME Work Work/New", "RENAME Work/New Away", "RENAME Away Work", "RENAME Work Away", "RENAME Archive Away",
         "RENAME Away Archive", "RENAME INBOX Work/New")))
 
 
 async def make(peer: Peer, random: Random) -> None:
+    if not peer.truth.renames:
+        return
     await peer.say(random.choice((
         "CREATE Work", "CREATE Archive", "CREATE Work/New", "CREATE Work", "DELETE Work", "DELETE Work/New", "DELETE Away")))
 

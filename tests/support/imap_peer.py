@@ -95,7 +95,7 @@ class Peer:
             condstore=bool(enabled & {"CONDSTORE", "QRESYNC"}), qresync="QRESYNC" in enabled, uid_only="UIDONLY" in enabled)
         self.mirror.pushed = self.notify == "selected"
         self.leave()
-        await self.say("LOGIN alice secret")
+        await self.say(f"LOGIN {self.truth.user(self)} secret")
         if self.enables:
             await self.say("ENABLE " + " ".join(self.enables))
         if self.notify:
@@ -140,10 +140,10 @@ class Peer:
             self.truth.agrees(self, await self.truth.state(self.box), expunges=True)
 
     async def selected_name(self) -> str | None:
-        """What the mailbox is called now."""
+        """What it calls the mailbox now."""
         for name, number in (await self.truth.names()).items():
             if self.box is not None and number == self.box.mailbox.id:
-                return name
+                return self.truth.spelled(self, name)
         return None
 
     # -- speaking

@@ -47,7 +47,7 @@ async def live(truth: Truth, seed: int, story: Story) -> None:
         peer = Peer(number, truth, random.choice(kind), random.choice(NOTIFIES))
         truth.peers.append(peer)
         await together(truth, [peer.start()])
-        await together(truth, [peer.select("SELECT INBOX")])
+        await together(truth, [peer.select("SELECT " + truth.spelled(peer, "INBOX"))])
     truth.told = [(who, octets) for who, octets in truth.told if who.startswith("from")]       # it begins alike each time
     for count, each in enumerate(story, 1):
         await together(truth, [act(truth.peers[step.who], Random(step.dice)) for step in each])

@@ -42,6 +42,9 @@ class Box:
 class Truth:
     """The server, and what it holds, asked of `store` itself. `alone`: nothing else goes on while a session's command runs."""
 
+    names_used: tuple[str, ...] = ("INBOX", "INBOX", "INBOX", "Archive", "Work", "Work/New")
+    renames = True                      # mailboxes are made, renamed and deleted, too
+
     def __init__(self, world: World, store: Any, *, alone: bool) -> None:
         self.world, self.store, self.alone = world, store, alone
         self.peers: list[Peer] = []
@@ -57,6 +60,14 @@ class Truth:
         self.modseqs = IModSequenced.providedBy((await self.named("INBOX")).mailbox)
         for _ in range(4):
             await self.deliver("INBOX")
+
+    def user(self, peer: Peer) -> str:
+        """As whom it logs in."""
+        return "alice"
+
+    def spelled(self, peer: Peer, name: str) -> str:
+        """How this client writes the name of a mailbox of alice's."""
+        return name
 
     # -- what there is
 
