@@ -79,7 +79,7 @@ def searched(answer: Answer, keys: Key, asked: tuple[str, ...], window: tuple[in
     else:
         found = set() if "ALL" in asked or not asked else set(wanted)
     assert {uid for uid in wanted if uid in known} <= found, (wanted, found, mirror.returned)
-    assert not {uid for uid in found if uid in answer.before} - set(wanted), (wanted, found)
+    assert not found - set(wanted) - {0}, (wanted, found)
     if mirror.returned and not blurred:
         _parts(mirror.returned, wanted if mirror.by_uid else places(peer, wanted), asked, window)
     _highest(answer, keys, asked, wanted, blurred)

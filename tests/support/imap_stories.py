@@ -83,7 +83,7 @@ async def settle(truth: Truth) -> None:
     if not isinstance(clock, Clock):
         await deferLater(clock, 0.01)
         return
-    for _ in range(60):
+    for _ in range(1_000):
         if not any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls()):
             return
         truth.world.take_turns()
@@ -114,6 +114,7 @@ async def _heard(truth: Truth, peer: Peer) -> None:
 async def all_know(truth: Truth) -> None:
     """Everybody stops, looks, and sees what is."""
     alone, truth.alone = truth.alone, True
+    await listeners_know(truth)
     await together(truth, [peer.done() for peer in truth.peers])
     await settle(truth)
     for peer in truth.peers:
