@@ -53,7 +53,8 @@ class Said:
     expect: Expectation | None = None
     check: Callable[[Answer], Awaitable[None]] | None = None        # as `expect`, of other mailboxes
     tag: bytes = b""
-    within: bool = False                # a mailbox was selected
+    within: bool = False                # a mailbox was selected when it was said
+    box: Box | None = None              # when it began
     before: State = None
     told: list[Response] = field(default_factory=list)
 
@@ -213,6 +214,8 @@ class Peer:
         """The first in the queue, if any, runs now."""
         said = self._queue[0] if self._queue else None
         self.mirror.begin(said.text if said else "")
+        if said is not None:
+            said.box = self.box
         if said is not None and OPENS.match(said.text):
             if not (self.notify or self.mirror.qresync or "IMAP4rev2" in self.enables):
                 self.leave()        # others are told CLOSED: what comes before is of the old mailbox (RFC 7162 section 3.2.11)
@@ -236,13 +239,10 @@ class Peer:
             await self._lost()
 
     def _remembering(self, responses: list[Response], validity: int, known: list[Known]) -> list[Response]:
-        """A client that comes back applies VANISHED to what it kept, before EXISTS tells it how much it does not know."""
+        """A client that comes back applies VANISHED (EARLIER) to what it kept, before EXISTS tells it how much it does not know."""
         if any(each.code == b"UIDVALIDITY" and each.code_value == validity for each in responses):
             self.mirror.messages = known
-        order = {b"EXISTS": 0, b"RECENT": 1, b"FETCH": 2, b"UIDFETCH": 2}
-        late = [response for response in responses if response.kind in order or response.tag not in b"*+"]
-        first = [response for response in responses if response not in late]
-        return first + sorted(late, key=lambda response: order.get(response.kind, 3))
+        return sorted(responses, key=lambda response: not (response.kind == b"VANISHED" and response.value[0]))
 
     async def _believe(self, response: Response) -> None:
         said = self._queue[0] if self._queue else None
@@ -255,7 +255,7 @@ class Peer:
         if said is not None:
             said.told.append(response)
         if response.code == b"COPYUID" and said is not None:
-            await self.truth.same(self, said.text, *response.code_value)
+            await self.truth.same(said.box, *response.code_value)
         if response.code == b"APPENDUID" and said is not None:
             await self.truth.appended(said.appends, *response.code_value)
         if response.code == b"UIDVALIDITY":

@@ -140,14 +140,14 @@ class Truth:
 
     # -- what a client was told of copies
 
-    async def same(self, peer: Peer, target: str, validity: int, old: bytes, new: bytes) -> None:
+    async def same(self, here: Box | None, validity: int, old: bytes, new: bytes) -> None:
         """COPYUID names, pairwise, messages with the same octets (RFC 4315 section 3)."""
-        here, there = peer.box, await self.of_validity(validity)
-        assert here is not None and there is not None, (target, validity)
+        there = await self.of_validity(validity)
+        assert here is not None and there is not None, validity
         pairs = list(zip(numbers(old), numbers(new), strict=True))
         assert pairs
         for was, now in pairs:
-            assert await self.octets(here, was) == await self.octets(there, now), (target, was, now)
+            assert await self.octets(here, was) == await self.octets(there, now), (was, now)
 
     async def appended(self, messages: list[bytes], validity: int, uids: bytes) -> None:
         box = await self.of_validity(validity)
