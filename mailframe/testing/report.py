@@ -30,6 +30,7 @@ from mailframe.interfaces import store as seams
 from mailframe.interfaces.content import IContent
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.metadata import IMetadata
+from mailframe.interfaces.sharing import IAcl
 from mailframe.interfaces.store import IMailStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, INBOX
 
@@ -40,8 +41,10 @@ OPTIONAL: tuple[tuple[InterfaceClass, str, str], ...] = (
     (seams.IJoinedStore, "mailboxes and queue commit together", "mailboxes first, then the queue"),
     (seams.IDelivers, "one message for many accounts in one call", "each account is opened and appended to"),
     (seams.IMailboxFinder, "one mailbox of thousands is found by name", "the list is read"),
+    (seams.IAccountFinder, "whether an account is there, without making it", "administrators see their own quota alone"),
     (seams.ISpecialUses, "a mailbox's special use can be changed", "it is given when the mailbox is made"),
     (IMetadata, "annotations are kept with the mailboxes", "a server keeps them beside the store, in mailframe.db"),
+    (IAcl, "grants to other users are kept with the mailboxes", "a server keeps them beside the store, in mailframe.db"),
     (seams.IQuota, "use is counted and limited", "no limits"),
     (seams.ICopyable, "COPY without reading the messages", "messages are read and appended"),
     (seams.IMovable, "MOVE in one durable step", "MOVE is a durable copy, then an expunge"),
@@ -51,6 +54,7 @@ OPTIONAL: tuple[tuple[InterfaceClass, str, str], ...] = (
     (seams.IObjectIds, "ids of messages and threads", "mailbox ids alone"),
     (seams.ISaveDates, "when a message came into its mailbox", "none"),
     (seams.ISearchable, "texts are found without reading the messages", "each message is read and searched"),
+    (seams.IFuzzySearch, "words are found in any order and form", "SEARCH finds texts as they stand"),
     (seams.IAttributeCache, "ENVELOPE and BODYSTRUCTURE are made once", "they are made again for each FETCH"),
     (seams.IRecent, "\\Recent is told to one session", "nothing is \\Recent"),
 )
