@@ -6,7 +6,8 @@ from random import Random
 
 from . import imap_expected as expected
 from .imap_chosen import Chosen, chosen, key
-from .imap_peer import Answer, Peer, Said
+from .imap_peer import Peer
+from .imap_said import Answer, Said
 
 SYSTEM = ("\\Seen", "\\Flagged", "\\Answered", "\\Deleted", "\\Deleted", "\\Draft", "$Even", "$Odd")
 

@@ -9,7 +9,8 @@ from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage
 from . import imap_expected as expected
 from .imap_asking import cuts, known, name, say
 from .imap_chosen import chosen
-from .imap_peer import Answer, Peer, Said
+from .imap_peer import Peer
+from .imap_said import Answer, Said
 
 QUOTES = '"'
 MANY = 14           # messages in a mailbox: from then on more go than come

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
-from .imap_peer import Answer, Peer
+from .imap_peer import Peer
+from .imap_said import Answer
 from .imap_truth import Message
 
 

@@ -7,7 +7,8 @@ from random import Random
 
 from .imap_asking import batches, cuts, fetch, fetching, name, order, say, search, searching, status, store, storing
 from .imap_carrying import MANY, append, catenate, clear, copy, deliver, expunge, move, replace
-from .imap_peer import Peer, Said
+from .imap_peer import Peer
+from .imap_said import Said
 
 # -- looking, leaving, coming back
 

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from .imap_chosen import Chosen, Key
-from .imap_peer import Answer, Peer
+from .imap_peer import Peer
+from .imap_said import Answer
 from .imap_truth import numbers
 
 
