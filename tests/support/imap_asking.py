@@ -148,6 +148,16 @@ async def search(peer: Peer, random: Random) -> None:
     await say(peer, random, said)
 
 
+async def follow(peer: Peer, random: Random) -> None:
+    """RETURN (UPDATE): from then on the server says who comes to match, and who does not any more (RFC 5267 section 4)."""
+    keys = key(peer, random)
+    if peer.truth.limited or "MODSEQ" in keys[0] or len(peer.mirror.contexts) > 2:
+        return
+    said = Said(f"UID SEARCH RETURN (UPDATE ALL) {keys[0]}")
+    said.begins = lambda: peer.follows(said.tag, keys)
+    await say(peer, random, said)
+
+
 async def order(peer: Peer, random: Random) -> None:
     """SORT by size, and THREAD: all that match are there, once."""
     keys, here, whole, threads = key(peer, random), known(peer), peer.whole, random.random() < 0.5

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import TypeAlias
 
 from .imap_peer import Peer
 from .imap_said import Answer
-from .imap_truth import Message
+from .imap_truth import Key
 
 
 @dataclass(frozen=True)
@@ -73,10 +71,6 @@ def _by_uid(peer: Peer, random: Random, one: bool) -> Chosen:
         (f"{high},{low}", frozenset([low, high]), False), (f"{low + 1_000}", frozenset(), True),
     ])
     return Chosen(text, True, sure, is_open)
-
-
-#: A search key, and whether a message with this UID matches; None: the client cannot know.
-Key: TypeAlias = "tuple[str, Callable[[int, Message], bool]]"
 
 
 def key(peer: Peer, random: Random, depth: int = 0) -> Key:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from .imap_asking import batches, cuts, fetch, fetching, name, order, say, search, searching, status, store, storing
+from .imap_asking import batches, cuts, fetch, fetching, follow, name, order, say, search, searching, status, store, storing
 from .imap_carrying import MANY, append, catenate, clear, copy, deliver, expunge, move, replace
 from .imap_peer import Peer
 from .imap_said import Said
@@ -68,7 +68,7 @@ async def pipeline(peer: Peer, random: Random) -> None:
 
 Deed = Callable[[Peer, Random], Awaitable[None]]
 SELECTED: tuple[Deed, ...] = (
-    *(store,) * 7, *(fetch,) * 6, *(search,) * 5, order, *(status,) * 2, batches, *(append,) * 2, catenate, *(replace,) * 2,
+    *(store,) * 7, *(fetch,) * 6, *(search,) * 5, follow, order, *(status,) * 2, batches, *(append,) * 2, catenate, *(replace,) * 2,
     *(copy,) * 2, *(move,) * 2, *(expunge,) * 3, *(clear,) * 2, *(deliver,) * 3, *(look,) * 4, *(idle,) * 4, leave, reselect,
     *(resync,) * 2, rename, make, *(pipeline,) * 4,
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .imap_chosen import Chosen, Key
+from .imap_chosen import Chosen
 from .imap_peer import Peer
 from .imap_said import Answer
-from .imap_truth import numbers
+from .imap_truth import Key, numbers
 
 
 def changed(flags: frozenset[bytes], sign: str, words: frozenset[bytes]) -> frozenset[bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 from .imap_mirror import Known, Mirror
 from .imap_said import Answer, Said, pieces
 from .imap_strict import Response
-from .imap_truth import Box, Truth
+from .imap_truth import Box, Key, Truth, numbers
 from .imap_world import Client
 
 #: Commands by number: what no EXPUNGE may come before once they were sent (RFC 9051 section 5.5).
@@ -32,6 +32,7 @@ class Peer:
         self.box: Box | None = None     # the one selected
         self.read_only = False
         self.saved: set[int] | None = set()         # "$", where it is known
+        self.wanted: dict[bytes, Key] = {}          # what the mirror's contexts are of
         self._tags = 0
         self._queue: list[Said] = []
 
@@ -102,6 +103,10 @@ class Peer:
             [Said(f"SELECT {name} (QRESYNC ({validity} {modseq}{' ' + told if told and uids else ''}))")], kept=(validity, kept))
         if self.truth.alone and self.box is not None:
             self.truth.agrees(self, await self.truth.state(self.box), expunges=True)
+
+    def follows(self, tag: bytes, keys: Key) -> None:
+        """A context begins with the ESEARCH of this tag."""
+        self.wanted[tag] = keys
 
     async def selected_name(self) -> str | None:
         """What it calls the mailbox now."""
@@ -214,6 +219,8 @@ class Peer:
             assert not later or EXPUNGES.match(self._queue[0].text), f"{response} told to a client that has sent {later}"
         if response.kind == b"BYE" or response.code == b"CLOSED":
             self.leave()
+        if response.kind == b"ESEARCH" and b"UPDATES" not in response.value and response.value.get(b"TAG") in self.wanted:
+            self.mirror.contexts[response.value[b"TAG"]] = set(numbers(response.value.get(b"ALL", b"")))
         self.mirror.told(response)
         if said is not None:
             said.told.append(response)
@@ -253,6 +260,8 @@ class Peer:
         if self.box is not None:
             assert after is not None, f"{said.text!r} told nothing of the mailbox being gone"
             truth.agrees(self, after, expunges=expunges)
+            if said.text in ("NOOP", "CHECK"):
+                truth.contexts_agree(self, after)
         if response.kind != b"OK" or (said.before is None and said.within):     # others were before it, or the mailbox was gone
             return
         answer = Answer(self, said.told, response, said.before, after)

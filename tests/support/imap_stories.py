@@ -127,6 +127,7 @@ async def _knows(truth: Truth, peer: Peer) -> None:
     if peer.box is None:
         return
     truth.agrees(peer, await truth.state(peer.box), expunges=True)
+    truth.contexts_agree(peer, await truth.state(peer.box))
     await peer.know_all()
     assert all(known.uid and known.flags is not None for known in peer.mirror.messages)
     truth.agrees(peer, await truth.state(peer.box), expunges=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -27,6 +28,10 @@ class Message:
 
 #: A mailbox's messages by UID, ascending; None: there is no such mailbox (any more).
 State: TypeAlias = "dict[int, Message] | None"
+
+
+#: A search key, and whether a message with this UID matches.
+Key: TypeAlias = "tuple[str, Callable[[int, Message], bool]]"
 
 
 @dataclass
@@ -196,6 +201,13 @@ class Truth:
         if len(known) == len(truth) and not mirror.uid_only:
             assert all(each.uid in (0, uid) for each, uid in zip(known, truth)), (known, truth)
 
+    def contexts_agree(self, peer: Peer, truth: State) -> None:
+        """Who was told ADDTO and REMOVEFROM knows what a fresh SEARCH would find (RFC 5267)."""
+        for tag, found in peer.mirror.contexts.items():
+            text, matches = peer.wanted[tag]
+            wanted = {uid for uid, message in (truth or {}).items() if matches(uid, message)}
+            assert found == wanted, (tag, text, found, wanted)
+
     def _is_so(self, peer: Peer, known: Known, now: Message) -> None:
         if known.flags is None:
             return
@@ -207,7 +219,7 @@ class Truth:
 def numbers(told: bytes) -> list[int]:
     """Of a set, in its order."""
     found: list[int] = []
-    for part in told.split(b","):
+    for part in filter(None, told.split(b",")):
         low, _, high = part.partition(b":")
         first, last = int(low), int(high or low)
         found += range(first, last + 1) if first <= last else range(first, last - 1, -1)
