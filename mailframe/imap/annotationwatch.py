@@ -1,4 +1,5 @@
-"""What others do to the annotations that a session may see, until its client is told (RFC 5464 section 4.4.2)."""
+"""What others do to the annotations that a session may see, until its client is told (RFC 5464 section 4.4.2): who has
+enabled it, or has asked NOTIFY for it (RFC 5465 sections 5.6 and 5.7)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from .annotations import account_of, changed, meant
 from .registry import Context
 
 BOTH, SERVER = b"METADATA", b"METADATA-SERVER"      # words for ENABLE: all annotations, or the server's alone
+MAILBOX_CHANGE, SERVER_CHANGE = b"MAILBOXMETADATACHANGE", b"SERVERMETADATACHANGE"      # events of NOTIFY (RFC 5465 section 5)
 MAX_CHANGES = 1_000         # that a client has not been told of yet; who falls so far behind begins afresh
 
 
@@ -29,7 +31,7 @@ class Watch:
         self._stale = False
 
     async def begin(self) -> None:
-        """The client has enabled it."""
+        """The client has enabled it, or a NOTIFY asks for it."""
         if self._begun:
             return
         self._begun = True
@@ -48,15 +50,37 @@ class Watch:
         """See MetadataListener."""
         if self._held is not None:
             self._held.append((mailbox_id, frozenset(names)))
-        elif mailbox_id is None or BOTH in self._context.enabled:
+        elif self._server_wanted if mailbox_id is None else self._any_wanted:
             if sum(map(len, self._news.values())) <= MAX_CHANGES:
                 self._news.setdefault(mailbox_id, {}).update(dict.fromkeys(sorted(names)))
             self._context.heard()
 
     def _listed(self, mailbox_id: str) -> None:
-        if mailbox_id == "" and BOTH in self._context.enabled:
+        if mailbox_id == "":
             self._stale = True
-            self._context.heard()
+            if self._any_wanted:
+                self._context.heard()
+
+    @property
+    def pending(self) -> bool:
+        """Whether there may be something to tell."""
+        return bool(self._news) or (self._stale and self._any_wanted)
+
+    @property
+    def _server_wanted(self) -> bool:
+        watcher = self._context.watcher
+        return (not {BOTH, SERVER}.isdisjoint(self._context.enabled)
+                or (watcher is not None and watcher.wants(SERVER_CHANGE, "")))
+
+    @property
+    def _any_wanted(self) -> bool:
+        """Of some mailboxes."""
+        watcher = self._context.watcher
+        return BOTH in self._context.enabled or (watcher is not None and watcher.wants(MAILBOX_CHANGE, ""))
+
+    def _wanted(self, name: str) -> bool:
+        watcher = self._context.watcher
+        return BOTH in self._context.enabled or (watcher is not None and watcher.wants(MAILBOX_CHANGE, name))
 
     @contextmanager
     def setting(self, mailbox_id: str | None, names: frozenset[str]) -> Iterator[None]:
@@ -78,7 +102,7 @@ class Watch:
 
     async def tell(self) -> None:
         """Write a METADATA response for each mailbox with news."""
-        if not (self._news or self._stale):
+        if not self.pending:
             return
         stale, self._stale = self._stale, False
         known: dict[str, str] = {}
@@ -94,12 +118,22 @@ class Watch:
         news, self._news = self._news, {}
         context = self._context
         if sum(map(len, news.values())) > MAX_CHANGES:
-            context.bye("Too many annotations were changed; please connect again")
+            self._too_many()
             return
-        if None in news:
-            context.out.untagged(changed(None, news.pop(None), context.utf8))
+        of_server = news.pop(None, None)
+        if of_server is not None and self._server_wanted:
+            context.out.untagged(changed(None, of_server, context.utf8))
         for name, names in sorted((known[each], names) for each, names in news.items() if each in known):
-            context.out.untagged(changed(name, names, context.utf8))
+            if self._wanted(name):
+                context.out.untagged(changed(name, names, context.utf8))
+
+    def _too_many(self) -> None:
+        """Who asked by NOTIFY is told that nothing more comes (RFC 5465 section 5.8); ENABLE has no such word."""
+        context = self._context
+        if {BOTH, SERVER}.isdisjoint(context.enabled) and context.watcher is not None:
+            context.watcher.give_up(context)
+        else:
+            context.bye("Too many annotations were changed; please connect again")
 
     async def _listing(self) -> MailboxList:
         listing: MailboxList = await settled(self._context.account.mailboxes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from mailframe.model.refusal import NoPermission, NoSuchMailbox, Refusal
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 
-from . import login, permission, selecting, writer
+from . import login, numset, permission, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
 from .pipelined import counts_messages
@@ -339,21 +340,30 @@ class SessionContext:
         for teller, _ in self._others:
             await teller()
 
-    async def sync(self, expunge: bool, *, poll: bool = True) -> None:
+    async def sync(self, expunge: bool, *, poll: bool = True, flags: bool = True) -> None:
         selected = self.selected
         if poll:
             await self.poll()
         wish = _BY_DEFAULT if self.watcher is None else self.watcher.wish
         every = bool(self.effect & (Effect.CHANGES | Effect.TELLS_ALL))
         if not (wish.messages or every):
+            selected.own.clear()
             return
         view, known = selected.view, selected.view.last_told
         expunge = expunge and not (view.owes_expunge and self._counted_on())
         how = Telling(selected.keywords, self.by_uid or self.watcher is not None, b"CONDSTORE" in self.enabled,
-                      wish.flags or every, b"QRESYNC" in self.enabled)
-        await selecting.tell(selected, self.out, self._pause, how, expunge)
+                      flags and (wish.flags or every), b"QRESYNC" in self.enabled)
+        if flags:
+            await selecting.tell(selected, self.out, self._pause, how, expunge)
+        else:
+            await selecting.count(selected, self.out, how)
         if self.watcher is not None:
-            await self.watcher.describe(self, view.after(known))
+            fresh = view.after(known)
+            if selected.own:        # RFC 5465 section 5.2
+                theirs = array("I", (uid for uid in view.uids_in(fresh) if uid not in selected.own))
+                fresh = numset.spans(numset.ranges_of(theirs), view.uids)
+            await self.watcher.describe(self, fresh)
+        selected.own.clear()
 
     async def poll(self) -> None:
         """Ask the store what happened in the selected mailbox; nothing is told yet. Raises NoSuchMailbox when it was deleted."""

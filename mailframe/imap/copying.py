@@ -57,7 +57,9 @@ async def copy(context: Context, uids: array[int], target: Target) -> Pairs:
     selected = context.selected
     if len(uids) >= LARGE:
         context.progress(0, len(uids))
-    return await copy_from(context, Target(selected.info, selected.mailbox), uids, target)
+    pairs = await copy_from(context, Target(selected.info, selected.mailbox), uids, target)
+    selected.put(target.info, pairs[1])
+    return pairs
 
 
 def direct(source: MailboxInfo, target: MailboxInfo) -> bool:

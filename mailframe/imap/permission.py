@@ -69,6 +69,12 @@ def namespaces(account: IAccount) -> Namespaces:
     return shown.namespaces()
 
 
+def foreign(account: IAccount) -> tuple[str, ...]:
+    """How names begin that are not in the user's personal namespace."""
+    known = namespaces(account)
+    return (*known.others, *known.shared)
+
+
 def is_others(account: IAccount, name: str) -> bool:
     """Whether a mailbox of that name would be somebody else's."""
     return any((name + "/").startswith(prefix) for prefix in namespaces(account).others)

@@ -245,6 +245,7 @@ class Selected:
     heard_below: int = 1                    # messages under this UID were told when the client listened: by SELECT, NOOP, IDLE
     seen_modseq: int = 0                    # the greatest of a message's that the view has taken in
     told_modseq: int = 0                    # all up to it, expunges too, was told
+    own: set[int] = field(default_factory=set)      # UIDs of what the client has just put here, and need not have described
     rights: str | None = None               # as last seen; None: the user's own mailbox, and everything
     extra: dict[str, Any] = field(default_factory=dict)     # an extension's own, until the mailbox is left
     followers: dict[bytes, Follower] = field(default_factory=dict)    # by a name of their own
@@ -260,6 +261,11 @@ class Selected:
         del self.followers[name]
         if not self.followers:
             self.view.touched = None
+
+    def put(self, info: MailboxInfo, uids: Iterable[int]) -> None:
+        """The client has put these into that mailbox, perhaps this one."""
+        if info.id == self.info.id:
+            self.own.update(uids)
 
     def listened(self) -> None:
         """The client has asked for news, and was told all."""
@@ -277,6 +283,17 @@ class Wish:
     expunges_unasked: bool = False      # then even EXPUNGE: the client gave up sequence numbers
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command of the client has done to the account's list of mailboxes; ids, where not said otherwise."""
+
+    created: MailboxInfo | None = None
+    deleted: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)    # to these names
+    subscribed: frozenset[str] = frozenset()                    # names
+    unsubscribed: frozenset[str] = frozenset()                  # names
+
+
 class Watcher(Protocol):
     """What a client wants to be told besides the answers to its commands: NOTIFY's other half."""
 
@@ -286,8 +303,14 @@ class Watcher(Protocol):
     def hinted(self, mailbox_id: str) -> bool:
         """As `IAccount.subscribe` has it; returns whether there may be something to tell now."""
 
+    def wants(self, event: bytes, name: str) -> bool:
+        """Whether the client wants to hear of this event, by its name in upper case, in that mailbox; "" for the server."""
+
     def left(self, mailbox_id: str) -> None:
         """It is no longer the selected mailbox."""
+
+    def did(self, done: Done) -> None:
+        """The client's own command has done this: it is no news to it (RFC 5465 section 5)."""
 
     async def listing(self, context: Context, known: MailboxList) -> None:
         """A command is about to show names out of `known`: whatever else is new in it is told first."""
@@ -484,7 +507,8 @@ class Context(Protocol):
         """Bring the view up to date; what is new to it is told later. Raises NoSuchMailbox when the mailbox was deleted."""
         ...
 
-    async def sync(self, expunge: bool, *, poll: bool = True) -> None:
+    async def sync(self, expunge: bool, *, poll: bool = True, flags: bool = True) -> None:
         """Ask the selected mailbox for changes and write what `view.tell` says. The session does it after each command
-        by the command's Effect; a command calls it where its own order of answers matters.
+        by the command's Effect; a command calls it where its own order of answers matters. Without `flags` what has changed
+        is left to the command's answer, and to the session for what it does not tell.
         Raises NoSuchMailbox when the mailbox is no more, which the client has then been told."""

@@ -126,6 +126,12 @@ async def tell(selected: Selected, out: Writer, pause: Breathe, how: Telling, ex
         selected.view.touched.difference_update(touched)
 
 
+async def count(selected: Selected, out: Writer, how: Telling) -> None:
+    """Write how many there are, for a command that is about to tell flags itself; `tell` does the rest when it has."""
+    await know_keywords(selected, out, (selected.view.changed_mask(),))
+    out.write(b"".join(selected.view.tell(how, False)))
+
+
 async def _tell_view(selected: Selected, out: Writer, pause: Breathe, how: Telling, expunge: bool) -> None:
     """New keywords before the flags that use them; `pause` between long pieces."""
     view = selected.view

@@ -19,7 +19,7 @@ from .items.columns import Uid
 from .items.item import Column, Section
 from .items.modseq import Modseq
 from .names import Tree, in_order
-from .registry import Context, Wish
+from .registry import Context, Done, Wish
 from .renames import Listed, changes
 from .wishes import FLAG_CHANGE, MESSAGE_NEW, Event, Wishes
 
@@ -41,18 +41,20 @@ class Watch:
         self._wake, self._clock, self._settings = context.wake, context.clock, context.settings
         self._wishes, self._items = wishes, items
         self._events = [event for event in context.registry.usable(context.registry.events, context).values()
-                        if isinstance(event, Event) and event.news is not None and wishes.anywhere(event.name)]
+                        if isinstance(event, Event) and event.begin is not None and wishes.anywhere(event.name)]
         self._listed = Listed.of(_NO_MAILBOXES)
         self._watched: dict[str, frozenset[bytes]] = {}     # ids of mailboxes whose messages count, and which events
         self._counts: dict[str, Counts] = {}                # of these, as last told
+        self._closed: set[str] = set()                      # of these, where the client was told that it may not look
         self._stale: dict[str, None] = {}                   # of these, where something may have happened, in that order
         self._relist = False                                # something may have happened to the list
         self._next = 0.0                                    # when the next may be told
         self._timer: IDelayedCall | None = None
         self._recheck: IDelayedCall | None = None
 
-    async def begin(self, context: Context, *, tell: bool) -> None:
-        """Learn how things stand, and `tell` the counts (NOTIFY SET STATUS, section 3.1). Raises Overflow."""
+    async def begin(self, context: Context, before: Watch | None = None, *, tell: bool) -> None:
+        """Learn how things stand, and `tell` the counts (NOTIFY SET STATUS, section 3.1). Of a mailbox that was watched `before`
+        the client is told what is new since, also without. Raises Overflow."""
         if not self._wishes.groups:
             return
         self._recheck = self._clock.callLater(self._settings.recheck_s, self._look_again)
@@ -61,10 +63,14 @@ class Watch:
         if self._too_many:
             raise Overflow
         for event in self._events:
-            await self._ask(context, event)
+            if event.begin is not None:
+                await event.begin(context)
+        if before is not None:
+            self._closed = before._closed & self._watched.keys()
+            self._counts = {} if tell else {number: each for number, each in before._counts.items() if number in self._watched}
         breath = Breath(context.clock.seconds, context.breathe)
         for number in list(self._watched):
-            await self._status(context, number, tell=tell)
+            await self._status(context, number, tell=tell or number in self._counts)
             await breath.take()
 
     # -- Watcher
@@ -84,10 +90,17 @@ class Watch:
             return False
         return self._may_tell()
 
+    def wants(self, event: bytes, name: str) -> bool:
+        return event in self._wishes.of(name, self._listed.tree.subscribed) if name else self._wishes.anywhere(event)
+
     def left(self, mailbox_id: str) -> None:
         if mailbox_id in self._watched:
             self._stale[mailbox_id] = None
             self._wake()
+
+    def did(self, done: Done) -> None:
+        if self._wishes.groups:
+            self._listed = self._listed.after(done)
 
     async def listing(self, context: Context, known: MailboxList) -> None:
         if self._wishes.groups:
@@ -108,7 +121,8 @@ class Watch:
         await Fetching(context, Plan.of(items)).run(spans)
 
     async def tell(self, context: Context, *, now: bool = False) -> None:
-        if not (self._relist or self._stale) or not (now or self._may_tell()):
+        others = any(event.pending is not None and event.pending(context) for event in self._events)
+        if not (self._relist or self._stale or others) or not (now or self._may_tell()):
             return
         told = False
         breath = Breath(context.clock.seconds, context.breathe)
@@ -123,7 +137,9 @@ class Watch:
                 self._stale[number] = None
                 raise
             await breath.take()
-        if told:
+        if others:
+            await context.tell_others()
+        if told or others:
             self._next = self._clock.seconds() + self._settings.notify_gather_s
 
     def give_up(self, context: Context) -> None:
@@ -131,6 +147,7 @@ class Watch:
         self._wishes = Wishes()
         self._events = []
         self._watched, self._counts, self._relist = {}, {}, False
+        self._closed.clear()
         self._stale.clear()
         self._listed = Listed.of(_NO_MAILBOXES)
         context.out.untagged(b"OK [NOTIFICATIONOVERFLOW] No more is told unasked")
@@ -193,6 +210,7 @@ class Watch:
                 await breath.take()
         before, self._watched = self._watched, watched
         self._counts = {number: counts for number, counts in self._counts.items() if number in self._watched}
+        self._closed &= self._watched.keys()
         return [number for number in self._watched if number not in before]
 
     async def _names(self, context: Context, after: Listed) -> bool:
@@ -207,8 +225,6 @@ class Watch:
             self.give_up(context)
             return False
         lines = self._list_lines(context, changes(before, after, self._wishes))
-        for event in self._events:
-            lines += await self._ask(context, event)
         for line in lines:
             context.out.untagged(line)
             if context.out.full:
@@ -224,12 +240,6 @@ class Watch:
             if line is not None:
                 lines.append(line + (b"" if old is None else b' ("OLDNAME" (%b))' % writer.mailbox(old, context.utf8)))
         return lines
-
-    async def _ask(self, context: Context, event: Event) -> list[bytes]:
-        assert event.news is not None
-        subscribed, wishes = self._listed.tree.subscribed, self._wishes
-        return list(await event.news(
-            context, lambda name: wishes.anywhere(event.name) if not name else event.name in wishes.of(name, subscribed)))
 
     async def _status(self, context: Context, number: str, *, tell: bool) -> bool:
         """Look at a mailbox's counts; tell them if they are others than the client knows. The selected one is told elsewhere."""
@@ -247,6 +257,10 @@ class Watch:
             if refusal.imap_code != b"NOPERM":
                 raise
             return self._no_access(context, info)
+        if number in self._closed:          # no longer (section 5.9)
+            self._closed.discard(number)
+            for line in self._list_lines(context, {info.name: None}):
+                context.out.untagged(line)
         counts = _counts(status)
         known, self._counts[number] = self._counts.get(number), counts
         heard = counts if FLAG_CHANGE in events else counts[:3]
@@ -260,8 +274,11 @@ class Watch:
         return True
 
     def _no_access(self, context: Context, info: MailboxInfo) -> bool:
-        """It may be listed, but not looked at (section 3.1): told once."""
-        del self._watched[info.id]
+        """It may be listed, but not looked at (section 3.1): told once, and counted anew if that changes."""
+        self._counts.pop(info.id, None)
+        if info.id in self._closed:
+            return False
+        self._closed.add(info.id)
         tree: Tree = self._listed.tree
         children = b"\\HasChildren" if info.name in tree.with_children else b"\\HasNoChildren"
         context.out.untagged(b'LIST (%b \\NoAccess) "/" %b' % (children, writer.mailbox(info.name, context.utf8)))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 
-from .names import parents
 from .registry import Context, Wish
+from .scopes import Scope
 
 MESSAGE_NEW, MESSAGE_EXPUNGE, FLAG_CHANGE = b"MESSAGENEW", b"MESSAGEEXPUNGE", b"FLAGCHANGE"
 MAILBOX_NAME, SUBSCRIPTION_CHANGE = b"MAILBOXNAME", b"SUBSCRIPTIONCHANGE"
@@ -17,14 +17,15 @@ NOTHING = Wish(messages=False, flags=False)
 class Event:
     """One word of an event group.
 
-    `news`, for an event of an extension: asked when NOTIFY begins, when its answer is thrown away, and whenever the account's
-    list may have changed, for complete lines. `wanted(name)` says whether the client wants to hear of that mailbox, and of
-    the server by the name "".
+    For an event of an extension: `begin` is awaited when a NOTIFY with it comes into force, perhaps not for the first time. From
+    then on the extension says `Context.heard` when it hears of something, and tells it by `Context.also_tell`: also while no
+    command runs, when `pending` says that there is something. `Watcher.wants` knows of what.
     """
 
     name: bytes                     # in upper case
     label: bytes                    # as its RFC writes it
-    news: Callable[[Context, Callable[[str], bool]], Awaitable[Sequence[bytes]]] | None = None
+    begin: Callable[[Context], Awaitable[None]] | None = None
+    pending: Callable[[Context], bool] | None = None
 
 
 BUILT_IN = (
@@ -35,34 +36,25 @@ BUILT_IN = (
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Events (none: the client wants to hear nothing) of the mailboxes in a scope; `names` are those of SUBTREE and MAILBOXES."""
+    """Events (none: the client wants to hear nothing) of the mailboxes in a scope."""
 
-    scope: bytes
+    scope: Scope
     events: frozenset[bytes]
-    names: frozenset[str] = frozenset()
-
-    def holds(self, name: str, subscribed: Container[str]) -> bool:
-        if self.scope == b"SUBSCRIBED":
-            return name in subscribed
-        if self.scope == b"MAILBOXES":
-            return name in self.names
-        if self.scope == b"SUBTREE":
-            return name in self.names or any(parent in self.names for parent in parents(name))
-        return True         # PERSONAL, and INBOXES: mail may be delivered to any mailbox (section 6.3)
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """All groups of one NOTIFY SET; those for the selected mailbox are `selected`."""
+    """All groups of one NOTIFY SET; those for the selected mailbox are `selected`. `foreign`: see `Scope.holds`."""
 
     groups: tuple[Group, ...] = ()
     selected: Wish = NOTHING
+    foreign: tuple[str, ...] = ()
 
     def of(self, name: str, subscribed: Container[str]) -> frozenset[bytes]:
         """Which events of this mailbox; a mailbox may be in several groups, up to one with NONE."""
         found: frozenset[bytes] = frozenset()
         for group in self.groups:
-            if group.holds(name, subscribed):
+            if group.scope.holds(name, subscribed, self.foreign):
                 if not group.events:
                     break
                 found |= group.events

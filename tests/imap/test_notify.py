@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,9 +10,11 @@ from twisted.internet.defer import Deferred
 
 from mailframe.imap.builtin import EXTENSIONS
 from mailframe.imap.registry import Context, Extension, Registry
+from mailframe.imap.renames import Listed, changes
+from mailframe.imap.scopes import Scope
 from mailframe.imap.settings import ImapSettings
-from mailframe.imap.wishes import Event
-from mailframe.model.mailbox import FRESH_ACCOUNT, New
+from mailframe.imap.wishes import MAILBOX_NAME, Event, Group, Wishes
+from mailframe.model.mailbox import FRESH_ACCOUNT, MailboxInfo, MailboxList, New
 from mailframe.model.refusal import Refusal
 from mailframe.stores.memory_mailbox import MemoryMailbox
 
@@ -178,24 +179,36 @@ def test_nobody_listens_after_unauthenticate_or_hanging_up() -> None:
 
 
 def test_an_extension_may_add_events_of_its_own() -> None:
-    news: list[bytes] = []
+    news: list[str] = []
+    listening: list[Context] = []
 
-    async def changed(context: Context, wanted: Callable[[str], bool]) -> Sequence[bytes]:
-        told = [line for line in news if wanted(line.split()[1].decode())]
-        news.clear()
-        return told
+    async def begin(context: Context) -> None:
+        async def tell() -> None:
+            for name in news:
+                if context.watcher is not None and context.watcher.wants(b"SERVERMETADATACHANGE", name):
+                    context.out.untagged(b"STATUS %b ()" % name.encode())
+            news.clear()
 
-    more = Extension(None, "0", events=(Event(b"SERVERMETADATACHANGE", b"ServerMetadataChange", changed),))
+        context.also_tell(tell, lambda: None)
+        listening.append(context)
+
+    more = Extension(None, "0", events=(Event(b"SERVERMETADATACHANGE", b"ServerMetadataChange", begin, lambda _: bool(news)),))
 
     async def talk(world: World) -> None:
-        client, other = await world.login(), await world.login()
+        client = await world.login()
         answer = await client.command("n NOTIFY SET (personal (AnnotationChange MessageNew MessageExpunge))")
         assert "SubscriptionChange ServerMetadataChange)]" in answer[-1]
         await client.command("n NOTIFY SET (subtree A (ServerMetadataChange))")
-        news.extend((b"STATUS A ()", b"STATUS B ()"))
-        await other.command("c SUBSCRIBE INBOX")
+        news.extend(("A", "B"))
+        listening[0].heard()
         world.clock.pump([0, 1])
         assert client.pending() == ["* STATUS A ()"]
+        await client.command("n NOTIFY NONE")
+        news.append("A")
+        listening[0].heard()
+        world.clock.pump([0, 1])
+        assert client.pending() == []
+        assert await client.command("o NOOP") == ["o OK NOOP completed"]
 
     run(talk, World(registry=Registry((*EXTENSIONS, more))))
 
@@ -221,3 +234,55 @@ def test_new_messages_whose_octets_are_asked_for_come_whole() -> None:
         assert (await client.command("a NOOP"))[-1].startswith("a OK")
 
     run(talk)
+
+
+def test_what_the_last_notify_had_still_to_say_is_told_with_the_answer_to_the_next() -> None:
+    """A client that knows the counts asks for no STATUS again (section 3.1's example)."""
+    async def talk(world: World) -> None:
+        client = await world.login()
+        await client.command("n NOTIFY SET STATUS (mailboxes (INBOX Drafts) (MessageNew MessageExpunge))")
+        await deliver(world)
+        world.clock.advance(0)
+        assert "STATUS INBOX (MESSAGES 1 " in client.pending()[0]
+        await deliver(world, folder="Drafts")           # it would be told half a second later
+        assert client.pending() == []
+        told = await client.command("m NOTIFY SET (mailboxes Drafts (MessageNew MessageExpunge FlagChange))")
+        assert "STATUS Drafts (MESSAGES 1 " in told[0] and len(told) == 2, told
+
+    run(talk)
+
+
+def test_a_snapshot_is_one_within_idle_as_well() -> None:
+    """Sections 4 and 5: IDLE tells no more than NOTIFY asks for."""
+    async def talk(world: World) -> None:
+        client = await world.login()
+        await client.command("s SELECT INBOX")
+        await client.command("n NOTIFY SET (selected NONE)")
+        await deliver(world)
+        await client.command("f UID FETCH 1:* FLAGS")
+        client.send(b"i IDLE\r\n")
+        await deliver(world)
+        world.clock.pump([0, 1, 0])
+        client.send(b"DONE\r\n")
+        world.clock.pump([0, 1])
+        assert "EXISTS" not in "".join(client.pending())
+        assert (await client.command("e NOTIFY SET (selected (MessageNew MessageExpunge))"))[0] == "* 2 EXISTS"
+
+    run(talk)
+
+
+def test_what_left_a_tree_before_the_tree_was_renamed_does_not_go_along() -> None:
+    """Section 5.4: a client takes along what lies below a name that is renamed."""
+    def listed(**names: str) -> Listed:
+        infos = tuple(MailboxInfo(number, name.replace("_", "/")) for number, name in names.items())
+        return Listed.of(MailboxList(infos, frozenset()))
+
+    def told(before: Listed, after: Listed) -> list[tuple[str, str | None]]:
+        return list(changes(before, after, Wishes((Group(Scope(b"PERSONAL"), frozenset((MAILBOX_NAME,))),))).items())
+
+    before = listed(a="A", b="A_b", c="A_c", x="X")
+    assert told(before, listed(a="B", b="B_b", c="B_c", x="X")) == [("B", "A")]
+    assert told(before, listed(a="B", b="B_b", c="X_c", x="X")) == [("X/c", "A/c"), ("B", "A"), ("X", None)]
+    # what stayed, or came to lie there, makes it no renaming that a client could follow
+    assert told(before, listed(a="B", b="B_b", c="A_c", x="X")) == [("A", None), ("B/b", "A/b"), ("B", None)]
+    assert told(before, listed(a="B", b="B_b", c="B_c", x="A_x")) == [("X", None), ("B", "A"), ("A/x", None)]

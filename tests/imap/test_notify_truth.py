@@ -121,9 +121,10 @@ class Listener:
 
     def _listed(self, told: dict[str, Any]) -> None:
         name, flags = told["name"].decode(), told["flags"]
-        for old in told.get("oldname", ()):
-            self.children.pop(old.decode(), None)
-            self.counts.pop(old.decode(), None)
+        for old in map(bytes.decode, told.get("oldname", ())):
+            for each in [each for each in self.children if each == old or each.startswith(old + "/")]:      # section 5.4
+                self.children[name + each[len(old):]] = self.children.pop(each)
+                self.counts.pop(each, None)
         if b"\\Subscribed" in flags:
             self.subscribed.add(name)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,9 +25,14 @@ from mailframe.stores.urlkeys import MailboxKeys
 FOLDER = Path(__file__).parents[1] / "transcripts" / "imap"
 CONVERSATIONS = sorted(FOLDER.glob("*.txt"))
 ANNOTATED = sorted((FOLDER / "annotated").glob("*.txt"))    # what is kept beside the store
-SETTINGS = ImapSettings(admins=("alice",), contact="mailto:postmaster@example.org")
 INDEXED = sorted((FOLDER / "indexed").glob("*.txt"))        # what only one with a full-text index can
 DURABLE = sorted((FOLDER / "durable").glob("*.txt"))        # what only a store with a memory of its own can answer
+
+
+def _settings(path: Path) -> ImapSettings:
+    if path not in ANNOTATED:
+        return settings(path)
+    return replace(settings(path), admins=("alice",), contact="mailto:postmaster@example.org")
 
 
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
@@ -38,7 +44,7 @@ def test_conversation_over_the_memory_store(path: Path) -> None:
 def test_conversation_with_annotations_beside_the_store(path: Path) -> None:
     """The others as well: that annotations are there changes nothing for them."""
     store = store_annotated(MemoryStore(lambda: NOW), InlineEngine(), name="test")
-    run(lambda world: play(path, world), World(store, SETTINGS if path in ANNOTATED else settings(path)))
+    run(lambda world: play(path, world), World(store, _settings(path)))
 
 
 class SqliteConversations(TestCase):
@@ -50,7 +56,7 @@ class SqliteConversations(TestCase):
         for path in (*CONVERSATIONS, *DURABLE):
             await self.play(path, SqliteSettings(), settings(path))
         for path in ANNOTATED:
-            await self.play(path, SqliteSettings(), SETTINGS)
+            await self.play(path, SqliteSettings(), _settings(path))
         for path in INDEXED:
             await self.play(path, SqliteSettings(search_index=True), settings(path))
 

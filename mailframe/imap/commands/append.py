@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailframe.interfaces.maybe import settled
@@ -40,15 +41,16 @@ async def run(context: Context, request: AppendRequest) -> Completion:
     if not has(target.info.rights, "r"):
         return Completion(b"APPEND completed")          # nothing is told of what it then holds (RFC 4315 section 3)
     status: MailboxStatus = await settled(target.mailbox.status())
-    await _show(context, target.info)
+    await _show(context, target.info, uids)
     code = b"APPENDUID %d %b" % (status.uidvalidity, numset.render_numbers(uids))     # RFC 4315 section 3
     return Completion(b"APPEND completed", code)
 
 
-async def _show(context: Context, info: MailboxInfo) -> None:
+async def _show(context: Context, info: MailboxInfo, uids: Sequence[int]) -> None:
     """The client is told of its own message at once when it has that mailbox selected (RFC 3501 section 6.3.11)."""
     selected = context.selected_or_none
     if selected is not None and selected.info.id == info.id:
+        selected.put(info, uids)
         await context.sync(True)
 
 

@@ -55,7 +55,7 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
     if plan.asks_modseq:
         conditional.turn_on(context)
     if context.selected.dirty and (plan.tells_flags or plan.asks_modseq):
-        await context.sync(False)
+        await context.sync(False, flags=not plan.tells_flags)
     elif context.selected.dirty and plan.sets_seen:
         await context.poll()                # another session may have taken away what would not be set again
     limits.check_window(context.settings, plan.partial)

@@ -19,7 +19,7 @@ from ..extensions.objectid import mailbox_id
 from ..extensions.special_use import one_use
 from ..moving import move_all
 from ..permission import is_others, known, need
-from ..registry import Command, Completion, Context, Effect, Extension, State
+from ..registry import Command, Completion, Context, Done, Effect, Extension, State
 from .select import parse_mailbox
 
 
@@ -54,6 +54,7 @@ async def create(context: Context, request: CreateRequest) -> Completion | None:
         raise MailboxExists
     await make_parents(context, name)
     info: MailboxInfo = await settled(context.account.create(NewMailbox(name, use)))
+    _did(context, Done(created=info))
     return Completion(b"CREATE completed", mailbox_id(info.id)) if context.provides(IObjectIds) else None
 
 
@@ -72,6 +73,7 @@ async def delete(context: Context, name: str) -> None:
         context.unselect()
         context.out.untagged(b"OK [CLOSED] The selected mailbox is being deleted")
     await settled(context.account.delete(info.id))
+    _did(context, Done(deleted=frozenset((info.id,))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ async def rename(context: Context, request: RenameRequest) -> None:
             raise Forbidden("A mailbox stays with its owner")
         await make_parents(context, new)
         made = await settled(context.account.create(NewMailbox(new)))
+        _did(context, Done(created=made))
         await take_along(context, by_name[INBOX], made)
         await move_all(context, by_name[INBOX], made)
         return
@@ -114,6 +117,7 @@ async def rename(context: Context, request: RenameRequest) -> None:
     _check_moves(context, old, moves, by_name)
     await make_parents(context, new)
     await settled(context.account.rename(moves))
+    _did(context, Done(renamed=dict(moves)))
     if context.rev2:
         await list_line(context, new, old)          # RFC 9051 section 6.3.6
 
@@ -132,10 +136,17 @@ async def subscribe(context: Context, name: str) -> None:
     if await known(context.account, name) is None and not names.below(name, await listed(context)):
         raise NoSuchMailbox
     await settled(context.account.set_subscribed(name, True))
+    _did(context, Done(subscribed=frozenset((name,))))
 
 
 async def unsubscribe(context: Context, name: str) -> None:
     await settled(context.account.set_subscribed(name, False))
+    _did(context, Done(unsubscribed=frozenset((name,))))
+
+
+def _did(context: Context, done: Done) -> None:
+    if context.watcher is not None:
+        context.watcher.did(done)
 
 
 async def listed(context: Context) -> tuple[MailboxInfo, ...]:

@@ -48,7 +48,7 @@ async def _tell(context: Context) -> None:
     if context.selected_or_none is not selected:
         return
     last = selected.view.uids[-1:]
-    if last and last == before and last[0] >= selected.heard_below:
+    if last and last == before and selected.heard_below <= last[0] <= selected.view.last_told:
         context.out.untagged(b"%d EXISTS" % len(selected.view))
     selected.listened()
 

@@ -10,9 +10,10 @@ from mailframe.model.mailbox import MailboxInfo
 from mailframe.model.refusal import Forbidden
 
 from ..annotations import INFINITY, MetadataEntry, account_of, chosen, entries, entry, limited, meaning, meant, read, responses
-from ..annotationwatch import BOTH, SERVER, Watch
+from ..annotationwatch import BOTH, MAILBOX_CHANGE, SERVER, SERVER_CHANGE, Watch
 from ..cursor import BadSyntax, Cursor
 from ..registry import Command, Completion, Context, Extension, State
+from ..wishes import Event
 
 ADMIN = "/shared/admin"
 
@@ -137,15 +138,19 @@ async def _keep(context: Context, info: MailboxInfo | None, pairs: dict[str, byt
 
 
 def watch_of(context: Context) -> Watch:
-    """The session's own, which tells nothing until the client has enabled it."""
+    """The session's own, which tells nothing until the client has enabled it, or asks for it by NOTIFY."""
     watch = context.extra.get("metadata")
     if not isinstance(watch, Watch):
         watch = context.extra["metadata"] = Watch(context)
     return watch
 
 
-async def _enabled(context: Context) -> None:
+async def _begin(context: Context) -> None:
     await watch_of(context).begin()
+
+
+def _pending(context: Context) -> bool:
+    return watch_of(context).pending
 
 
 def _admin(context: Context, _: MailboxInfo | None) -> bytes | None:
@@ -158,6 +163,8 @@ EXTENSION = Extension(
         Command(b"GETMETADATA", State.LOGGED_IN, parse, get),
         Command(b"SETMETADATA", State.LOGGED_IN, parse, put),
     ),
-    enables=(BOTH, SERVER), on_enable=_enabled,
+    enables=(BOTH, SERVER), on_enable=_begin,
+    events=(Event(MAILBOX_CHANGE, b"MailboxMetadataChange", _begin, _pending),
+            Event(SERVER_CHANGE, b"ServerMetadataChange", _begin, _pending)),
     metadata_entries=(MetadataEntry(ADMIN.encode(), of_server=True, value=_admin),),
 )

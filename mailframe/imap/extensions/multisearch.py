@@ -20,6 +20,7 @@ from ..criteria import EVERYTHING, Criteria, matching, matching_in, read_criteri
 from ..cursor import BadSyntax, Cursor
 from ..names import Tree, in_order
 from ..numset import MessageSet
+from ..permission import foreign
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, State
 from ..returning import Options
 from ..scopes import Scope, read_scopes
@@ -91,12 +92,13 @@ async def _chosen(context: Context, scopes: Sequence[Scope]) -> list[MailboxInfo
     if selected is not None and len(scopes) == 1:
         return [selected.info]
     known: MailboxList = await settled(context.account.mailboxes())
-    tree = Tree(known)
+    tree, others = Tree(known), foreign(context.account)
     breath = Breath(context.clock.seconds, context.breathe)
     found: list[MailboxInfo] = []
     for name in in_order(tree.mailboxes):
         info = tree.mailboxes[name]
-        if any(scope.holds(info, tree) for scope in scopes) or (selected is not None and info.id == selected.info.id):
+        here = selected is not None and info.id == selected.info.id
+        if here or any(scope.holds(name, tree.subscribed, others) for scope in scopes):
             found.append(info)
         await breath.take()
     if len(found) > context.settings.max_searched_mailboxes:

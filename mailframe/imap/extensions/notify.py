@@ -16,14 +16,15 @@ from ..commands.fetch import MAX_ITEMS, read_items
 from ..cursor import BadSyntax, Cursor
 from ..fetchplan import Plan
 from ..items.item import Column, Section
+from ..permission import foreign
 from ..registry import Command, Completion, Context, Effect, Extension, Named, State, Wish
+from ..scopes import read_scope
 from ..watching import Watch
 from ..wishes import BUILT_IN, FLAG_CHANGE, MESSAGE_EXPUNGE, MESSAGE_NEW, NOTHING, Event, Group, Wishes
 
 MAX_GROUPS = 100                # of one command; programs send three or so
 _SELECTED = (b"SELECTED", b"SELECTED-DELAYED")
-_NAMED = (b"SUBTREE", b"MAILBOXES")
-_SCOPES = (b"PERSONAL", b"INBOXES", b"SUBSCRIBED", *_NAMED)
+_SCOPES = (b"PERSONAL", b"INBOXES", b"SUBSCRIBED", *_SELECTED)      # besides those with names
 _UNSUPPORTED = b"ANNOTATIONCHANGE"      # of RFC 5257, whose annotations nobody keeps
 
 
@@ -68,11 +69,14 @@ async def run(context: Context, args: Cursor | None) -> Completion:
     if Plan.of(reading.items).asks_modseq:
         conditional.turn_on(context)
     before = context.watcher
-    watch = Watch(context, Wishes(tuple(reading.groups), reading.selected or NOTHING), reading.items)
+    if before is not None:
+        await before.tell(context, now=True)        # what it had still to say
+    wishes = Wishes(tuple(reading.groups), reading.selected or NOTHING, foreign(context.account))
+    watch = Watch(context, wishes, reading.items)
     context.listen()
     context.watcher = watch                 # from now on it hears of what happens
     try:
-        await watch.begin(context, tell=status)
+        await watch.begin(context, before if isinstance(before, Watch) else None, tell=status)
     except BaseException:
         watch.stop()
         context.watcher = before
@@ -103,27 +107,21 @@ def _read(args: Cursor, reading: Reading) -> bool:
 def _group(args: Cursor, reading: Reading) -> None:
     """``"(" filter-mailboxes SP events ")"``"""
     args.expect(b"(")
-    scope = args.keyword()
-    if scope not in _SELECTED + _SCOPES:
-        raise BadSyntax("Unknown mailbox specifier")
-    names: list[str] = []
-    if scope in _NAMED:
-        args.space()
-        names = args.list_of(args.mailbox) if args.peek() == b"(" else [args.mailbox()]
+    scope = read_scope(args, _SCOPES)
     args.space()
     described = len(reading.items)
     events = _events(args, reading)
     args.expect(b")")
-    if scope not in _SELECTED:
+    if scope.word not in _SELECTED:
         if len(reading.items) > described:
             raise BadSyntax("FETCH items are for the selected mailbox")
-        reading.groups.append(Group(scope, events, frozenset(names)))
+        reading.groups.append(Group(scope, events))
         return
     if reading.selected is not None:
         raise BadSyntax("The selected mailbox has one group only")         # section 6.1
     if events - {MESSAGE_NEW, MESSAGE_EXPUNGE, FLAG_CHANGE, _UNSUPPORTED}:
         raise BadSyntax("Only message events are for the selected mailbox")
-    reading.selected = Wish(True, FLAG_CHANGE in events, True, scope == b"SELECTED") if events else NOTHING
+    reading.selected = Wish(True, FLAG_CHANGE in events, True, scope.word == b"SELECTED") if events else NOTHING
 
 
 def _events(args: Cursor, reading: Reading) -> frozenset[bytes]:

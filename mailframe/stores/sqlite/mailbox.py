@@ -27,7 +27,7 @@ from mailframe.model.mailbox import Attributes, Changes, Field, FlagsStored, Mai
 from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage, Refusal
 from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.pieces import PIECE, PIECE_BITS
-from mailframe.sqlite.rows import Row, fetch
+from mailframe.sqlite.rows import Row
 from mailframe.stores import keywords
 
 from . import arrivals, copies, departures, replacing
@@ -48,7 +48,6 @@ _CHANGES = f"""
     SELECT NULL, forgotten, modseq FROM mailbox WHERE id = ?1 AND name IS NOT NULL
     UNION ALL SELECT uid, flags, modseq FROM {BY_CHANGE.replace("?", "?1")} AND modseq > ?2
     UNION ALL SELECT uid, NULL, NULL FROM vanished WHERE mailbox = ?1 AND modseq > ?2"""
-_RECENT = "SELECT recent FROM mailbox WHERE id = ? AND recent < uidnext"
 _INLINE = 1_000             # changes read in the reactor's thread
 _SLICE = 5_000              # of more, so many are made columns in one of the reactor's turns: some 2 ms
 
@@ -133,6 +132,9 @@ class SqliteMailbox:
         return array("I", await self._change(lambda con: departures.expunge(con, self._number, uids, only_deleted, now)))
 
     async def changes(self, cursor: object) -> Changes | None:
+        return await self._parts.crowd.changes(self._number, cursor, self._changes)
+
+    async def _changes(self, cursor: object) -> Changes | None:
         """All after `cursor`, as one statement and so at one instant: no change is told without the expunges before it."""
         since = cursor if isinstance(cursor, int) else MAX_INTEGER
         found = await self._engine.query(f"{_CHANGES} LIMIT {_INLINE}", (self._number, since))
@@ -202,18 +204,10 @@ class SqliteMailbox:
         await self._engine.submit(job, sum(sum(map(len, row[3:])) for row in rows))
 
     async def recent_from(self) -> int:
-        found = await self._engine.query(_RECENT, (self._number,))
-        return int(found[0][0]) if found else 2**32
+        return await self._parts.crowd.recent_from(self._number)
 
     async def claim_recent(self) -> int:
-        if not await self._engine.query(_RECENT, (self._number,)):
-            return 2**32
-
-        def job(con: apsw.Connection) -> int:
-            found = fetch(con, _RECENT, (self._number,))    # again: another session may have been first
-            con.execute("UPDATE mailbox SET recent = uidnext WHERE id = ?", (self._number,))
-            return int(found[0][0]) if found else 2**32
-        return await self._engine.submit(job)
+        return await self._parts.crowd.claim_recent(self._number)
 
     async def _sliced(self, found: list[Row]) -> Rows:
         """Rows of UID, flags and mod-sequence as columns. `found` is emptied: to free a million tuples at once takes long, too."""

@@ -12,6 +12,7 @@ from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.engine import Engine
 
 from .columns import ColumnsCache
+from .crowd import Crowd
 from .settings import SqliteSettings
 
 
@@ -29,6 +30,7 @@ class Parts:
         self.attributes_version = attributes_version
         self.settings = settings
         self.columns = ColumnsCache(engine)
+        self.crowd = Crowd(engine)
         self.listeners: dict[int, Listeners] = {}
         self.adopt: Callable[[Sequence[New]], Awaitable[Sequence[New]]] | None = None
 
