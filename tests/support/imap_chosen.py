@@ -50,7 +50,7 @@ def _by_number(peer: Peer, random: Random, one: bool) -> Chosen:
                (f"{low},{high}", (low, high))]
     text, places = random.choice([(f"{low}", (low,)), (f"{low}", (low,)), ("*", (count,)), *([] if one else several)])
     uids = [messages[place - 1].uid for place in places]
-    return Chosen(text, False, frozenset(filter(None, uids)), 0 in uids)
+    return Chosen(text, False, frozenset(filter(None, uids)), 0 in uids or text.endswith(":*"))      # with those told of first
 
 
 def _by_uid(peer: Peer, random: Random, one: bool) -> Chosen:
