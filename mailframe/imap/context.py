@@ -359,16 +359,7 @@ class SessionContext:
     async def sync(self, expunge: bool, *, poll: bool = True, flags: bool = True) -> None:
         selected = self.selected
         if poll:
-            try:
-                await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
-                if selected.rights is not None:
-                    await selecting.refresh_rights(selected, self.out)
-            except NoSuchMailbox:
-                self._leave("The selected mailbox is gone: deleted, or no longer shared", b"NONEXISTENT")
-                raise
-            except NoPermission as refusal:         # gone for this session (RFC 4314 section 5.1.1)
-                self._leave(words := "The selected mailbox may not be read any more", b"NOPERM")
-                raise NoSuchMailbox(words, imap_code=b"NOPERM") from refusal
+            await self.poll()
         wish = _BY_DEFAULT if self.watcher is None else self.watcher.wish
         every = bool(self.effect & _TELLS_EVERY)
         if not (wish.messages or every):
@@ -389,6 +380,20 @@ class SessionContext:
                 fresh = numset.spans(numset.ranges_of(theirs), view.uids)
             await self.watcher.describe(self, fresh)
         selected.own.clear()
+
+    async def poll(self) -> None:
+        """Ask the store what happened in the selected mailbox; nothing is told yet. Raises NoSuchMailbox when it was deleted."""
+        selected = self.selected
+        try:
+            await selecting.catch_up(selected, self.breathe, claims=not (selected.read_only or self.rev2))
+            if selected.rights is not None:
+                await selecting.refresh_rights(selected, self.out)
+        except NoSuchMailbox:
+            self._leave("The selected mailbox is gone: deleted, or no longer shared", b"NONEXISTENT")
+            raise
+        except NoPermission as refusal:         # gone for this session (RFC 4314 section 5.1.1)
+            self._leave(words := "The selected mailbox may not be read any more", b"NOPERM")
+            raise NoSuchMailbox(words, imap_code=b"NOPERM") from refusal
 
     def _counted_on(self) -> bool:
         """Whether a command waits that counts messages as the client did when it wrote it (RFC 9051 section 5.5). Who asks for

@@ -531,6 +531,10 @@ class Context(Protocol):
     async def open(self, info: MailboxInfo) -> IMailbox:
         """Raises NoSuchMailbox when it is gone by now."""
 
+    async def poll(self) -> None:
+        """Bring the view up to date; what is new to it is told later. Raises NoSuchMailbox when the mailbox was deleted."""
+        ...
+
     async def sync(self, expunge: bool, *, poll: bool = True, flags: bool = True) -> None:
         """Ask the selected mailbox for changes and write what `view.tell` says. The session does it after each command
         by the command's Effect; a command calls it where its own order of answers matters. Without `flags` what has changed

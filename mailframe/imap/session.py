@@ -17,7 +17,7 @@ from .connection import Connection, Gone, TimedOut
 from .context import SessionContext, Shared, limits_of_strangers
 from .cursor import BadSyntax, Cursor
 from .framer import Continue, Event, Framer, Rejected, Stream, Whole
-from .registry import Bad, Command, Completion, Effect, State
+from .registry import Bad, Command, Completion, Effect, Selected, State, Wish
 from .streaming import CONTINUE, StreamedLiteral
 from .view import UidRequired
 
@@ -74,6 +74,9 @@ class Session(SessionContext):
             await self.connection.more()
             return
         self._listening = True
+        selected = self._selected
+        if selected is not None and self.watcher.wish.unasked and (selected.dirty or selected.view.has_news):
+            self._hinted = True         # a command has learned of what it may not tell: EXPUNGE during FETCH, or while SELECT ran
         try:
             while self._hinted and not self.connection.framer.buffered and not self._ending:
                 self._hinted = False
@@ -89,14 +92,21 @@ class Session(SessionContext):
         assert watcher is not None
         try:
             if self._selected is not None and watcher.wish.unasked and (self._selected.dirty or self._selected.view.has_news):
-                with suppress(NoSuchMailbox):
-                    await self.sync(watcher.wish.expunges_unasked, poll=self._selected.dirty)
+                await self._sync_unasked(watcher.wish, self._selected)
             await watcher.tell(self)
         except (Gone, TimedOut):
             raise
         except Exception:
             _log.failure("IMAP news for {account} failed in {plugin}", account=self._name, plugin=self._plugin)
             watcher.give_up(self)
+
+    async def _sync_unasked(self, wish: Wish, selected: Selected) -> None:
+        with suppress(NoSuchMailbox):
+            if selected.dirty:
+                await self.poll()
+            if not self.connection.framer.buffered:         # else the client has begun to speak meanwhile: with its answer
+                await self.sync(wish.expunges_unasked, poll=False)
+                self._promise_less(selected)
 
     def stop(self) -> None:
         """Say BYE as soon as the running command, if any, is done."""
@@ -217,8 +227,7 @@ class Session(SessionContext):
         selected = self._selected
         if selected is None:
             return
-        resyncs = conditional.QRESYNC in self.enabled
-        poll = selected.dirty or resyncs or command.asks_store
+        poll = selected.dirty or conditional.QRESYNC in self.enabled or command.asks_store
         if poll or selected.view.has_news:
             try:
                 await self.sync(command.may_expunge, poll=poll)
@@ -226,8 +235,12 @@ class Session(SessionContext):
                 return
         if command.polls:
             selected.listened()
-        if resyncs and selected.view.owes_expunge:
-            # It may have been told greater ones, and must not conclude that it knows of these expunges (RFC 7162 section 3.2).
+        self._promise_less(selected)
+
+    def _promise_less(self, selected: Selected) -> None:
+        """What is owed an expunge may have been told greater mod-sequences, and must not conclude from them that it knows of it
+        (RFC 7162 section 3.2)."""
+        if conditional.QRESYNC in self.enabled and selected.view.owes_expunge:
             self.out.untagged(b"OK [HIGHESTMODSEQ %d] Some messages are gone" % max(selected.told_modseq, 1))
 
     def _hinting(self, effect: Effect, answer: bytes) -> bytes:

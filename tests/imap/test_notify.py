@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.imap_world import NOW, World, run
+from twisted.internet.defer import Deferred
 
 from mailframe.imap.builtin import EXTENSIONS
 from mailframe.imap.registry import Context, Extension, Registry
@@ -54,6 +55,32 @@ def test_nothing_is_said_while_a_command_is_on_its_way() -> None:
         told = client.pending()
         assert told[0].startswith("a OK"), told
         assert any("STATUS INBOX (MESSAGES 5 " in line for line in told[1:]), told
+
+    run(talk)
+
+
+def test_what_the_store_says_only_when_the_client_speaks_again_waits_for_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk(world: World) -> None:
+        client = await world.login()
+        await client.command("n NOTIFY SET (selected (MessageNew MessageExpunge))")
+        await client.command("s SELECT INBOX")
+        await client.command("t NOOP")
+        asked: Deferred[None] = Deferred()
+
+        async def slowly(mailbox: MemoryMailbox, cursor: object, changes: Any = MemoryMailbox.changes) -> Any:
+            await asked
+            return await changes(mailbox, cursor)
+
+        monkeypatch.setattr(MemoryMailbox, "changes", slowly)
+        await deliver(world)
+        world.clock.pump([0, 0])
+        client.send(b"a EXAM")
+        asked.callback(None)
+        world.clock.pump([0, 1, 0])
+        assert client.pending() == []
+        client.send(b"INE INBOX\r\n")
+        told = await client.until(b"a [^\r\n]*\r\n")
+        assert told[0].startswith("* OK [CLOSED]") and "* 1 EXISTS" in told, told
 
     run(talk)
 

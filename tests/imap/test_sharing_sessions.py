@@ -8,9 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from imap.test_truth import ALL_KINDS, Peer, Truth, live, story
 from support.bare_store import BareStore
-from support.imap_world import NOW, Client, World, run
+from support.imap_peer import Peer
+from support.imap_stories import invented, live, transcript
+from support.imap_truth import Truth
+from support.imap_world import NOW, World, run
 from support.sharing import sharing
 from support.stumbling import stumbling
 from twisted.internet import reactor
@@ -30,28 +32,20 @@ from mailframe.stores.sqlite import SqliteStore
 class Shared(Truth):
     """Every second peer is bob, in alice's mailboxes."""
 
-    async def start(self, kinds: tuple[int, ...]) -> None:
-        account = await self.store.open_account("alice", FRESH_ACCOUNT)
+    names_used = ("INBOX", "INBOX", "Archive")
+    renames = False
+
+    async def start(self) -> None:
+        account: Any = await self.store.open_account("alice", FRESH_ACCOUNT)
         for name in ("INBOX", "Archive"):
             await account.set_acl((await account.find_mailbox(name)).id, "bob", RightsChange("", EVERY))
-        await super().start(())
-        for place, kind in enumerate(kinds):
-            client = await (self.guest() if place % 2 else self.world.login())
-            self.peers.append(Peer(client, self, kind if self.modseqs else 0))
-            await self.peers[-1].start()
+        await super().start()
 
-    async def guest(self) -> Client:
-        """Says the owner's names where the others say their own."""
-        client = await self.world.login("bob")
-        send: Any = client.send
+    def user(self, peer: Peer) -> str:
+        return "bob" if peer.number % 2 else "alice"
 
-        def renamed(octets: bytes) -> None:
-            for name in (b"INBOX", b"Archive"):
-                octets = octets.replace(b" " + name, b' "Other Users/alice/' + name + b'"')
-            send(octets)
-
-        client.send = renamed       # type: ignore[method-assign, assignment]
-        return client
+    def spelled(self, peer: Peer, name: str) -> str:
+        return f'"Other Users/alice/{name}"' if peer.number % 2 else name
 
 
 def stumble(inner: Any, seed: int, alone: bool) -> None:
@@ -62,18 +56,18 @@ def stumble(inner: Any, seed: int, alone: bool) -> None:
     if not alone:           # the same grants, over a store that lets sessions wait
         stumbled = stumbling(inner, Random(seed), clock)
         store = shell((SharedStore,), stumbled)(stumbled, truth._keeper, SharingSettings())
-    world = World(store, clock=clock)
-    run(lambda world: live(Shared(world, truth, alone), story(Random(seed), 60, 1 if alone else 3), ALL_KINDS), world)
+    shared = Shared(World(store, clock=clock), truth, alone=alone)
+    try:
+        run(lambda world: live(shared, seed, invented(Random(seed), 60, 1 if alone else 3)), shared.world)
+    except Exception as fault:
+        fault.add_note(f"{transcript(shared)}\nseed {seed}")
+        raise
 
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_stories(alone: bool, request: pytest.FixtureRequest) -> None:
     for seed in range(500 if request.config.getoption("--long") else 8):
-        try:
-            stumble(BareStore() if seed % 4 == 3 else MemoryStore(), seed, alone)
-        except BaseException:
-            print(f"seed {seed}")
-            raise
+        stumble(BareStore() if seed % 4 == 3 else MemoryStore(), seed, alone)
 
 
 class OverSqlite(TestCase):
@@ -88,7 +82,7 @@ class OverSqlite(TestCase):
                 await store.start()
                 world = World(store, clock=clock)
                 try:
-                    await live(Shared(world, store, True), story(Random(seed), 40, 1), ALL_KINDS)
+                    await live(Shared(world, store, alone=True), seed, invented(Random(seed), 40, 1))
                     assert not world.faults, world.faults
                 finally:
                     world.close()

@@ -35,18 +35,22 @@ class Mirror:
     uidnext: int = 0
     highest_modseq: int = 0             # all up to it is known, as far as the client may conclude (RFC 7162 section 3.2)
     searched: list[int] = field(default_factory=list)
+    returned: dict[bytes, Any] = field(default_factory=dict)        # what ESEARCH told
     by_uid: bool = False
     codes: list[tuple[bytes, Any]] = field(default_factory=list)      # of the running command
-    status: tuple[bytes, dict[bytes, int]] = (b"", {})
+    statuses: dict[bytes, dict[bytes, int]] = field(default_factory=dict)
+    contexts: dict[bytes, set[int]] = field(default_factory=dict)      # by tag, what RETURN (UPDATE) has been told to find
+    pushed: bool = False                # NOTIFY lets the server tell EXPUNGE while no command runs (RFC 5465 section 6.1.1)
 
     def begin(self, command: str) -> None:
         self.command = command
         self.by_uid = command.startswith("UID ")
-        self.codes, self.searched = [], []
+        self.codes, self.searched, self.returned, self.statuses = [], [], {}, {}
 
     def forget(self) -> None:
         """The mailbox is left."""
         self.messages, self.uidvalidity, self.uidnext, self.highest_modseq = [], 0, 0, 0
+        self.contexts = {}
 
     @property
     def uids(self) -> list[int]:
@@ -74,14 +78,30 @@ class Mirror:
             case b"SEARCH" | b"SORT":
                 self.searched = response.value[0]
                 self._searched(ascending=response.kind == b"SEARCH")
+            case b"ESEARCH" if b"UPDATES" in response.value:
+                self._updated(response.value)
+            case b"ESEARCH":
+                self.returned = response.value
+                assert (b"UID" in self.returned) == self.by_uid, f"{self.returned} for {self.command!r} (RFC 4731 section 3.1)"
             case b"STATUS":
-                self.status = response.value
+                self.statuses[response.value[0]] = response.value[1]
             case b"OK" | b"NO" | b"BAD":
                 self._condition(response)
 
+    def _updated(self, told: dict[bytes, Any]) -> None:
+        """ADDTO and REMOVEFROM of a context by UID (RFC 5267 section 4.3): what was told fits what was known."""
+        found = self.contexts[told[b"TAG"]]
+        for word, places in told[b"UPDATES"]:
+            for _, text in places:
+                uids = {uid for part in text.split(b",") for uid in range(int(part.split(b":")[0]), int(part.split(b":")[-1]) + 1)}
+                assert uids <= found if word == b"REMOVEFROM" else not uids & found, (told, found)
+                found.symmetric_difference_update(uids)
+
     def _may_expunge(self) -> None:
         words = self.command.split()
-        assert words, "EXPUNGE while no command runs"
+        assert words or self.pushed, "EXPUNGE while no command runs"
+        if not words:
+            return
         assert words[0] not in KEEPS_NUMBERS, f"EXPUNGE during {self.command!r}"
 
     def _vanished(self, earlier: bool, told: bytes) -> None:

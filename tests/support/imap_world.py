@@ -11,7 +11,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
@@ -50,6 +50,7 @@ class World:
         self.factory = ImapServerFactory(
             portal(self.store), settings, clock=self.clock, registry=registry, tls=tls, content=content, keys=keys)
         self.clients: list[Client] = []
+        self.turns: list[Deferred[None]] | None = None      # a list: several talk at once, each waits for its turn
         self.faults: list[Exception] = []       # answers that are not in the grammar
 
     def connect(self, host: str = "127.0.0.1") -> Client:
@@ -62,6 +63,13 @@ class World:
         client = self.connect()
         assert (await client.command(f"l LOGIN {user} secret"))[-1].startswith("l OK"), client.transcript
         return client
+
+    def take_turns(self) -> None:
+        """On a virtual clock: everything that is due, then whoever waits for its turn."""
+        waiting, self.turns = self.turns or [], []
+        self.clock.advance(0)
+        for turn in waiting:
+            turn.callback(None)
 
     def close(self) -> None:
         for client in self.clients:
@@ -76,6 +84,7 @@ class Client:
         self.transcript = b""
         self.responses: list[Response] = []
         self.strict: Stream | None = Stream()       # None: this test makes the server say what no grammar knows
+        self.overheard: Callable[[bytes], None] | None = None      # is given what the server writes, as it does
         self.writes = 0                 # how many pieces the server wrote
         self.closed = False
         self._read = 0                  # up to where `until` has returned
@@ -107,6 +116,13 @@ class Client:
             await self._more()
         raise AssertionError(f"{pattern!r} did not come after {self.transcript[self._read:]!r}")
 
+    async def turn(self, *, coming: bool) -> None:
+        """Let others run; with an answer `coming`, until something may have come."""
+        if coming or isinstance(self.world.clock, Clock):
+            await self._more()
+        else:
+            await deferLater(self.world.clock, 0)
+
     async def more(self) -> list[str]:
         """What comes next; fails when nothing does."""
         await self._more()
@@ -118,6 +134,11 @@ class Client:
         return lines(text)
 
     async def _more(self) -> None:
+        if self.world.turns is not None and isinstance(self.world.clock, Clock):
+            turn: Deferred[None] = Deferred()
+            self.world.turns.append(turn)
+            await turn
+            return
         if isinstance(self.world.clock, Clock):
             self.world.clock.advance(0)
             return
@@ -138,6 +159,8 @@ class Client:
     def told(self, octets: bytes) -> None:
         self.transcript += octets
         self.writes += 1
+        if self.overheard is not None:
+            self.overheard(octets)
         if self.strict is not None:
             try:
                 self.responses += self.strict.feed(octets)

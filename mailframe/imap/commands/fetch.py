@@ -58,9 +58,10 @@ async def run(context: Context, request: FetchRequest) -> Completion | None:
     plan = _plan(context, request.rest)
     if plan.asks_modseq:
         conditional.turn_on(context)
-    if (plan.tells_flags or plan.asks_modseq) and context.selected.dirty:
+    if context.selected.dirty and (plan.tells_flags or plan.asks_modseq):
         await context.sync(False, flags=not plan.tells_flags)
-    await heard_of(context, request.messages)
+    elif not await heard_of(context, request.messages) and context.selected.dirty and plan.sets_seen:
+        await context.poll()                # another session may have taken away what would not be set again
     limits.check_window(context.settings, plan.partial)
     fetching = Fetching(context, plan)
     spans = context.view.spans(request.messages)

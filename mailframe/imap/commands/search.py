@@ -139,6 +139,8 @@ async def find(context: Context, charset: bytes, keys: Cursor, *, whole: bool = 
     kept = limits.last_of(context, spans)
     relevancies: dict[int, int] = {}
     found = await matching(context, query, kept, relevancies)
+    if view.owes_expunge:
+        found = array("I", (uid for uid in found if not view.is_gone(uid)))
     return Outcome(criteria, found, relevancies, part=kept is not spans)
 
 

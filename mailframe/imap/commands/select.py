@@ -77,7 +77,8 @@ async def _open(context: Context, request: SelectRequest, read_only: bool) -> Co
         raise BadSyntax("ENABLE QRESYNC comes first")
     if request.known is not None and request.known.by_number and context.uid_only:
         raise UidRequired
-    if context.selected_or_none is not None and (conditional.QRESYNC in context.enabled or context.rev2):
+    bounds = conditional.QRESYNC in context.enabled or context.rev2 or context.watcher is not None
+    if context.selected_or_none is not None and bounds:
         context.out.untagged(b"OK [CLOSED] The other mailbox was left")      # RFC 7162 section 3.2.11, RFC 9051 section 7.1
     context.unselect()          # also when what follows fails (RFC 3501 section 6.3.1)
     if request.condstore:

@@ -60,7 +60,7 @@ async def run(context: Context, request: BatchesRequest) -> None:
         raise TooFew
     if request.wanted is not None and (last - first + 1) * request.size > MOST:
         raise TooMany
-    if context.selected.dirty:
+    if context.selected.dirty or context.view.owes_expunge:
         await context.sync(True)        # a sequence number plays no part here
     _once(context.selected, request)
     ranges = context.view.batches(request.size, *request.wanted or (1, None))
