@@ -11,7 +11,7 @@ from mailframe.model.mailbox import MailboxStatus, UidRanges
 
 from .cursor import BadSyntax, Cursor
 from .registry import Completion, Context
-from .returning import partial_range
+from .search.returning import partial_range
 from .view import View
 
 CONDSTORE = b"CONDSTORE"

@@ -26,7 +26,7 @@ from mailframe.sasl.exchange import Mechanism
 from . import login, numset, permission, selecting, writer
 from .connection import Connection, Gone
 from .framer import Limits
-from .pipelined import counts_messages
+from .news.pipelined import counts_messages
 from .progress import Progress
 from .registry import REV2, UIDONLY, Bad, Effect, Literal, Registry, Selected, State, Watcher, Wish
 from .settings import ImapSettings

@@ -9,7 +9,7 @@ from mailframe.model.flags import DELETED
 from mailframe.model.refusal import LimitReached
 
 from .registry import Context
-from .returning import window_of
+from .search.returning import window_of
 from .settings import ImapSettings
 from .view import View
 

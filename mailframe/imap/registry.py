@@ -16,7 +16,7 @@ from mailframe.model.mailbox import MailboxInfo, MailboxList, MailboxStatus
 from mailframe.sasl.exchange import Mechanism
 
 from .cursor import Cursor
-from .returning import ReturnOption
+from .search.returning import ReturnOption
 from .settings import ImapSettings
 from .view import View
 from .writer import Writer

@@ -28,8 +28,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall, deferLater, react
 
 from mailframe.app.steady import steady
-from mailframe.imap.searching import Searching
-from mailframe.imap.sentdays import SentDays
+from mailframe.imap.search.searching import Searching
+from mailframe.imap.search.sentdays import SentDays
 from mailframe.mime.attributes import VERSION, attributes
 from mailframe.mime.casemap import fold
 from mailframe.model.flags import SEEN

@@ -11,8 +11,8 @@ from support.imap_world import NOW, Client, World, run
 from support.inline_engine import InlineEngine
 
 from mailframe.imap.annotations import INFINITY, chosen, entry, responses
-from mailframe.imap.annotationwatch import MAX_CHANGES
 from mailframe.imap.cursor import BadSyntax, Cursor
+from mailframe.imap.news.annotationwatch import MAX_CHANGES
 from mailframe.imap.settings import ImapSettings
 from mailframe.stores.annotated.settings import MetadataLimits
 from mailframe.stores.annotated.store import store_annotated

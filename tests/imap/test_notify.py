@@ -9,11 +9,11 @@ from support.imap_world import NOW, World, run
 from twisted.internet.defer import Deferred
 
 from mailframe.imap.builtin import EXTENSIONS
+from mailframe.imap.news.renames import Listed, changes
+from mailframe.imap.news.wishes import MAILBOX_NAME, Event, Group, Wishes
 from mailframe.imap.registry import Context, Extension, Registry
-from mailframe.imap.renames import Listed, changes
-from mailframe.imap.scopes import Scope
+from mailframe.imap.search.scopes import Scope
 from mailframe.imap.settings import ImapSettings
-from mailframe.imap.wishes import MAILBOX_NAME, Event, Group, Wishes
 from mailframe.model.mailbox import FRESH_ACCOUNT, MailboxInfo, MailboxList, New
 from mailframe.model.refusal import Refusal
 from mailframe.stores.memory_mailbox import MemoryMailbox

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailframe.imap.builtin import default_registry
-from mailframe.imap.pipelined import counts_messages
+from mailframe.imap.news.pipelined import counts_messages
 
 REGISTRY = default_registry()
 

@@ -17,11 +17,11 @@ from support.imap_stub import inbox, run, uids
 from zope.interface import alsoProvides
 
 from mailframe.imap.cursor import BadSyntax, Cursor
-from mailframe.imap.matching import Columns
 from mailframe.imap.paging import after, overlap
-from mailframe.imap.returning import BUILT_IN, PARTIAL, response, window, window_of, worth_saving
-from mailframe.imap.searching import MAX_ASKED, Searching, narrowed
-from mailframe.imap.searchkeys import SEARCH_KEYS, KeyReader, program
+from mailframe.imap.search.matching import Columns
+from mailframe.imap.search.returning import BUILT_IN, PARTIAL, response, window, window_of, worth_saving
+from mailframe.imap.search.searching import MAX_ASKED, Searching, narrowed
+from mailframe.imap.search.searchkeys import SEARCH_KEYS, KeyReader, program
 from mailframe.interfaces.store import ISearchable
 from mailframe.mime.casemap import fold
 from mailframe.mime.searchtext import line_end

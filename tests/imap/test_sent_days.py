@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.imap_stub import inbox, run
 
-from mailframe.imap.matching import Octets
-from mailframe.imap.searching import Searching
-from mailframe.imap.sentdays import UNDATED, UNKNOWN, KeptDays, SentDays, day_in
+from mailframe.imap.search.matching import Octets
+from mailframe.imap.search.searching import Searching
+from mailframe.imap.search.sentdays import UNDATED, UNKNOWN, KeptDays, SentDays, day_in
 from mailframe.mime.attributes import attributes
 from mailframe.mime.envelope import render_envelope
 from mailframe.model.mailbox import MAX_UID, Field, New
@@ -68,7 +68,7 @@ def test_days_are_learned_once_in_any_order() -> None:
 
 
 def test_the_mailbox_used_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailframe.imap.sentdays.MESSAGES", 10)
+    monkeypatch.setattr("mailframe.imap.search.sentdays.MESSAGES", 10)
     kept = KeptDays()
     for name in "abc":
         kept.of("ann", name).learn(range(1, 6), [1] * 5)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.imap_stub import run
 
 from mailframe.imap.extensions.thread import post
-from mailframe.imap.threads import Forest, Post, by_references, by_subject, render
+from mailframe.imap.search.threads import Forest, Post, by_references, by_subject, render
 from mailframe.pacing.breath import Breath
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailframe.imap.url import TO_THE_END, MessageUrl, NotOfThisKind, Server, parse, parse_authorized, told
+from mailframe.imap.append.url import TO_THE_END, MessageUrl, NotOfThisKind, Server, parse, parse_authorized, told
 
 GOOD = {
     b"/INBOX/;UID=20": MessageUrl(20, "INBOX"),

@@ -17,9 +17,9 @@ from twisted.internet import reactor as the_reactor
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from mailframe.imap.append.url import NotOfThisKind, parse_authorized
 from mailframe.imap.items.message import SLICE
 from mailframe.imap.settings import ImapSettings
-from mailframe.imap.url import NotOfThisKind, parse_authorized
 from mailframe.interfaces.store import IMailStore
 from mailframe.interfaces.urlauth import IMailboxKeys
 from mailframe.model.mailbox import FRESH_ACCOUNT, New

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.imap_stub import run
 from support.textworld import ALL, World
 
-from mailframe.imap.searching import Searching
+from mailframe.imap.search.searching import Searching
 from mailframe.mime.casemap import fold
 from mailframe.mime.fuzzy import Meant, plain
 from mailframe.model.mailbox import New

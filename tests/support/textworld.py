@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from mailframe.imap.searching import Searching
+from mailframe.imap.search.searching import Searching
 from mailframe.interfaces.store import IMailbox, ISearchable
 from mailframe.mime.searchtext import VERSION
 from mailframe.model.mailbox import FRESH_ACCOUNT, MAX_UID

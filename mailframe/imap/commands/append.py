@@ -11,7 +11,7 @@ from mailframe.model.refusal import NoSuchMailbox
 from mailframe.model.rights import has
 
 from .. import numset
-from ..appending import LITERAL_DATA, Heading, parse_heading, streams, taken
+from ..append.appending import LITERAL_DATA, Heading, parse_heading, streams, taken
 from ..copying import find_target, try_create
 from ..cursor import Cursor
 from ..registry import Command, Completion, Context, Effect, Extension, State

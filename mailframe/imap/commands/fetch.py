@@ -23,7 +23,7 @@ from ..items.sections import ITEMS as SECTION_ITEMS
 from ..newcomers import heard_of
 from ..numset import MessageSet
 from ..registry import Command, Completion, Context, Effect, Extension, Named, State
-from ..returning import window_of
+from ..search.returning import window_of
 
 MAX_ITEMS = 500         # of one command: each may be a pass over the message
 MAX_KEPT = 200          # plans, for all sessions of a factory

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from mailframe.model.refusal import Refusal
 
-from .. import limits, numset, returning
+from .. import limits, numset
 from ..conditional import turn_on
-from ..criteria import EVERYTHING, Criteria, Outcome, matching, read_criteria
 from ..cursor import BadSyntax, Cursor
 from ..registry import Command, Completion, Context, Effect, Extension, State
-from ..returning import Options
-from ..searching import narrowed
-from ..searchkeys import SEARCH_KEYS
+from ..search import returning
+from ..search.criteria import EVERYTHING, Criteria, Outcome, matching, read_criteria
+from ..search.returning import Options
+from ..search.searching import narrowed
+from ..search.searchkeys import SEARCH_KEYS
 
 
 @dataclass(frozen=True, slots=True)

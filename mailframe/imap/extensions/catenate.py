@@ -6,11 +6,11 @@ from mailframe.model.refusal import LimitReached
 from mailframe.pacing.breath import Breath
 from mailframe.staging.intake import Intake
 
-from ..appending import AppendData, Incoming
+from ..append.appending import AppendData, Incoming
+from ..append.referring import refer
+from ..append.url import MAX_URL_OCTETS
 from ..cursor import BadSyntax
-from ..referring import refer
 from ..registry import Extension, State
-from ..url import MAX_URL_OCTETS
 from . import utf8_accept
 
 MAX_PARTS = 1_000           # of one message: more than a mail program can compose, less than a minute of reading

@@ -13,7 +13,7 @@ from ..conditional import CONDSTORE, Since, turn_on
 from ..items.item import FetchItem
 from ..items.modseq import Modseq
 from ..registry import Context, Extension, State
-from ..searchkeys import KeyReader, SearchKey
+from ..search.searchkeys import KeyReader, SearchKey
 
 _ENTRY = re.compile(rb'"/flags/(?:[^"\\\r\n]|\\[\\"])+" (?:priv|shared|all) ', re.IGNORECASE)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .. import writer
-from ..contexts import SearchContext, SortContext, UpdateContext
-from ..criteria import Criteria, Outcome
 from ..cursor import BadSyntax, Cursor
 from ..numset import STAR, MessageSet
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, State
-from ..returning import ReturnOption
+from ..search.contexts import SearchContext, SortContext, UpdateContext
+from ..search.criteria import Criteria, Outcome
+from ..search.returning import ReturnOption
 from .sort import RELEVANCY, keys_of
 
 MAX_TAGS = 1_000            # in one CANCELUPDATE

@@ -12,10 +12,10 @@ from mailframe.model.query import Everything, Query
 from mailframe.model.refusal import Forbidden, Refusal
 
 from ..annotations import MetadataEntry, account_of
-from ..criteria import known_keys
 from ..cursor import BadSyntax, Cursor
 from ..registry import Bad, Context, Extension, State
-from ..searchkeys import KeyReader, SearchKey, program
+from ..search.criteria import known_keys
+from ..search.searchkeys import KeyReader, SearchKey, program
 
 CHARSETS = frozenset((b"US-ASCII", b"ASCII", b"UTF-8"))
 _NAME = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]/]+')

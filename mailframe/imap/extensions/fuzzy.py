@@ -8,9 +8,9 @@ from __future__ import annotations
 from mailframe.interfaces.store import IFuzzySearch
 from mailframe.model.query import And, Fuzzy, InBody, InHeader, InText, Not, Or, Query
 
-from .. import returning
 from ..registry import Extension, State
-from ..searchkeys import KeyReader, SearchKey, key
+from ..search import returning
+from ..search.searchkeys import KeyReader, SearchKey, key
 
 
 def _fuzzy(reader: KeyReader) -> Query:

@@ -12,7 +12,7 @@ from mailframe.model.mailbox import MAX_UID, UidRanges
 from mailframe.model.query import Numbers, Query
 
 from ..registry import Context, Extension, State
-from ..searchkeys import Key, KeyReader, SearchKey
+from ..search.searchkeys import Key, KeyReader, SearchKey
 from ..view import View
 
 

@@ -10,10 +10,10 @@ from mailframe.model.mailbox import MailboxInfo
 from mailframe.model.refusal import Forbidden
 
 from ..annotations import INFINITY, MetadataEntry, account_of, chosen, entries, entry, limited, meaning, meant, read, responses
-from ..annotationwatch import BOTH, MAILBOX_CHANGE, SERVER, SERVER_CHANGE, Watch
 from ..cursor import BadSyntax, Cursor
+from ..news.annotationwatch import BOTH, MAILBOX_CHANGE, SERVER, SERVER_CHANGE, Watch
+from ..news.wishes import Event
 from ..registry import Command, Completion, Context, Extension, State
-from ..wishes import Event
 
 ADMIN = "/shared/admin"
 

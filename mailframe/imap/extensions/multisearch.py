@@ -13,17 +13,18 @@ from mailframe.model.query import Query
 from mailframe.model.refusal import LimitReached, Refusal
 from mailframe.pacing.breath import Breath
 
-from .. import returning, writer
+from .. import writer
 from ..commands.search import check_relevancy, read_charset, read_returns
 from ..conditional import turn_on
-from ..criteria import EVERYTHING, Criteria, matching, matching_in, read_criteria, scaled, searching_in
 from ..cursor import BadSyntax, Cursor
 from ..names import Tree, in_order
 from ..numset import MessageSet
 from ..permission import foreign
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, State
-from ..returning import Options
-from ..scopes import Scope, read_scopes
+from ..search import returning
+from ..search.criteria import EVERYTHING, Criteria, matching, matching_in, read_criteria, scaled, searching_in
+from ..search.returning import Options
+from ..search.scopes import Scope, read_scopes
 from ..selecting import listed
 from ..view import View
 

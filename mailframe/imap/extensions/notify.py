@@ -16,11 +16,11 @@ from ..commands.fetch import MAX_ITEMS, read_items
 from ..cursor import BadSyntax, Cursor
 from ..fetchplan import Plan
 from ..items.item import Column, Section
+from ..news.watching import Watch
+from ..news.wishes import BUILT_IN, FLAG_CHANGE, MESSAGE_EXPUNGE, MESSAGE_NEW, NOTHING, Event, Group, Wishes
 from ..permission import foreign
 from ..registry import Command, Completion, Context, Effect, Extension, Named, State, Wish
-from ..scopes import read_scope
-from ..watching import Watch
-from ..wishes import BUILT_IN, FLAG_CHANGE, MESSAGE_EXPUNGE, MESSAGE_NEW, NOTHING, Event, Group, Wishes
+from ..search.scopes import read_scope
 
 MAX_GROUPS = 100                # of one command; programs send three or so
 _SELECTED = (b"SELECTED", b"SELECTED-DELAYED")

@@ -14,7 +14,7 @@ from mailframe.model.query import HasId, Query
 from ..commands.status import StatusItem
 from ..items.item import FetchItem, Scene
 from ..registry import Context, Extension, State
-from ..searchkeys import KeyReader, SearchKey
+from ..search.searchkeys import KeyReader, SearchKey
 
 MAX_ID = 255        # RFC 8474 section 7
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .. import returning
 from ..registry import Extension, State
+from ..search import returning
 
 EXTENSION = Extension(capability=b"PARTIAL", rfc="9394", announced=State.LOGGED_IN, search_returns=(returning.PARTIAL,))

@@ -11,8 +11,8 @@ from mailframe.model.mailbox import Field, MailboxStatus, New
 from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage
 from mailframe.model.rights import has
 
-from .. import appending
-from ..appending import Heading, parse_heading, taken
+from ..append import appending
+from ..append.appending import Heading, parse_heading, taken
 from ..conditional import expunge_completion
 from ..copying import Target, direct, find_target, try_create
 from ..cursor import BadSyntax, Cursor

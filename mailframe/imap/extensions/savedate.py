@@ -12,7 +12,7 @@ from mailframe.model.query import Everything, Query, Saved, midnight
 from .. import writer
 from ..items.item import FetchItem, Scene
 from ..registry import Extension, State
-from ..searchkeys import KeyReader, SearchKey, day_of
+from ..search.searchkeys import KeyReader, SearchKey, day_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from mailframe.model.mailbox import Field, uid_ranges
 from mailframe.model.refusal import NoSuchMessage
 from mailframe.pacing.breath import Breath
 
-from .. import returning
 from ..commands.search import begin, find_saving, read_returns, save, tell
 from ..cursor import BadSyntax, Cursor
 from ..headings import HEADER_KEYS, SORT_KEYS, Descending, Value, first_fields, ordered
@@ -20,6 +19,7 @@ from ..items.message import Message
 from ..paging import Pager
 from ..progress import Passed, untold
 from ..registry import Command, Completion, Context, Effect, Extension, State
+from ..search import returning
 
 RELEVANCY = b"RELEVANCY"        # only with FUZZY search keys (RFC 6203 section 6)
 PAGE = 500          # messages whose dates and sizes are asked for at once

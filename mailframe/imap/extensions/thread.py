@@ -22,7 +22,7 @@ from ..items.message import Message
 from ..paging import Pager
 from ..progress import Passed, untold
 from ..registry import Command, Completion, Context, Effect, Extension, State
-from ..threads import Forest, Post, by_references, by_subject, render
+from ..search.threads import Forest, Post, by_references, by_subject, render
 
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)"(?=@)')
 PAGE = 500                  # messages whose dates are asked for at once

@@ -15,11 +15,11 @@ from mailframe.model.refusal import NoSuchMailbox
 from mailframe.pacing.breath import Breath
 
 from .. import writer
+from ..append.referring import BadUrl, Referred, here, ours, referred
+from ..append.url import AuthorizedUrl, NotOfThisKind, parse_authorized
+from ..append.urlfetching import UrlDatum, answer
 from ..cursor import BadSyntax, Cursor
-from ..referring import BadUrl, Referred, here, ours, referred
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, Selected, State
-from ..url import AuthorizedUrl, NotOfThisKind, parse_authorized
-from ..urlfetching import UrlDatum, answer
 
 MAX_URLS = 1_000            # of one command
 INTERNAL = b"INTERNAL"      # the one mechanism: how a token is made is this server's own affair (section 2.4)

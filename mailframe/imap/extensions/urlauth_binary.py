@@ -9,10 +9,10 @@ from mailframe.mime.index import Index
 from mailframe.mime.section import locate_part
 from mailframe.mime.structure import render_part
 
+from ..append.referring import Referred
+from ..append.urlfetching import UrlDatum, Where
 from ..items.item import Ready
-from ..referring import Referred
 from ..registry import Extension, State
-from ..urlfetching import UrlDatum, Where
 from .binary import Decoded, UnknownEncoding, decoded_part
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mailframe.staging.intake import Intake
 
-from ..appending import AppendData, Incoming
+from ..append.appending import AppendData, Incoming
 from ..cursor import BadSyntax
 from ..registry import Extension, State
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailframe.model.query import Query, Received
 
 from ..registry import Extension, State
-from ..searchkeys import KeyReader, SearchKey
+from ..search.searchkeys import KeyReader, SearchKey
 
 
 def _edge(reader: KeyReader) -> int:

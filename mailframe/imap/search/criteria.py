@@ -12,16 +12,16 @@ from mailframe.model.query import Fuzzy, Numbers, Query, leaves, resolve
 from mailframe.model.refusal import Refusal
 from mailframe.pacing.breath import Breath
 
+from ..conditional import Since
+from ..cursor import BadSyntax, Cursor
+from ..numset import STAR, MessageSet, NumSet
+from ..progress import Passed, untold
+from ..registry import Context
+from ..view import View
 from . import charsets
-from .conditional import Since
-from .cursor import BadSyntax, Cursor
-from .numset import STAR, MessageSet, NumSet
-from .progress import Passed, untold
-from .registry import Context
 from .searching import Searching
 from .searchkeys import KeyReader, Ranged, Recent, SearchKey, program
 from .sentdays import KeptDays
-from .view import View
 
 EVERYTHING = MessageSet(NumSet(((1, STAR),)), True)
 

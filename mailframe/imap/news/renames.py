@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from mailframe.model.mailbox import SEPARATOR, MailboxInfo, MailboxList
 
-from .names import Tree, all_parents, in_order, parents
-from .registry import Done
+from ..names import Tree, all_parents, in_order, parents
+from ..registry import Done
 from .wishes import MAILBOX_NAME, SUBSCRIPTION_CHANGE, Wishes
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from .names import canonical
-from .numset import MAX_NUMBER
+from ..names import canonical
+from ..numset import MAX_NUMBER
 
 MAX_URL_OCTETS = 8_192      # a mailbox name of a thousand octets, percent-encoded, and a long section fit
 MAX_OFFSET = (1 << 63) - 1

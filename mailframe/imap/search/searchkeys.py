@@ -29,9 +29,9 @@ from mailframe.model.query import (
     midnight,
 )
 
-from .cursor import BadSyntax, Cursor
-from .numset import MessageSet
-from .view import View
+from ..cursor import BadSyntax, Cursor
+from ..numset import MessageSet
+from ..view import View
 
 MAX_KEYS = 2_000        # of one command; each costs time for every message of the mailbox
 _SET_STARTS = frozenset(b"0123456789*$")

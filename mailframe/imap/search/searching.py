@@ -16,10 +16,10 @@ from mailframe.model.query import And, Fuzzy, InBody, InHeader, InText, Query, S
 from mailframe.model.refusal import NoSuchMessage
 from mailframe.pacing.breath import Breath
 
-from .items.message import SLICE, Message
+from ..items.message import SLICE, Message
+from ..paging import Pager, overlap
+from ..progress import Passed, untold
 from .matching import Columns, Octets, needed, truth
-from .paging import Pager, overlap
-from .progress import Passed, untold
 from .sentdays import UNKNOWN, SentDays, day_in
 
 VIEW_PAGE = 5_000           # messages judged by the view's columns alone between two pauses

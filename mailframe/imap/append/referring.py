@@ -11,12 +11,12 @@ from mailframe.model.mailbox import Field, MailboxStatus, Rows
 from mailframe.model.refusal import NoSuchMailbox, NoSuchMessage, Refusal, TryAgainLater
 from mailframe.pacing.breath import Breath
 
+from ..cursor import BadSyntax, Cursor
+from ..items.item import Span
+from ..items.message import SLICE, Message
+from ..items.sections import Octets, section
+from ..registry import Context
 from . import url
-from .cursor import BadSyntax, Cursor
-from .items.item import Span
-from .items.message import SLICE, Message
-from .items.sections import Octets, section
-from .registry import Context
 from .url import MessageUrl, Server
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from mailframe.interfaces.store import IMailbox
 from mailframe.pacing.breath import Breath
 
-from . import numset, writer
+from .. import numset, writer
+from ..registry import Context
 from .criteria import Outcome, matching
-from .registry import Context
 from .returning import numbers_of
 
 RECHECK_S = 60.0        # how often ages are looked at anew (RFC 5032 leaves it to the server)

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import writer
-from .cursor import BadSyntax, Cursor
-from .numset import render, render_numbers
+from .. import writer
+from ..cursor import BadSyntax, Cursor
+from ..numset import render, render_numbers
 
 #: Options by their names, with what `ReturnOption.read` made of their arguments.
 Options = Mapping[bytes, object]

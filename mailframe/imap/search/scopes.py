@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from mailframe.model.mailbox import SEPARATOR
 
-from .cursor import BadSyntax, Cursor
-from .names import parents
+from ..cursor import BadSyntax, Cursor
+from ..names import parents
 
 MAX_NAMES = 1_000           # in one command
 _NAMED = (b"MAILBOXES", b"SUBTREE", b"SUBTREE-ONE")

@@ -13,10 +13,10 @@ from mailframe.model.refusal import LimitReached, MessageTooBig, Refusal
 from mailframe.pacing.breath import Breath
 from mailframe.staging.intake import MEMORY_OCTETS, Intake
 
-from .cursor import BadSyntax, Cursor
-from .limits import check_append
-from .permission import rights_in, settable
-from .registry import Context, Literal, Named
+from ..cursor import BadSyntax, Cursor
+from ..limits import check_append
+from ..permission import rights_in, settable
+from ..registry import Context, Literal, Named
 
 OVERHEAD = 2_048            # octets that a message costs besides its own, until it is appended
 MAX_MEMORY_OCTETS = 67_108_864      # of one APPEND's messages held together, before all of them are appended at once

@@ -11,15 +11,15 @@ from mailframe.model.mailbox import MailboxInfo, MailboxList, MailboxStatus
 from mailframe.model.refusal import NoSuchMailbox, Refusal
 from mailframe.pacing.breath import Breath
 
-from . import conditional, writer
-from .commands.listing import Lister, ListRequest
-from .fetching import Fetching
-from .fetchplan import Plan
-from .items.columns import Uid
-from .items.item import Column, Section
-from .items.modseq import Modseq
-from .names import Tree, in_order
-from .registry import Context, Done, Wish
+from .. import conditional, writer
+from ..commands.listing import Lister, ListRequest
+from ..fetching import Fetching
+from ..fetchplan import Plan
+from ..items.columns import Uid
+from ..items.item import Column, Section
+from ..items.modseq import Modseq
+from ..names import Tree, in_order
+from ..registry import Context, Done, Wish
 from .renames import Listed, changes
 from .wishes import FLAG_CHANGE, MESSAGE_NEW, Event, Wishes
 

@@ -10,8 +10,8 @@ from typing import Any
 from mailframe.interfaces.maybe import settled
 from mailframe.model.mailbox import MailboxList
 
-from .annotations import account_of, changed, meant
-from .registry import Context
+from ..annotations import account_of, changed, meant
+from ..registry import Context
 
 BOTH, SERVER = b"METADATA", b"METADATA-SERVER"      # words for ENABLE: all annotations, or the server's alone
 MAILBOX_CHANGE, SERVER_CHANGE = b"MAILBOXMETADATACHANGE", b"SERVERMETADATACHANGE"      # events of NOTIFY (RFC 5465 section 5)

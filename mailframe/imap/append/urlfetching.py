@@ -9,13 +9,13 @@ from twisted.logger import Logger
 
 from mailframe.model.refusal import NoSuchMessage, Refusal
 
-from . import writer
-from .connection import Gone
-from .fetching import NUL_SHOWN, Unfulfilled
-from .items.item import Made, Ready, Span
-from .items.message import SLICE
+from .. import writer
+from ..connection import Gone
+from ..fetching import NUL_SHOWN, Unfulfilled
+from ..items.item import Made, Ready, Span
+from ..items.message import SLICE
+from ..registry import Context
 from .referring import Referred
-from .registry import Context
 
 _log = Logger()
 

@@ -1,0 +1,1 @@
+"""What a message of APPEND and REPLACE is made of."""

@@ -1,0 +1,1 @@
+"""What a session is told that it did not ask for just now."""
