@@ -201,7 +201,8 @@ class Session(SessionContext):
             if self._selected is not None and isinstance(refusal, NoSuchMailbox):
                 self._selected.dirty = True         # perhaps it was that one
             if refusal.detail:
-                _log.info("IMAP {command} refused: {detail}", command=command.name.decode(), detail=refusal.detail)
+                _log.info("IMAP {command} of {account} refused: {detail}", command=command.name.decode(), account=self._name,
+                          detail=refusal.detail)
             self._tell_limited()
             return _no(refusal)
         if done is None and not self.limited:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from twisted.logger import Logger
+
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.sharing import IAcl
 from mailframe.model.refusal import NoSuchMailbox
@@ -20,6 +22,7 @@ from ..commands.select import parse_mailbox
 from ..cursor import BadSyntax, Cursor
 from ..registry import Command, Context, Extension, State
 
+_log = Logger()
 MAX_IDENTIFIER_OCTETS = 256     # an account's name and "-"
 
 
@@ -76,6 +79,8 @@ async def set_acl(context: Context, request: AclRequest) -> None:
     account = _account(context)
     info = await context.find(request.name, "a")
     await settled(account.set_acl(info.id, request.identifier, request.change))
+    _log.info("rights of {identifier!r} on {name!r} of {owner} changed by {user}", identifier=request.identifier, name=info.name,
+              owner=info.owner or context.account_name, user=context.account_name)
 
 
 async def get_acl(context: Context, name: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.logger import Logger
+
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.store import IQuota
 from mailframe.model.mailbox import Quota
@@ -14,6 +16,7 @@ from ..cursor import BadSyntax, Cursor
 from ..registry import Command, Context, Extension, State
 from .quota import ROOT, UNIT, NoSuchRoot, is_admin, quota_line, quotas_of_others, root_name
 
+_log = Logger()
 MAX_RESOURCES = 20
 MAX_LIMIT = 1 << 53         # more octets than anybody has, and a number that stores everywhere keep
 
@@ -58,6 +61,8 @@ async def set_quota(context: Context, request: SetQuotaRequest) -> None:
     if max(octets or 0, messages or 0) > MAX_LIMIT:
         raise LimitReached("More than can be counted")
     quota = await _changed(context, request.root, octets, messages)
+    _log.info("quota of {root!r} set to {octets} octets and {messages} messages by {user}", octets=octets, messages=messages,
+              root=root_name(request.root) or context.account_name, user=context.account_name)
     context.out.untagged(quota_line(request.root, quota))
 
 
