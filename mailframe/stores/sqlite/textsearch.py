@@ -144,7 +144,7 @@ class SearchableMailbox(SqliteMailbox):
             case InHeader(_, text) | InText(text) if "\n" in text:
                 return "2", None            # may lie across the border between head and content
             case InHeader():
-                verdict = _FIELD
+                return _FIELD, None         # small rows: reading them is quicker than asking the index first
             case InBody():
                 verdict = _BODY
             case _:
