@@ -10,16 +10,12 @@ from mailframe.model.query import And, Fuzzy, InBody, InHeader, InText, Not, Or,
 
 from ..registry import Extension, State
 from ..search import returning
-from ..search.searchkeys import KeyReader, SearchKey, key
+from ..search.searchkeys import KeyReader, SearchKey, nested
 
 
 def _fuzzy(reader: KeyReader) -> Query:
     """``"FUZZY" SP search-key``"""
-    reader.cursor.space()
-    reader.cursor.enter()
-    found = fuzzily(key(reader))
-    reader.cursor.leave()
-    return found
+    return fuzzily(nested(reader))
 
 
 def fuzzily(query: Query) -> Query:

@@ -188,12 +188,17 @@ def _uid(reader: KeyReader) -> Query:
     return Numbers(MessageSet(reader.cursor.sequence_set(), True))
 
 
-def _not(reader: KeyReader) -> Query:
+def nested(reader: KeyReader) -> Query:
+    """``SP search-key``, a level deeper."""
     reader.cursor.space()
     reader.cursor.enter()
-    found = Not(key(reader))
+    found = key(reader)
     reader.cursor.leave()
     return found
+
+
+def _not(reader: KeyReader) -> Query:
+    return Not(nested(reader))
 
 
 def _or(reader: KeyReader) -> Query:
