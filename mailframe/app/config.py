@@ -22,7 +22,7 @@ from mailframe.smtp.settings import SmtpSettings
 from mailframe.stores.annotated.settings import MetadataLimits
 from mailframe.stores.shared.settings import SharingSettings
 
-Role = Literal["smtp", "submission", "imap", "pop3"]
+Role = Literal["mx", "submission", "imap", "pop3", "smtp"]
 Security = Literal["starttls", "implicit", "none"]
 
 
@@ -30,7 +30,7 @@ Security = Literal["starttls", "implicit", "none"]
 class Listener:
     """One port with its protocol."""
 
-    role: Role                             # smtp: mail from other servers; submission: mail from our users; imap and pop3: reading
+    role: Role                             # mx (or smtp): from other servers; submission: from our users; imap, pop3: reading
     endpoint: str                          # "25", "127.0.0.1:2525" or a Twisted endpoint string "tcp:25:interface=192.0.2.1"
     tls: Security = "starttls"             # starttls: when the client asks for it; implicit: from the first octet; none: never
     plaintext_login: Literal["tls", "loopback", "always"] = "tls"  # a password without TLS: from nobody, this machine, anybody
@@ -123,7 +123,7 @@ FIXED: Mapping[Key, Sequence[str]] = {
 }
 
 DEVELOPMENT_LISTENERS = {
-    "smtp": Listener("smtp", "1025"),
+    "smtp": Listener("mx", "1025"),
     "submission": Listener("submission", "1587", plaintext_login="loopback"),
     "submissions": Listener("submission", "1465", "implicit"),
     "imap": Listener("imap", "1143", plaintext_login="loopback"),
@@ -132,7 +132,7 @@ DEVELOPMENT_LISTENERS = {
     "pop3s": Listener("pop3", "1995", "implicit"),
 }
 SERVER_LISTENERS = {
-    "smtp": Listener("smtp", "25"),
+    "smtp": Listener("mx", "25"),
     "submission": Listener("submission", "587"),
     "submissions": Listener("submission", "465", "implicit"),
     "imap": Listener("imap", "143"),
@@ -155,7 +155,9 @@ def _checked(name: str, listener: Listener, development: bool) -> Listener:
     if development and not is_loopback(endpoint):
         raise ConfigError(f"The listener {name!r} ({endpoint}) is not on loopback. Development mode accepts mail for any address "
                           "and speaks to this machine alone; configure a real server with --config, or --domain and --auth.", key)
-    if listener.tls == "none" and listener.plaintext_login == "tls" and listener.role != "smtp":
+    if listener.role == "smtp":
+        listener = dataclasses.replace(listener, role="mx")
+    if listener.tls == "none" and listener.plaintext_login == "tls" and listener.role in ("submission", "imap", "pop3"):
         raise ConfigError(f'The listener {name!r} has tls = "none" and plaintext_login = "tls": nobody could log in there.', key)
     return dataclasses.replace(listener, endpoint=endpoint)
 

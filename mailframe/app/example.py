@@ -22,7 +22,7 @@ domains = ["example.org"]           # mail for these is ours
 # plaintext_login = "loopback" lets programs on this machine log in without TLS.
 
 [listeners.smtp]                    # mail from other servers
-role = "smtp"
+role = "mx"
 endpoint = "127.0.0.1:2525"
 
 [listeners.submission]              # mail from our users, STARTTLS

@@ -22,8 +22,8 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
     config, reactor = parts.config, parts.reactor
     tls = parts.tls if listener.tls == "starttls" else None
     factory: Any
-    if listener.role in ("smtp", "submission"):
-        table = config.smtp if listener.role == "smtp" else config.submission
+    if listener.role in ("mx", "submission"):
+        table = config.smtp if listener.role == "mx" else config.submission
         settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login,
                            max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
         portal = parts.portal if listener.role == "submission" else None

@@ -241,7 +241,7 @@ def check(config: Config) -> Iterator[str]:
     rehearse(config)
     yield f"mailframe as {config.hostname} for {', '.join(config.domains)}, data in {config.data}"
     for name, listener in config.listeners.items():
-        passwords = "" if listener.role == "smtp" else f"; passwords {_PASSWORDS[listener.plaintext_login]}"
+        passwords = "" if listener.role == "mx" else f"; passwords {_PASSWORDS[listener.plaintext_login]}"
         yield f"  {name}: {listener.role} on {listener.endpoint}, {_TLS[listener.tls]}{passwords}"
     auth = ", ".join(spec.plugin for spec in config.auth)
     yield f"  storage: {config.storage.plugin}; content: {config.content.plugin}; delivery: {config.delivery.plugin}; auth: {auth}"

@@ -82,6 +82,12 @@ class IRelay(Interface):
         """
 
 
+class IHonours(Interface):
+    """An agent or a reception that keeps what certain parameters of MAIL and RCPT promise; others keep none."""
+
+    honours = Attribute("frozenset of EHLO keywords: DSN, BINARYMIME, DELIVERBY, FUTURERELEASE, MT-PRIORITY, REQUIRETLS, RRVS...")
+
+
 class IReception(IDeliveryAgent):
     """What the SMTP wing is given: an agent that also judges the steps before MAIL. All may raise Refusal."""
 

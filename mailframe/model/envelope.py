@@ -18,6 +18,9 @@ class Peer:
     tls: str = ""                  # e.g. "TLSv1.3 TLS_AES_256_GCM_SHA384"; "" in the clear
     account: str | None = None     # the authenticated account's name
     listener: str = ""             # the configured listener's name, for logs and filters
+    role: str = ""                 # what that listener is for: mx, submission, lmtp, relay-in (`smtp.settings.Role`)
+    name: str = ""                 # its name in DNS, which leads back to `ip`; "": not known, or not asked
+    via: str = ""                  # the address of the proxy in front of us that told `ip`; "": it came by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,19 @@ class Recipient:
     orcpt: str | None = None               # "rfc822;bob@example.org", decoded
     account: str | None = None             # set by routing for an own account
     folder: str = "INBOX"                  # set by routing: the mailbox of that account
+    valid_since: float | None = None       # RRVS (RFC 7293): who has had the address only later must not get it; epoch seconds
 
     def __str__(self) -> str:
         return str(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverBy:
+    """``BY=`` of DELIVERBY (RFC 2852 section 4)."""
+
+    at: float                      # the deadline, in seconds since the epoch
+    notify: bool = False           # by-mode N: when it passes, tell the sender and go on trying; R, the default: return the message
+    trace: bool = False            # the sender wants to be told of each hand-over ("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +56,15 @@ class Envelope:
     peer: Peer = field(default_factory=lambda: Peer(""))
     received_at: float = 0.0               # seconds since the epoch
     size: int | None = None                # as declared with MAIL ... SIZE= (octets)
-    body: str = "7BIT"                     # or 8BITMIME
+    body: str = "7BIT"                     # or 8BITMIME, BINARYMIME (RFC 3030)
     smtputf8: bool = False
     ret: str | None = None                 # FULL or HDRS (RFC 3461 section 4.3)
     envid: str | None = None
+    hold_until: float | None = None        # FUTURERELEASE (RFC 4865): not to be delivered or handed on before; epoch seconds
+    deliver_by: DeliverBy | None = None    # DELIVERBY (RFC 2852)
+    priority: int = 0                      # MT-PRIORITY (RFC 6710): -9 to 9, higher first
+    require_tls: bool = False              # REQUIRETLS (RFC 8689)
+    solicitation: str = ""                 # SOLICIT= (RFC 3865): keywords with commas between
 
     @property
     def submitted(self) -> bool:

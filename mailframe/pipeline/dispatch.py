@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IReception
+from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IHonours, IReception
 from mailframe.interfaces.directory import IDirectory
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
@@ -21,7 +21,7 @@ from .settings import PipelineSettings
 from .transaction import JoinedPipelineDelivery, PipelineDelivery
 
 
-@implementer(IReception)
+@implementer(IReception, IHonours)
 class Pipeline:
     """Routes, judges and delivers. `local` takes what has an account, `queue` all else and what a mailbox cannot take now.
 
@@ -35,6 +35,7 @@ class Pipeline:
         settings: PipelineSettings, *, clock: IReactorTime, hostname: str,
     ) -> None:
         self._parts = Parts(directory, local, queue, filters, settings, clock, hostname)
+        self.honours: frozenset[str] = queue.honours if IHonours.providedBy(queue) else frozenset()
 
     async def connected(self, peer: Peer) -> None:
         """See `IReception`."""

@@ -8,7 +8,7 @@ from typing import Any
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IContent
-from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IJoinedDelivery
+from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IHonours, IJoinedDelivery
 from mailframe.interfaces.spool import ISpool
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.refusal import Refusal
@@ -20,9 +20,11 @@ from .item import NewItem
 Outcomes = Mapping[Recipient, Refusal | None]
 
 
-@implementer(IDeliveryAgent)
+@implementer(IDeliveryAgent, IHonours)
 class QueueAgent:
     """Takes any message for any recipient. `engine` is the spool's, or None."""
+
+    honours = frozenset(("DSN",))
 
     def __init__(self, spool: ISpool, *, max_octets: int = 1 << 32) -> None:
         self.spool = spool

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from mailframe.model.address import Address
-from mailframe.model.envelope import Envelope, Peer, Recipient
+from mailframe.model.envelope import DeliverBy, Envelope, Peer, Recipient
 
 from .item import Problem
 
@@ -17,7 +17,7 @@ def dump_envelope(envelope: Envelope) -> str:
     return _dump({
         "id": envelope.id, "sender": _address(envelope.sender), "at": envelope.received_at, "body": envelope.body,
         "utf8": envelope.smtputf8, "ret": envelope.ret, "envid": envelope.envid,
-        "peer": [peer.ip, peer.helo, peer.protocol, peer.account],
+        "peer": [peer.ip, peer.helo, peer.protocol, peer.account], **_asked(envelope),
     })
 
 
@@ -26,20 +26,36 @@ def load_envelope(text: str) -> Envelope:
     ip, helo, protocol, account = kept["peer"]
     return Envelope(
         kept["id"], _load_address(kept["sender"]), Peer(ip, helo=helo, protocol=protocol, account=account), kept["at"], None,
-        kept["body"], kept["utf8"], kept["ret"], kept["envid"],
+        kept["body"], kept["utf8"], kept["ret"], kept["envid"], kept.get("hold"), _load_deliver_by(kept.get("by")),
+        kept.get("priority", 0), kept.get("tls", False), kept.get("solicit", ""),
     )
+
+
+def _asked(envelope: Envelope) -> dict[str, Any]:
+    """What few senders ask for: written only where it is there."""
+    by = envelope.deliver_by
+    asked = {
+        "hold": envelope.hold_until, "by": [by.at, by.notify, by.trace] if by else None, "priority": envelope.priority,
+        "tls": envelope.require_tls, "solicit": envelope.solicitation,
+    }
+    return {key: value for key, value in asked.items() if value}
+
+
+def _load_deliver_by(kept: list[Any] | None) -> DeliverBy | None:
+    return None if kept is None else DeliverBy(*kept)
 
 
 def dump_recipient(recipient: Recipient) -> str:
     return _dump({
         "to": _address(recipient.address), "notify": sorted(recipient.notify), "orcpt": recipient.orcpt,
-        "account": recipient.account, "folder": recipient.folder,
+        "account": recipient.account, "folder": recipient.folder, "since": recipient.valid_since,
     })
 
 
 def load_recipient(text: str) -> Recipient:
     kept = json.loads(text)
-    return Recipient(Address(*kept["to"]), frozenset(kept["notify"]), kept["orcpt"], kept["account"], kept["folder"])
+    return Recipient(
+        Address(*kept["to"]), frozenset(kept["notify"]), kept["orcpt"], kept["account"], kept["folder"], kept.get("since"))
 
 
 def dump_problem(problem: Problem | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from mailframe.interfaces.delivery import IReception
 from mailframe.model.address import Address
-from mailframe.model.envelope import Envelope, Peer
+from mailframe.model.envelope import DeliverBy, Envelope, Peer
 from mailframe.sasl.exchange import Mechanism
 
 from .machine import Order, State
@@ -35,6 +35,7 @@ class Situation:
     login_available: bool                      # there is a portal
     account: str | None                        # who has logged in
     mechanisms: Mapping[bytes, Mechanism]
+    honours: frozenset[str] = frozenset()      # EHLO keywords whose parameters are kept behind us (`interfaces.delivery.IHonours`)
 
     @property
     def plaintext_allowed(self) -> bool:
@@ -48,11 +49,17 @@ class MailDraft:
     """What the parameters of MAIL have said so far."""
 
     situation: Situation
+    now: float                                 # seconds since the epoch
     size: int | None = None
     body: str = "7BIT"
     smtputf8: bool = False
     ret: str | None = None
     envid: str | None = None
+    hold_until: float | None = None
+    deliver_by: DeliverBy | None = None
+    priority: int = 0
+    require_tls: bool = False
+    solicitation: str = ""
 
 
 @dataclass(slots=True)
@@ -63,6 +70,7 @@ class RcptDraft:
     smtputf8: bool = False                     # of the transaction
     notify: frozenset[str] = frozenset()
     orcpt: str | None = None
+    valid_since: float | None = None
 
 
 class Conversation(Protocol):
@@ -86,6 +94,10 @@ class Conversation(Protocol):
 
     @property
     def portal(self) -> Portal | None: ...
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
 
     def say(self, octets: bytes) -> None:
         """Whole reply lines with CRLF; they go out together with others that are ready."""

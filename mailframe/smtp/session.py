@@ -11,7 +11,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from mailframe.interfaces.delivery import IReception
+from mailframe.interfaces.delivery import IHonours, IReception
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer
 from mailframe.model.refusal import LoginFailed, Refusal
@@ -79,6 +79,7 @@ class SmtpSession(Wire):
         self.transaction: Transaction | None = None
         self.peer = Peer("")
         self.situation: Situation
+        self._honours: frozenset[str] = server.reception.honours if IHonours.providedBy(server.reception) else frozenset()
         self._opened = False
         self._admitted = False
         self._extended = False
@@ -92,7 +93,7 @@ class SmtpSession(Wire):
 
     def connectionMade(self) -> None:
         ip, port = ip_and_port(self.transport.getPeer())  # type: ignore[union-attr]
-        self.peer = Peer(ip, port, listener=self.server.listener)
+        self.peer = Peer(ip, port, listener=self.server.listener, role=self.settings.role)
         self._situate(encrypted(self.transport), None)
         super().connectionMade()
         self._admitted = self.server.admit(self, ip)
@@ -116,7 +117,7 @@ class SmtpSession(Wire):
         server = self.server
         self.situation = Situation(
             self.settings, tls, server.tls is not None, is_loopback(self.peer.ip), self.portal is not None, account,
-            server.mechanisms,
+            server.mechanisms, self._honours,
         )
 
     def ended(self) -> None:
@@ -255,6 +256,9 @@ class SmtpSession(Wire):
 
     # What commands use (`extension.Conversation`).
 
+    def now(self) -> float:
+        return self.clock.seconds()
+
     def complain(self, reply: Reply) -> None:
         self.say(reply.encode())
         self._errors += 1
@@ -276,10 +280,11 @@ class SmtpSession(Wire):
         self.peer = replace(self.peer, helo=name, tls=tls, protocol=self._protocol(utf8=False))
 
     def envelope(self, sender: Address | None, draft: MailDraft) -> Envelope:
-        now = self.clock.seconds()
+        now = draft.now
         peer = replace(self.peer, protocol=self._protocol(utf8=True)) if draft.smtputf8 else self.peer
         return Envelope(
             new_id(now, self.server.random), sender, peer, now, draft.size, draft.body, draft.smtputf8, draft.ret, draft.envid,
+            draft.hold_until, draft.deliver_by, draft.priority, draft.require_tls, draft.solicitation,
         )
 
     def reset(self) -> None:
@@ -297,7 +302,7 @@ class SmtpSession(Wire):
         self.encrypt(self.server.tls)
         self._forget_login()
         self.state = State.START
-        self.peer = Peer(self.peer.ip, self.peer.port, listener=self.peer.listener)
+        self.peer = replace(self.peer, helo="", protocol="SMTP", tls="", account=None)
         self._situate(True, None)
 
     def logged_in(self, account: str, logout: Callable[[], object]) -> None:

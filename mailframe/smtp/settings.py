@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Role = Literal["exchange", "submission"]
+Role = Literal["mx", "submission", "lmtp", "relay-in"]
 PlaintextLogin = Literal["tls", "loopback", "always"]
 BareNewlines = Literal["reject", "repair"]
 
@@ -16,14 +16,14 @@ class SmtpSettings:
     """An SMTP listener's manners and limits. Wrong values raise ValueError with a sentence that names the key."""
 
     hostname: str = "localhost"                # our name in the greeting, EHLO and the trace header
-    role: Role = "exchange"                    # "exchange" takes mail from the world, "submission" from our users (RFC 6409)
+    role: Role = "mx"                          # from other servers, from our users (RFC 6409), by LMTP (RFC 2033), from own hosts
     banner: str = "ESMTP"                      # after the host name in the greeting; says nothing about versions
     require_login: bool | None = None          # None: as the role has it; RFC 6409 section 4.3 wants it of a submission server
     plaintext_login: PlaintextLogin = "tls"    # where AUTH PLAIN and LOGIN may be used; a password in the clear is given away
     max_message_octets: int = 50 * 1024 * 1024  # what the large mail providers take; 0: none of its own
     max_recipients: int = 1_000                # RFC 5321 section 4.5.3.1.8 asks for 100; mailing lists send more at once
     bare_newlines: BareNewlines = "reject"     # a bare CR or LF in a message smuggles mail through others; "repair" makes it CRLF
-    dsn: bool = True                           # announce DSN (RFC 3461): the delivery agent honours its parameters
+    dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
     idle_timeout_s: float = 300.0              # RFC 5321 section 4.5.3.2.7: at least 5 minutes
     data_timeout_s: float = 300.0              # between two chunks of data; clients allow themselves 3 (section 4.5.3.2.5)

@@ -121,7 +121,7 @@ class MemoryAccount:
         self._infos: dict[str, MailboxInfo] = {}        # by name
         self._subscribed: set[str] = set()
         self._numbers = count(1)
-        self._uidvalidity = int(store.now())
+        self._uidvalidity = int(store.now() * 4) % (1 << 31)    # another one after the quickest restart
         self._max_octets: int | None = None
         self._max_messages: int | None = None
         for mailbox in (*fresh, NewMailbox(INBOX)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from mailframe.interfaces.delivery import IDelivery, IReception
+from mailframe.interfaces.delivery import IDelivery, IHonours, IReception
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.refusal import Refusal
@@ -43,11 +43,12 @@ class Delivered:
         self.state = "aborted"
 
 
-@implementer(IReception)
+@implementer(IReception, IHonours)
 class Recorder:
     """`obstacles` maps a moment ("connected", "hello", "mail", "rcpt a@b", "write", "commit") to an exception or a Deferred."""
 
     def __init__(self) -> None:
+        self.honours = frozenset(("DSN",))
         self.obstacles: dict[str, Exception | Awaitable[None]] = {}
         self.outcomes: dict[str, Refusal] = {}
         self.deliveries: list[Delivered] = []

@@ -9,7 +9,7 @@ _EVENTS = frozenset(("SUCCESS", "FAILURE", "DELAY"))
 
 
 def keywords(situation: Situation) -> tuple[str, ...]:
-    return ("DSN",) if situation.settings.dsn else ()
+    return ("DSN",) if situation.settings.dsn and "DSN" in situation.honours else ()
 
 
 def ret(draft: MailDraft, value: str | None) -> None:

@@ -28,7 +28,7 @@ async def mail(session: Conversation, args: bytes) -> None:
             raise LoginNeeded("Must issue a STARTTLS command first")
         raise LoginNeeded
     path, parameters = split_path(args, b"FROM:", BadSenderAddress)
-    draft = MailDraft(situation)
+    draft = MailDraft(situation, session.now())
     session.registry.read_mail(parameters, draft)
     envelope = session.envelope(parse_sender(path, smtputf8=draft.smtputf8), draft)
     session.transaction = Transaction(envelope, await session.ask("begin", session.reception.begin, envelope), session.settings)
@@ -46,7 +46,7 @@ async def rcpt(session: Conversation, args: bytes) -> None:
     draft = RcptDraft(session.situation, smtputf8)
     session.registry.read_rcpt(parameters, draft)
     address = parse_address(path, BadRecipientAddress, smtputf8=smtputf8)
-    await transaction.add(Recipient(address, draft.notify, draft.orcpt))
+    await transaction.add(Recipient(address, draft.notify, draft.orcpt, valid_since=draft.valid_since))
     session.state = State.RECIPIENT
     session.say(_RECIPIENT_OK)
 
