@@ -18,7 +18,8 @@ from mailframe.model.refusal import InternalError, Refusal
 from .handover import hand_in, joined
 from .item import Change, Entry, Message, Waiting
 from .reporter import about, compose, entry_for
-from .schedule import RetrySettings, expires
+from .schedule import RetrySettings
+from .terms import gives_up_at
 
 log = Logger()
 _AT_ONCE = 4            # reports: making one takes up to a millisecond of the reactor (I2)
@@ -112,7 +113,7 @@ class Notifier:
     def _untold(self, message: Message, news: list[Waiting], refusal: Refusal) -> list[Change]:
         """The report was not taken: for now, or for good (a double bounce, which ends here)."""
         now = self._clock.seconds()
-        last = expires(self._settings, message.created, False) + self._settings.bounce_give_up_after_s
+        last = gives_up_at(self._settings, message) + self._settings.bounce_give_up_after_s
         if refusal.temporary and now < last:
             return [
                 Change(one.id, now + _AGAIN_S if one.problem is not None and one.problem.final else one.next_try, one.problem,

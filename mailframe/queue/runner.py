@@ -28,6 +28,7 @@ _LAST_WORDS_S = 2.0         # for writing down what was known when a hand-over w
 _LOOK_EVERY_S = 1.0         # at most so often all that is due is looked through
 _WINDOW = 200               # recipients read at a time: a millisecond or two of the reactor
 _BACKLOG = 5_000            # recipients known to be due: some 5 MiB
+_URGENT = _BACKLOG // 2     # of a priority above 0, which are read first: the others are not to be shut out
 _PER_DOMAIN = 500           # of these of one domain, so that a slow one does not hide the others
 _SKIP = 100                 # domains that one question passes over
 _FRESH = 2_000              # new messages remembered by id; beyond this the runner looks through what is due instead
@@ -157,18 +158,29 @@ class Runner:
             self._backlog.clogged.add(domain)
 
     async def _look_through(self) -> None:
-        """All that is due, in windows, passing over domains of which enough is known, until the backlog is full."""
-        self._scan, self._more, self._looked = False, False, self._clock.seconds()
+        """All that is due, in windows, passing over domains of which enough is known, until the backlog is full.
+
+        Urgent ones first: they are not to wait for the backlog's other half.
+        """
+        self._scan, self._looked = False, self._clock.seconds()
+        more = await self._read_in(True, _URGENT)
+        self._more = await self._read_in(False, _BACKLOG) or more
+
+    async def _read_in(self, urgent: bool, most: int) -> bool:
+        """Whether there may be more than the backlog has room for."""
         after: Position = START
         while not self._stopped:
-            skip = tuple(self._backlog.clogged)[:_SKIP]
-            found = await self._spool.due(self._looked, _WINDOW, after, None, skip)
-            self._more = not self._backlog.add(found, self._hands)
+            skip = () if urgent else tuple(self._backlog.clogged)[:_SKIP]
+            found = await self._spool.due(self._looked, _WINDOW, after, None, skip, urgent)
+            full = not self._backlog.add(found, self._hands)
             self._start_some()
-            if self._more or len(found) < _WINDOW:
-                return
+            if full or len(found) < _WINDOW:
+                return full
+            if len(self._backlog) >= most:
+                return True
             after = found[-1].next_try, found[-1].id
             await deferLater(self._clock, 0)        # the reactor's turn (I2)
+        return False
 
     def _start_some(self) -> None:
         """Hand over what waits, within the limits. One that ends at once comes back here: the loop goes on, not deeper."""

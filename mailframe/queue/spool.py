@@ -55,9 +55,12 @@ class Spool:
 
     def add_unit(self, item: NewItem) -> tuple[Callable[[apsw.Connection], None], Callable[[], None]]:
         """See `ISpool`."""
-        message = codec.dump_envelope(item.envelope), item.head, item.size, self._clock.seconds()
+        envelope = item.envelope
+        release = envelope.hold_until or 0.0
+        when = max(item.next_try, release), envelope.priority, release
+        message = codec.dump_envelope(envelope), item.head, item.size, self._clock.seconds()
         recipients = [
-            (codec.dump_recipient(each), domain_of(each.account, each.address.domain), item.heads.get(each, b""), item.next_try)
+            (codec.dump_recipient(each), domain_of(each.account, each.address.domain), item.heads.get(each, b""), *when)
             for each in item.recipients
         ]
         ids: list[int] = []
@@ -69,9 +72,10 @@ class Spool:
 
     async def due(
         self, now: float, limit: int, after: Position = START, domain: str | None = None, skip: Sequence[str] = (),
+        urgent: bool = False,
     ) -> list[Waiting]:
         """See `ISpool`."""
-        query = schema.due_query(now, limit, after, domain, skip)
+        query = schema.due_query(now, limit, after, domain, skip, urgent)
         return self._readable(await self.engine.query(*query, bulk=bool(skip)))
 
     async def next_due(self, after: float) -> float | None:
@@ -145,7 +149,7 @@ class Spool:
 
     async def retry(self, ids: Sequence[int] = ()) -> int:
         """See `ISpool`."""
-        return await self._alter("next_try = 0", ids, held=False)
+        return await self._alter("next_try = release_at", ids, held=False)
 
     async def hold(self, ids: Sequence[int] = ()) -> int:
         """See `ISpool`."""
@@ -153,7 +157,7 @@ class Spool:
 
     async def release(self, ids: Sequence[int] = ()) -> int:
         """See `ISpool`."""
-        return await self._alter("held = 0, next_try = 0", ids, held=True)
+        return await self._alter("held = 0, next_try = release_at", ids, held=True)
 
     async def remove(self, ids: Sequence[int]) -> int:
         """See `ISpool`."""
@@ -195,10 +199,10 @@ def domain_of(account: str | None, domain: str) -> str:
 
 
 def _waiting(row: Row) -> Waiting:
-    number, message, recipient, domain, head, next_try, tries, problem, tried_at, held, warned = row
+    number, message, recipient, domain, head, next_try, tries, problem, tried_at, held, warned, priority = row
     return Waiting(
         number, message, codec.load_recipient(recipient), domain, head, next_try, tries, codec.load_problem(problem), tried_at,
-        bool(held), bool(warned))
+        bool(held), bool(warned), priority)
 
 
 def _message(row: Row) -> Message:
