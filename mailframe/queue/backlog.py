@@ -85,7 +85,7 @@ class Backlog:
         return True
 
     def take(self, allowed: Callable[[str], bool]) -> Group | None:
-        """The next hand-over to a domain that is `allowed`, each domain in its turn, higher priorities first; None: there is none."""
+        """The next hand-over to a domain that is `allowed`, each in its turn, higher priorities first; None: there is none."""
         best: tuple[_Level, str] | None = None
         for level in self._levels:
             if best is not None and level.passed_over < _PATIENCE:

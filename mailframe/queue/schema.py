@@ -48,9 +48,9 @@ def insert(
         content.reference(con, content_id)
     con.execute("INSERT INTO queue_message (envelope, head, size, created, content) VALUES (?, ?, ?, ?, ?)", (*message, content_id))
     message_id = con.last_insert_rowid()
-    con.executemany(
-        "INSERT INTO queue_recipient (message, recipient, domain, head, next_try, priority, release_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        ((message_id, *each) for each in recipients))
+    con.executemany("""
+        INSERT INTO queue_recipient (message, recipient, domain, head, next_try, priority, release_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?)""", ((message_id, *each) for each in recipients))
     return message_id
 
 

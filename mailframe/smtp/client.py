@@ -139,7 +139,8 @@ class SmtpClient(SmtpWire):
         """
         self.sent += 1
         utf8_header = envelope.smtputf8 and "SMTPUTF8" not in self.extensions and not await ascii_header(head, source)
-        todo = plan(envelope, recipients, len(head) + source.size, self.extensions, utf8_header=utf8_header)
+        size, now = len(head) + source.size, self._clock.seconds()
+        todo = plan(envelope, recipients, size, self.extensions, utf8_header=utf8_header, now=now)
         outcomes = dict(todo.refused)
         if todo.rcpts:
             timer = self._timer(self._settings.message_timeout_s, "it to take one message")

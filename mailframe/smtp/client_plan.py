@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mailframe.model.envelope import Envelope, Recipient
 
+from .client_words import too_late, words
 from .reply import Reply
 
 _MAX_ORCPT = 500      # octets, RFC 3461 section 4.2
@@ -61,16 +62,20 @@ class Plan:
 
 def plan(
     envelope: Envelope, recipients: Sequence[Recipient], size: int, offers: Mapping[str, str], *, utf8_header: bool = False,
+    now: float = 0.0,
 ) -> Plan:
-    """`size`: octets of the whole message. `utf8_header`: its header needs SMTPUTF8 (RFC 6531 section 3.6).
+    """`size`: octets of the whole message. `utf8_header`: its header needs SMTPUTF8 (RFC 6531 section 3.6). `now`: epoch seconds.
 
     8-bit content goes to a server without 8BITMIME unchanged, as all mail servers of today do: it arrives, while
     re-encoding would break signatures and bouncing would help nobody.
     """
     limit = offers.get("SIZE", "").partition(" ")[0]
     if limit.isdecimal() and 0 < int(limit[:18]) < size:
-        words = f"Message of {size} octets is larger than the {limit[:18]} that the next mail server takes"
-        return Plan(refused=dict.fromkeys(recipients, Outcome(Reply.of(552, "5.3.4", words), Stage.LOCAL)))
+        why = f"Message of {size} octets is larger than the {limit[:18]} that the next mail server takes"
+        return Plan(refused=dict.fromkeys(recipients, Outcome(Reply.of(552, "5.3.4", why), Stage.LOCAL)))
+    late = too_late(envelope, offers, now)
+    if late is not None:
+        return Plan(refused=dict.fromkeys(recipients, Outcome(late, Stage.LOCAL)))
     utf8 = "SMTPUTF8" in offers
     if not utf8 and (utf8_header or (envelope.sender is not None and envelope.sender.needs_smtputf8)):
         return Plan(refused=dict.fromkeys(recipients, _NOT_UTF8))
@@ -80,38 +85,38 @@ def plan(
         or any(recipient.address.needs_smtputf8 for recipient in recipients)
     )
     rcpts = [(recipient, _rcpt(recipient, offers, asks_utf8)) for recipient in recipients if recipient not in refused]
-    return Plan(_mail(envelope, size, offers, asks_utf8), rcpts, refused)
+    return Plan(_mail(envelope, size, offers, asks_utf8, now), rcpts, refused)
 
 
-def _mail(envelope: Envelope, size: int, offers: Mapping[str, str], utf8: bool) -> bytes:
-    words = [f"MAIL FROM:<{envelope.sender or ''}>"]
+def _mail(envelope: Envelope, size: int, offers: Mapping[str, str], utf8: bool, now: float) -> bytes:
+    said = [f"MAIL FROM:<{envelope.sender or ''}>"]
     if "SIZE" in offers:
-        words.append(f"SIZE={size}")
+        said.append(f"SIZE={size}")
     if "8BITMIME" in offers and (utf8 or envelope.body == "8BITMIME"):
-        words.append("BODY=8BITMIME")
+        said.append("BODY=8BITMIME")
     if utf8:
-        words.append("SMTPUTF8")
+        said.append("SMTPUTF8")
     if "DSN" in offers:
         if envelope.ret is not None:
-            words.append(f"RET={envelope.ret}")
+            said.append(f"RET={envelope.ret}")
         if envelope.envid is not None and len(envid := xtext(envelope.envid)) <= _MAX_ENVID:
-            words.append(f"ENVID={envid}")
-    return _line(words)
+            said.append(f"ENVID={envid}")
+    return _line([*said, *words(envelope, offers, now)])
 
 
 def _rcpt(recipient: Recipient, offers: Mapping[str, str], utf8: bool) -> bytes:
-    words = [f"RCPT TO:<{recipient.address}>"]
+    said = [f"RCPT TO:<{recipient.address}>"]
     if "DSN" in offers:
         if recipient.notify:
-            words.append(f"NOTIFY={','.join(sorted(recipient.notify))}")
+            said.append(f"NOTIFY={','.join(sorted(recipient.notify))}")
         if recipient.orcpt is not None:
             kind, _, address = recipient.orcpt.partition(";")
             if not address.isascii():
                 kind = "utf-8"          # RFC 6533 section 3
             orcpt = f"{xtext(kind)};{xtext(address, utf8=utf8)}"
             if len(orcpt.encode()) <= _MAX_ORCPT:
-                words.append(f"ORCPT={orcpt}")
-    return _line(words)
+                said.append(f"ORCPT={orcpt}")
+    return _line(said)
 
 
 def _line(words: Sequence[str]) -> bytes:
