@@ -20,9 +20,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "timeouts": {"idle_timeout_s": 300},
     "data-timeout": {"data_timeout_s": 180},
     "submission": {"role": "submission"},
+    "futurerelease": {"role": "submission", "max_hold_s": 3_600},
+    "deliverby": {"min_deliver_by_s": 30},
+    "mt-priority": {"role": "submission", "priority_profile": "STANAG4406"},
 }
-WITH_LOGIN = {"auth", "submission", "too-many-logins"}
-IMPLICIT_TLS = {"auth", "too-many-logins"}
+HONOURS: dict[str, set[str]] = {        # what is kept behind the server, other than DSN
+    "futurerelease": {"FUTURERELEASE", "DELIVERBY"},
+    "futurerelease-mx": {"FUTURERELEASE"},
+    "deliverby": {"DELIVERBY"},
+    "mt-priority": {"MT-PRIORITY"},
+    "mt-priority-mx": {"MT-PRIORITY"},
+    "not-honoured": set(),
+}
+WITH_LOGIN = {"auth", "submission", "too-many-logins", "futurerelease", "mt-priority"}
+IMPLICIT_TLS = {"auth", "too-many-logins", "futurerelease", "mt-priority"}
 WHOLE_ONLY = {"injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
 
 
@@ -33,6 +44,7 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
         return
     world = SmtpWorld(portal=make_portal() if name in WITH_LOGIN else None, **SETTINGS.get(name, {}))
     world.reception.obstacles["rcpt nobody@mx.example"] = UnknownRecipient()
+    world.reception.honours = frozenset(HONOURS.get(name, {"DSN"}))
     world.reception.known = {"known@mx.example": True, "nobody@mx.example": False}
 
     def nothing_delivered() -> None:

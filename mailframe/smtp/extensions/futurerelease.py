@@ -44,7 +44,7 @@ def _hold(draft: MailDraft, until: float) -> None:
     longest = draft.situation.settings.max_hold_s
     if until > draft.now + longest:
         raise SyntaxFault(f"A message is held for at most {longest} seconds, until {date_time(draft.now + longest)}")
-    draft.hold_until = until
+    draft.hold_until = max(until, draft.now)
     agree(draft)
 
 
