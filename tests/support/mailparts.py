@@ -44,6 +44,7 @@ class ScriptedRelay:
         self.tries: list[tuple[list[str], bytes]] = []
         self.envelopes: list[Envelope] = []
         self.with_dsn: set[str] = set()      # domains whose next hop writes reports itself
+        self.with_deliver_by: set[str] = set()
         self.gate: list[Deferred[None]] | None = None
 
     async def deliver(
@@ -59,6 +60,7 @@ class ScriptedRelay:
         handed = Handed()
         handed.update((each, self.answer(each)) for each in recipients)
         handed.reporting.update(each for each in recipients if each.address.domain in self.with_dsn)
+        handed.timed.update(each for each in recipients if each.address.domain in self.with_deliver_by)
         return handed
 
 
