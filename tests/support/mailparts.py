@@ -43,6 +43,7 @@ class ScriptedRelay:
         self.answer = answer
         self.tries: list[tuple[list[str], bytes]] = []
         self.envelopes: list[Envelope] = []
+        self.recipients: list[Recipient] = []
         self.with_dsn: set[str] = set()      # domains whose next hop writes reports itself
         self.with_deliver_by: set[str] = set()
         self.gate: list[Deferred[None]] | None = None
@@ -53,6 +54,7 @@ class ScriptedRelay:
         octets = head + await source.read(0, source.size)
         self.tries.append(([str(each) for each in recipients], octets))
         self.envelopes.append(envelope)
+        self.recipients += recipients
         if self.gate is not None:
             waiting: Deferred[None] = Deferred()
             self.gate.append(waiting)
