@@ -179,7 +179,9 @@ def test_mode_n_tells_of_the_delay_at_the_deadline_and_goes_on() -> None:
     assert reports(world)[1][1]["Action"] == "relayed"     # to a server that will not tell of delays
 
 
-@pytest.mark.parametrize(("recipient", "seconds"), [(to("bob@example.net", "FAILURE"), 60), (to("bob@example.net", "NEVER"), 60), (BOB, -60)])
+@pytest.mark.parametrize(("recipient", "seconds"), [
+    (to("bob@example.net", "FAILURE"), 60), (to("bob@example.net", "NEVER"), 60), (BOB, -60),
+])
 def test_no_delay_is_told_that_nobody_wants_or_another_server_has_told(recipient: Recipient, seconds: float) -> None:
     """A time that was negative when it came has been reported by who sent it so (RFC 2852 section 4)."""
     world = world_with(recipient, busy=True, by=(seconds, "N"))
@@ -189,8 +191,10 @@ def test_no_delay_is_told_that_nobody_wants_or_another_server_has_told(recipient
 
 @pytest.mark.parametrize(("mode", "notify", "host", "told"), [
     ("N", (), "plain", "2.1.9"), ("N", (), "timed", None), ("N", ("FAILURE",), "plain", None), ("N", ("NEVER",), "plain", None),
-    ("N", ("DELAY",), "plain", "2.1.9"), ("NT", (), "timed", "2.0.0"), ("RT", (), "timed", "2.0.0"), ("RT", ("FAILURE",), "timed", "2.0.0"),
-    ("RT", ("NEVER",), "timed", None), ("R", (), "timed", None), ("N", ("SUCCESS",), "plain", "2.1.9"), ("NT", ("SUCCESS",), "timed", "2.1.9"),
+    ("N", ("DELAY",), "plain", "2.1.9"), ("NT", (), "timed", "2.0.0"), ("RT", (), "timed", "2.0.0"),
+    ("RT", ("FAILURE",), "timed", "2.0.0"),
+    ("RT", ("NEVER",), "timed", None), ("R", (), "timed", None), ("N", ("SUCCESS",), "plain", "2.1.9"),
+    ("NT", ("SUCCESS",), "timed", "2.1.9"),
 ])
 def test_what_is_told_of_a_hand_over(mode: str, notify: tuple[str, ...], host: str, told: str | None) -> None:
     """Trace: of each one to a server that keeps the time. Mode N: of one to a server that does not."""

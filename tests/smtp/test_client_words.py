@@ -22,7 +22,8 @@ def planned(envelope: Envelope, offers: dict[str, str]) -> Plan:
 
 
 @pytest.mark.parametrize(("by", "said"), [
-    (DeliverBy(NOW + 60.9), ["BY=60;R"]), (DeliverBy(NOW + 60, trace=True), ["BY=60;RT"]), (DeliverBy(NOW - 0.5, True), ["BY=-1;N"]),
+    (DeliverBy(NOW + 60.9), ["BY=60;R"]), (DeliverBy(NOW + 60, trace=True), ["BY=60;RT"]),
+    (DeliverBy(NOW - 0.5, True), ["BY=-1;N"]),
     (DeliverBy(NOW + 5e12, True, True), ["BY=999999999;NT"]), (None, []),
 ])
 def test_the_time_that_is_left_is_passed_on(by: DeliverBy | None, said: list[str]) -> None:
@@ -41,11 +42,15 @@ def test_they_stand_in_mail() -> None:
 
 
 @pytest.mark.parametrize(("offers", "by", "status"), [
-    ({}, DeliverBy(NOW + 60), "5.3.3"), ({"DELIVERBY": "100"}, DeliverBy(NOW + 60), "5.4.7"), ({"DELIVERBY": ""}, DeliverBy(NOW), "5.4.7"),
+    ({}, DeliverBy(NOW + 60), "5.3.3"), ({"DELIVERBY": "100"}, DeliverBy(NOW + 60), "5.4.7"),
+    ({"DELIVERBY": ""}, DeliverBy(NOW), "5.4.7"),
     ({"DELIVERBY": "60"}, DeliverBy(NOW + 60), None), ({}, DeliverBy(NOW + 60, True), None), ({}, DeliverBy(NOW - 60, True), None),
-    ({"DELIVERBY": "what"}, DeliverBy(NOW + 60), None), ({"DELIVERBY": "99,x"}, DeliverBy(NOW + 60), "5.4.7"), ({}, None, None),
+    ({"DELIVERBY": "what"}, DeliverBy(NOW + 60), None),
+    ({"DELIVERBY": "99,x"}, DeliverBy(NOW + 60), "5.4.7"), ({}, None, None),
 ])
-def test_a_message_to_be_returned_goes_only_where_that_is_promised(offers: dict[str, str], by: DeliverBy | None, status: str | None) -> None:
+def test_a_message_to_be_returned_goes_only_where_that_is_promised(
+    offers: dict[str, str], by: DeliverBy | None, status: str | None,
+) -> None:
     envelope = message(by)
     refusal = too_late(envelope, offers, NOW)
     assert (refusal.enhanced if refusal else None) == status

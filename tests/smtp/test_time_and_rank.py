@@ -25,7 +25,8 @@ def envelope(parameters: str, **settings: Any) -> Envelope:
 
 
 @pytest.mark.parametrize(("parameters", "until"), [
-    ("HOLDFOR=60", NOW + 60), ("HOLDUNTIL=2027-01-15T08:30:00Z", NOW + 1_800), ("HOLDUNTIL=2027-01-15T10:30:00.5+02:00", NOW + 1_800.5),
+    ("HOLDFOR=60", NOW + 60), ("HOLDUNTIL=2027-01-15T08:30:00Z", NOW + 1_800),
+    ("HOLDUNTIL=2027-01-15T10:30:00.5+02:00", NOW + 1_800.5),
     ("HOLDUNTIL=0001-01-01T00:00:00+23:59", NOW), ("", None),
 ])
 def test_until_when_it_is_held(parameters: str, until: float | None) -> None:
@@ -34,7 +35,8 @@ def test_until_when_it_is_held(parameters: str, until: float | None) -> None:
 
 
 @pytest.mark.parametrize(("parameters", "by"), [
-    ("BY=60;R", DeliverBy(NOW + 60)), ("BY=-60;N", DeliverBy(NOW - 60, True)), ("by=999999999;rT", DeliverBy(NOW + 999_999_999, trace=True)),
+    ("BY=60;R", DeliverBy(NOW + 60)), ("BY=-60;N", DeliverBy(NOW - 60, True)),
+    ("by=999999999;rT", DeliverBy(NOW + 999_999_999, trace=True)),
     ("BY=1;NT", DeliverBy(NOW + 1, True, True)), ("", None),
 ])
 def test_by_when_it_is_to_be_delivered(parameters: str, by: DeliverBy | None) -> None:
@@ -43,7 +45,8 @@ def test_by_when_it_is_to_be_delivered(parameters: str, by: DeliverBy | None) ->
 
 
 @pytest.mark.parametrize(("asked", "role", "most", "got"), [
-    (9, "submission", None, 4), (4, "submission", None, 4), (-9, "submission", None, -9), (9, "submission", 9, 9), (0, "submission", -2, -2),
+    (9, "submission", None, 4), (4, "submission", None, 4), (-9, "submission", None, -9), (9, "submission", 9, 9),
+    (0, "submission", -2, -2),
     (9, "relay-in", None, 9), (9, "mx", None, 0), (1, "mx", 2, 1),
 ])
 def test_which_priority_it_has(asked: int, role: str, most: int | None, got: int) -> None:
@@ -51,8 +54,10 @@ def test_which_priority_it_has(asked: int, role: str, most: int | None, got: int
     assert envelope(f"MT-PRIORITY={asked}", role=role, max_priority=most).priority == got
 
 
-@pytest.mark.parametrize("settings", [{"max_hold_s": -1}, {"max_hold_s": 10 ** 9}, {"min_deliver_by_s": 10 ** 9}, {"max_priority": 10},
-                                      {"max_priority": -10}, {"priority_profile": "MINE"}])
+@pytest.mark.parametrize("settings", [
+    {"max_hold_s": -1}, {"max_hold_s": 10 ** 9}, {"min_deliver_by_s": 10 ** 9}, {"max_priority": 10}, {"max_priority": -10},
+    {"priority_profile": "MINE"},
+])
 def test_wrong_settings_are_named(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         SmtpSettings(**settings)
