@@ -97,10 +97,15 @@ def _unseen(one: Recipient, addresses: Sequence[Address], seen: set[str], settin
     for address in addresses:
         if address.folded not in seen:
             seen.add(address.folded)
-            fresh.append(replace(one, address=address, orcpt=one.orcpt or f"rfc822;{one.address}"))
+            fresh.append(replace(one, address=address, orcpt=one.orcpt or _original(one.address)))
     if len(seen) > settings.max_addresses:
         raise Refusal("This address stands for too many others", smtp=(550, "5.2.4"), detail=str(one))
     return fresh
+
+
+def _original(address: Address) -> str:
+    """What the sender wrote, as its reports name it (RFC 3461 section 4.2, RFC 6533 section 3)."""
+    return f"{'rfc822' if str(address).isascii() else 'utf-8'};{address}"
 
 
 async def _resolve(

@@ -14,7 +14,6 @@ from .schedule import RetrySettings
 from .terms import delayed, gives_up_at, warns_at
 
 MAX_HEADER = 65_536          # octets of the header that are sent back
-MAX_WHOLE = 1_048_576        # octets of a message that is sent back whole (RET=FULL): a report should not be a burden
 _PIECE = 262_144
 
 
@@ -42,10 +41,13 @@ def _success(recipient: Recipient) -> str:
 
 
 async def compose(
-    message: Message, entries: Sequence[Entry], spool: ISpool, hostname: str, now: float, new_id: Callable[[], str],
+    message: Message, entries: Sequence[Entry], spool: ISpool, hostname: str, now: float, new_id: Callable[[], str], most: int,
 ) -> tuple[Envelope, bytes]:
-    """The report's envelope and octets. Raises Refusal when the message cannot be read."""
-    whole = message.envelope.ret == "FULL" and message.size <= MAX_WHOLE and any(entry.action == "failed" for entry in entries)
+    """The report's envelope and octets; a message of at most `most` octets comes back whole where that was asked for.
+
+    Raises Refusal when it cannot be read.
+    """
+    whole = message.envelope.ret == "FULL" and message.size <= most and any(entry.action == "failed" for entry in entries)
     original = message.head + await _read(spool, message, message.size if whole else MAX_HEADER)
     if not whole:
         original = _lines(original[:split_header(original)])
