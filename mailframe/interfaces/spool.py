@@ -34,7 +34,10 @@ class ISpool(Interface):
         `Position` `after`; of one domain if one is given, of none in `skip`; of `urgent` ones a priority above 0."""
 
     async def next_due(after: float) -> float | None:
-        """The earliest next_try later than `after` of what is not held."""
+        """The earliest next_try, or deadline of `overdue`, later than `after` of what is not held."""
+
+    async def overdue(now: float, limit: int) -> Sequence[Any]:
+        """`Waiting`s that are due, not held, and must be returned instead: `deliver_by` is past and says so. Oldest first."""
 
     async def message(message_id: int) -> Any:
         """The `Message`, or None when it has left the queue."""

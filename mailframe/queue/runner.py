@@ -30,6 +30,7 @@ _WINDOW = 200               # recipients read at a time: a millisecond or two of
 _BACKLOG = 5_000            # recipients known to be due: some 5 MiB
 _URGENT = _BACKLOG // 2     # of a priority above 0, which are read first: the others are not to be shut out
 _PER_DOMAIN = 500           # of these of one domain, so that a slow one does not hide the others
+_RETURNED = "\0returned"     # in the place of a domain: these need no connection
 _SKIP = 100                 # domains that one question passes over
 _FRESH = 2_000              # new messages remembered by id; beyond this the runner looks through what is due instead
 _SETTLE_AGAIN_S = 30.0      # when the spool cannot write down an outcome: it is kept here, and nothing is sent twice
@@ -61,6 +62,7 @@ class Runner:
         self._fresh: list[int] = []                    # messages that have just come
         self._looked = -1.0                            # when all that was due was last looked through
         self._scan = True                              # whether to look through all that is due
+        self._late = False                             # whether there may be more to be returned
         self._more = False                             # whether more is due than the backlog could take
         self._filling = False
         self._again = False
@@ -144,6 +146,8 @@ class Runner:
         self._scan = self._scan or (self._more and len(self._backlog) < _BACKLOG // 2)
         for domain in [each for each in self._backlog.clogged if not self._backlog.holds(each)]:
             await self._read_on(domain)
+        if self._scan or self._late:
+            await self._return_overdue()
         if self._scan:
             await self._look_through()
         self._start_some()
@@ -182,6 +186,22 @@ class Runner:
             await deferLater(self._clock, 0)        # the reactor's turn (I2)
         return False
 
+    async def _return_overdue(self) -> None:
+        """What must go back to its sender waits for no place: that others are slow is often why it is late (RFC 2852)."""
+        found = await self._spool.overdue(self._clock.seconds(), _WINDOW)
+        self._late = len(found) == _WINDOW
+        groups: dict[int, Group] = {}
+        for one in found:
+            if one.id not in self._hands and (one.problem is None or not one.problem.final):
+                groups.setdefault(one.message_id, []).append(one)
+        if self._late and len(groups) > 1:
+            groups.popitem()            # perhaps not all of it: one message, one report
+        for group in groups.values():
+            if self._domains[_RETURNED] >= self._settings.max_per_domain:
+                self._late = True           # the others when one of these is done
+                return
+            self._begin(group, _RETURNED)
+
     def _start_some(self) -> None:
         """Hand over what waits, within the limits. One that ends at once comes back here: the loop goes on, not deeper."""
         if self._starting:
@@ -191,7 +211,7 @@ class Runner:
             group = self._backlog.take(self._may_go)
             if group is None:
                 break
-            self._begin(group)
+            self._begin(group, group[0].domain)
         self._starting = False
 
     def _may_go(self, domain: str) -> bool:
@@ -199,8 +219,8 @@ class Runner:
 
     # -- hand-overs ------------------------------------------------------------------------------------------------
 
-    def _begin(self, group: Group) -> None:
-        domain, message_id = group[0].domain, group[0].message_id
+    def _begin(self, group: Group, domain: str) -> None:
+        message_id = group[0].message_id
         self._hands.update(one.id for one in group)
         self._domains[domain] += 1
         self._messages[message_id] += 1

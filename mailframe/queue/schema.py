@@ -9,8 +9,8 @@ import apsw
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.rows import Row, fetch
 
-#: `created`, `next_try`, `tried_at` and `release_at` (not to be tried before) are seconds since the epoch; a held recipient is in
-#: no index of what is due.
+#: `created`, `next_try`, `tried_at`, `release_at` (not to be tried before) and `return_at` (nor after; 0: none) are seconds since
+#: the epoch; a held recipient is in no index of what is due.
 MIGRATIONS = (
     """
     CREATE TABLE queue_message (
@@ -27,7 +27,9 @@ MIGRATIONS = (
     """
     ALTER TABLE queue_recipient ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE queue_recipient ADD COLUMN release_at REAL NOT NULL DEFAULT 0;
+    ALTER TABLE queue_recipient ADD COLUMN return_at REAL NOT NULL DEFAULT 0;
     CREATE INDEX queue_recipient_urgent ON queue_recipient (next_try, id, domain) WHERE held = 0 AND priority > 0;
+    CREATE INDEX queue_recipient_return ON queue_recipient (return_at, id) WHERE held = 0 AND return_at > 0;
     """,
 )
 COLUMNS = "id, message, recipient, domain, head, next_try, tries, problem, tried_at, held, warned, priority"
@@ -37,7 +39,8 @@ def insert(
     con: apsw.Connection, content: SqliteContent, octets: bytes | str, message: Sequence[object],
     recipients: Sequence[Sequence[object]],
 ) -> int:
-    """Keep a message (envelope, head, size, created) and its recipients (recipient, domain, head, next_try, priority, release_at).
+    """Keep a message (envelope, head, size, created) and its recipients (recipient, domain, head, next_try, priority, release_at,
+    return_at).
 
     Returns its id.
     """
@@ -49,8 +52,8 @@ def insert(
     con.execute("INSERT INTO queue_message (envelope, head, size, created, content) VALUES (?, ?, ?, ?, ?)", (*message, content_id))
     message_id = con.last_insert_rowid()
     con.executemany("""
-        INSERT INTO queue_recipient (message, recipient, domain, head, next_try, priority, release_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?)""", ((message_id, *each) for each in recipients))
+        INSERT INTO queue_recipient (message, recipient, domain, head, next_try, priority, release_at, return_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)""", ((message_id, *each) for each in recipients))
     return message_id
 
 
@@ -108,3 +111,12 @@ def due_query(
     if skip:
         where, parameters = f"{where} AND domain NOT IN ({','.join('?' * len(skip))})", (*parameters, *skip)
     return f"SELECT {COLUMNS} FROM queue_recipient WHERE {where} ORDER BY next_try, id LIMIT ?", (*parameters, limit)
+
+
+OVERDUE = f"""
+    SELECT {COLUMNS} FROM queue_recipient WHERE held = 0 AND return_at > 0 AND return_at <= ?1 AND next_try <= ?1
+    ORDER BY return_at, id LIMIT ?2"""
+NEXT_DUE = """
+    SELECT min(at) FROM (
+        SELECT min(next_try) AS at FROM queue_recipient WHERE held = 0 AND next_try > ?1 UNION ALL
+        SELECT min(return_at) FROM queue_recipient WHERE held = 0 AND return_at > 0 AND return_at > ?1)"""

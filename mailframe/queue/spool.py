@@ -19,6 +19,7 @@ from mailframe.sqlite.rows import Row
 
 from . import codec, schema
 from .item import START, Change, Item, Message, NewItem, Position, Waiting
+from .terms import returns_at
 
 log = Logger()
 Listener = Callable[[Sequence[int]], None]
@@ -57,7 +58,7 @@ class Spool:
         """See `ISpool`."""
         envelope = item.envelope
         release = envelope.hold_until or 0.0
-        when = max(item.next_try, release), envelope.priority, release
+        when = max(item.next_try, release), envelope.priority, release, returns_at(envelope) or 0.0
         message = codec.dump_envelope(envelope), item.head, item.size, self._clock.seconds()
         recipients = [
             (codec.dump_recipient(each), domain_of(each.account, each.address.domain), item.heads.get(each, b""), *when)
@@ -78,9 +79,13 @@ class Spool:
         query = schema.due_query(now, limit, after, domain, skip, urgent)
         return self._readable(await self.engine.query(*query, bulk=bool(skip)))
 
+    async def overdue(self, now: float, limit: int) -> list[Waiting]:
+        """See `ISpool`."""
+        return self._readable(await self.engine.query(schema.OVERDUE, (now, limit)))
+
     async def next_due(self, after: float) -> float | None:
         """See `ISpool`."""
-        rows = await self.engine.query("SELECT min(next_try) FROM queue_recipient WHERE held = 0 AND next_try > ?", (after,))
+        rows = await self.engine.query(schema.NEXT_DUE, (after,))
         return None if rows[0][0] is None else float(rows[0][0])
 
     async def message(self, message_id: int) -> Message | None:

@@ -158,6 +158,26 @@ def test_a_hand_over_that_takes_too_long_is_cut_off_at_the_deadline() -> None:
     assert world.runner.running == 0 and [one["Status"] for _, one in reports(world)] == ["5.4.7"] and world.is_empty()
 
 
+def test_it_is_returned_in_time_when_it_waits_in_line_behind_others() -> None:
+    """All places are taken by hand-overs that hang: neither that host's mail nor others' comes back late."""
+    world = World(RetrySettings(max_running=2, max_per_domain=1))
+    world.relay.gate = []
+    world.queue(to("x@example.net"))
+    world.queue(to("y@example.com"))
+    by = DeliverBy(world.clock.seconds() + 100)
+    for number in range(500):
+        world.queue(to(f"b{number}@example.net"), to(f"c{number}@example.com"), OWN, deliver_by=by)
+    assert len(world.relay.gate) == 2
+    world.pass_time(99)
+    assert not world.reports.kept
+    world.pass_time(1)
+    assert len(world.reports.kept) == 500 and {one["Status"] for _, one in reports(world)} == {"5.4.7"}
+    for each in world.relay.gate:
+        each.callback(None)
+    world.pass_time(HOUR)
+    assert len(world.relay.tries) == 2 and not world.mailboxes.kept and world.is_empty()
+
+
 def test_who_wants_no_report_of_failure_gets_none() -> None:
     world = world_with(to("bob@example.net", "NEVER"), busy=True, by=(60, "R"))
     world.pass_time(61)
