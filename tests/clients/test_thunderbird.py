@@ -119,9 +119,9 @@ def test_folders_are_made_and_messages_moved_and_copied(user: Thunderbird, aroun
     user.act("create", "Projects", "Grün & mehr")
     assert {"Projects", "Projects/Gr&APw-n &- mehr"} <= around.folders()
     mark = around.recorder.mark
-    # One after the other: what it has of a message already is moved at once and told to the server half a second later.
     user.act("copy", "INBOX", ["to move"], "Projects", True)
     around.recorder.wait_for(r'uid move \d+ "Projects"', mark)
+    around.recorder.wait_for(r"\+ idling", around.recorder.mark, by_client=False)    # busy with news, it forgets what to copy
     user.act("copy", "INBOX", ["to copy"], "Projects/Grün & mehr", False)
     around.recorder.wait_for(r'uid copy \d+ "Projects/Grün & mehr"', mark)
     user.act("lacks", "INBOX", ["to move"])
