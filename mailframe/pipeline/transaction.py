@@ -145,7 +145,7 @@ class PipelineDelivery:
             raise MailLoop(detail=f"{envelope.id}: more than {pipeline.settings.max_received} Received fields")
         judgement = self._judgement
         if pipeline.filters.judge_messages:
-            judgement = both(judgement, await pipeline.filters.message(envelope, tuple(self._targets.of.values()), intake))
+            judgement = both(judgement, await pipeline.filters.message(envelope, self._targets.recipients(), intake))
         if judgement.refusal is not None:
             raise judgement.refusal
         if judgement.discard is not None:

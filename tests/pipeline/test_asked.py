@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email import message_from_bytes
 
 import pytest
 from support.coroutines import result_of
 from support.pipelineworld import MESSAGE, USER, PipelineWorld, to
+from zope.interface import implementer
 
+from mailframe.interfaces.filter import IMessageFilter, IMessageOctets
 from mailframe.model.address import Address
-from mailframe.model.envelope import DeliverBy, Envelope, Peer
+from mailframe.model.envelope import DeliverBy, Envelope, Peer, Recipient
 from mailframe.model.refusal import Refusal
 from mailframe.model.route import Remote, Rewrite
+from mailframe.model.verdict import Pass, Verdict
 from mailframe.pipeline import trace
 
 BOB, EVE, FAR = to("bob@example.org"), to("eve@example.org"), to("joe@example.net")
@@ -90,6 +94,21 @@ def test_success_at_an_alias_for_several_is_its_expansion() -> None:
     assert statuses(report) == [("expanded", "rfc822; all@example.org")] and b"Original-Envelope-Id: E1" in report
     [handed_on] = [each for each in world.relay.recipients if each.address == FAR.address]
     assert handed_on.notify == {"FAILURE"} and handed_on.orcpt == "rfc822;all@example.org"
+
+
+def test_filters_are_not_shown_what_is_no_recipient() -> None:
+    @implementer(IMessageFilter)
+    class Looks:
+        seen: tuple[str, ...] = ()
+
+        async def message(self, envelope: Envelope, recipients: Sequence[Recipient], message: IMessageOctets) -> Verdict:
+            Looks.seen = tuple(str(each) for each in recipients)
+            return Pass()
+
+    world = PipelineWorld(filters=[Looks()])
+    world.directory.table["all@example.org"] = Rewrite((EVE.address, FAR.address))
+    world.send(to("all@example.org", "SUCCESS"), peer=USER, sender=USERS)
+    assert Looks.seen == ("eve@example.org", "joe@example.net") and len(world.queued()) == 2
 
 
 def test_an_alias_for_one_is_a_station_on_the_way() -> None:
