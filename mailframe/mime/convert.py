@@ -21,7 +21,7 @@ MAX_LINE = 998          # octets, CRLF not counted (RFC 5322 section 2.1.1)
 _TOO_LONG = re.compile(rb"[^\n]{%d}" % (MAX_LINE + 2))
 _BLANK = re.compile(rb"(?:\A|(?<=\n))\r?\n\Z")
 _WIDE = bytes(range(128, 256))
-_READABLE = 6           # text of which at most one in so many octets is beyond ASCII stays readable, and short, as quoted-printable
+_READABLE = 4           # text of which at most one in so many octets is beyond ASCII stays readable, as quoted-printable
 _ATOMIC = frozenset((b"partial", b"external-body"))     # messages that may not be encoded (RFC 2046 sections 5.2.2, 5.2.3)
 
 
@@ -148,7 +148,7 @@ def treatment(piece: Piece, look: Look, *, eight: bool) -> Treatment:
 
 def _encoder(part: Part, look: Look) -> Encoder:
     if part.encoding in IDENTITIES:
-        text = part.maintype in (b"text", b"message") and not look.nul and look.wide * _READABLE <= look.size
+        text = part.maintype in (b"text", b"message") and not (look.nul or look.bare) and look.wide * _READABLE <= look.size
         return QuotedPrintableEncoder() if text else Base64Encoder()
     return Base64Encoder() if part.encoding == b"base64" else QuotedPrintableEncoder()
 
