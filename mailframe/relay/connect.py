@@ -70,6 +70,8 @@ class Connector:
                 self.log.info("{target}: TLS failed ({error}), going on in the clear", target=target, error=error)
                 return await self._session(target, "none")
         except PeerRefused as error:
+            if error.to == "STARTTLS" and error.reply.code >= 500 and target.exchanger:
+                raise HopFailed(unprotected(target.host, f"TLS is required, and it refuses: {error.reply}")) from error
             raise HopFailed(refusal_of_host(error, target.host)) from error
         except PeerGone as error:
             raise HopFailed(unreachable(target.host, str(error), "4.4.2")) from error

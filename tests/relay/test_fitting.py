@@ -6,11 +6,13 @@ import email
 import email.policy
 from collections.abc import Iterator
 from email.message import Message
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.coroutines import result_of
+from support.messages import corpus, crlf
 
 from mailframe.mime.convert import CannotConvert
 from mailframe.model.envelope import Envelope
@@ -211,3 +213,15 @@ def test_any_message_comes_out_narrow_with_the_same_structure_and_content(conten
     assert [leaf[0] for leaf in leaves(octets)] == [leaf[0] for leaf in leaves(HEAD + content)]
     for mine, theirs in zip(leaves(octets), leaves(HEAD + content)):
         assert mine[2] == theirs[2]
+
+
+@pytest.mark.parametrize("path", corpus(), ids=lambda path: path.name)
+def test_messages_from_the_wild_come_out_narrow_and_the_same_or_not_at_all(path: Path) -> None:
+    content = crlf(path.read_bytes()).replace(b"DKIM-Signature:", b"X-Signature:")
+    try:
+        _, octets = fit(content, SEVEN, "BINARYMIME")
+    except CannotConvert:
+        assert not content.isascii(), "what is ASCII needs no encoding"
+        return
+    assert octets is not None and octets.isascii()
+    assert [leaf[2] for leaf in leaves(octets)] == [leaf[2] for leaf in leaves(HEAD + content)]

@@ -64,6 +64,12 @@ class RequireTlsTests(RelayCase):
         self.first.tls = self_signed("other.example")[0]
         self.assertEqual(await self.refusal(), ((550, "5.7.10"), 0))
 
+    async def test_a_refused_starttls_is_final_or_not_as_the_host_says(self) -> None:
+        self.dns.records["example.org"] = {"MX": ["10 mx1.example.org."]}
+        for answer, codes in (("454 4.7.0 not now", (454, "4.7.0")), ("502 5.5.1 never", (550, "5.7.10"))):
+            self.first.answers["STARTTLS"] = answer
+            self.assertEqual(await self.refusal(), (codes, 0))
+
     async def test_a_host_that_is_down_is_tried_again_later(self) -> None:
         self.first.greeting = "421 4.3.2 restarting"
         self.assertEqual(await self.refusal(), ((421, "4.3.2"), 0))
