@@ -215,6 +215,20 @@ def test_any_message_comes_out_narrow_with_the_same_structure_and_content(conten
         assert mine[2] == theirs[2]
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from([
+    b"\r\n", b"\n", b"\r", b"--b", b"--b--", b"Content-Type: multipart/mixed; boundary=b\r\n", b"x",
+    b"Content-Type: message/rfc822\r\n",
+    b"Content-Transfer-Encoding: base64\r\n", b"Content-Transfer-Encoding: 8bit\r\n", b"\xe9", b"\0", b": ", b"A: b\r\n",
+]), max_size=30).map(b"".join), st.booleans())
+def test_any_octets_become_seven_bits_or_stay_with_us(content: bytes, binary: bool) -> None:
+    try:
+        _, octets = fit(content, SEVEN, "BINARYMIME" if binary else "8BITMIME")
+    except CannotConvert:
+        return
+    assert (content if octets is None else octets).isascii()
+
+
 @pytest.mark.parametrize("path", corpus(), ids=lambda path: path.name)
 def test_messages_from_the_wild_come_out_narrow_and_the_same_or_not_at_all(path: Path) -> None:
     content = crlf(path.read_bytes()).replace(b"DKIM-Signature:", b"X-Signature:")
