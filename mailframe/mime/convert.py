@@ -172,6 +172,8 @@ def checked(octets: bytes, eight: bool) -> bytes:
     """`octets` of a header or a gap, which cannot be encoded. Raises CannotConvert."""
     if not eight and not octets.isascii():
         raise CannotConvert("it has octets beyond ASCII outside of its parts' bodies")
+    if b"\0" in octets:
+        raise CannotConvert("it has NUL octets outside of its parts' bodies")
     return octets
 
 
