@@ -20,7 +20,7 @@ def pipeline(local: object, queue: object) -> Pipeline:
 
 def test_what_is_carried_on_is_promised_only_where_the_relay_keeps_it() -> None:
     spool = World().spool
-    assert not CARRIED & QueueAgent(spool).honours, "a relay of whom nothing is known"
+    assert "REQUIRETLS" not in QueueAgent(spool).honours, "a relay of whom nothing is known"
     assert QueueAgent(spool, onward={"REQUIRETLS", "X-OTHER"}).honours - QueueAgent(spool).honours == {"REQUIRETLS"}
     assert QueueAgent(spool, onward=CARRIED).honours >= CARRIED, "nothing leaves this machine: it is kept by doing nothing"
     assert RelayAgent.honours >= CARRIED
@@ -32,6 +32,7 @@ def test_the_pipeline_promises_what_its_queue_does_and_without_one_what_its_agen
         honours = frozenset({"REQUIRETLS"})
 
     spool = World().spool
-    assert pipeline(Sure(), QueueAgent(spool)).honours == QueueAgent(spool).honours
-    assert pipeline(Sure(), None).honours == {"REQUIRETLS"}
-    assert pipeline(KeepingAgent(), None).honours == frozenset()
+    assert "REQUIRETLS" not in pipeline(Sure(), QueueAgent(spool)).honours
+    assert "REQUIRETLS" in pipeline(KeepingAgent(), QueueAgent(spool, onward=CARRIED)).honours
+    assert "REQUIRETLS" in pipeline(Sure(), None).honours
+    assert "REQUIRETLS" not in pipeline(KeepingAgent(), None).honours

@@ -194,6 +194,17 @@ class ContentTests(RelayCase):
         self.assertEqual((await self.deliver(BOB, envelope=BINARY, content=RAW))[BOB].smtp, (552, "5.3.4"))
 
 
+    async def test_a_host_that_speaks_in_the_middle_of_a_chunk_is_left_with_its_last_word(self) -> None:
+        """The chunk's end cannot be skipped: nothing else may follow on that connection (I5)."""
+        self.first.keywords = ("CHUNKING", "BINARYMIME")
+        large = RAW + bytes(range(256)) * 40_000
+        for answer, codes, messages in (("552 5.3.4 too big", (552, "5.3.4"), 0), ("250 2.0.0 already", None, 1)):
+            self.first.answers["BDAT"] = answer
+            outcome = (await self.deliver(BOB, envelope=BINARY, content=large))[BOB]
+            self.assertEqual((outcome and outcome.smtp, len(self.second.messages)), (codes, messages))
+        self.assertEqual(self.first.connections, 2)
+
+
 class WordsTests(RelayCase):
     """What MAIL and RCPT pass on, by what the next host offers."""
 
