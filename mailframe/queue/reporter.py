@@ -47,7 +47,8 @@ async def compose(
 
     Raises Refusal when it cannot be read.
     """
-    whole = message.envelope.ret == "FULL" and message.size <= most and any(entry.action == "failed" for entry in entries)
+    asked = message.envelope.ret == "FULL" and not message.envelope.require_tls         # RFC 8689 section 5
+    whole = asked and message.size <= most and any(entry.action == "failed" for entry in entries)
     original = message.head + await _read(spool, message, message.size if whole else MAX_HEADER)
     if not whole:
         original = _lines(original[:split_header(original)])
@@ -56,7 +57,8 @@ async def compose(
     sender = message.envelope.sender
     envelope = Envelope(
         report.id, None, Peer("", helo=hostname), now, body="7BIT" if octets.isascii() else "8BITMIME",
-        smtputf8=sender is not None and sender.needs_smtputf8, priority=message.envelope.priority)     # RFC 6710 section 4
+        smtputf8=sender is not None and sender.needs_smtputf8, priority=message.envelope.priority,      # RFC 6710 section 4
+        require_tls=message.envelope.require_tls)
     return envelope, octets
 
 

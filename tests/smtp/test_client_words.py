@@ -55,5 +55,5 @@ def test_a_message_to_be_returned_goes_only_where_that_is_promised(
     refusal = too_late(envelope, offers, NOW)
     assert (refusal.enhanced if refusal else None) == status
     made = planned(envelope, offers)
-    assert [(outcome.reply, outcome.stage) for outcome in made.refused.values()] == ([(refusal, Stage.LOCAL)] if refusal else [])
+    assert [(outcome.reply, outcome.stage) for outcome in made.refused.values()] == ([(refusal, Stage.HOST)] if refusal else [])
     assert bool(made.rcpts) == (refusal is None)

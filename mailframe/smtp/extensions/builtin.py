@@ -14,12 +14,13 @@ from . import (
     mail,
     mtpriority,
     pipelining,
+    requiretls,
     size,
     smtputf8,
     starttls,
 )
 
 BUILTIN = Registry(module.EXTENSION for module in (
-    base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn,
-    deliverby, mtpriority, futurerelease, starttls, auth,
+    base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
+    requiretls, deliverby, mtpriority, futurerelease,
 ))
