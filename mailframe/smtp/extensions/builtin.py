@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from ..extension import Registry
-from . import auth, base, dsn, eightbitmime, enhancedstatuscodes, mail, pipelining, size, smtputf8, starttls
+from . import (
+    auth,
+    base,
+    dsn,
+    eightbitmime,
+    enhancedstatuscodes,
+    lmtp,
+    mail,
+    pipelining,
+    size,
+    smtputf8,
+    starttls,
+    xclient,
+    xforward,
+)
 
 BUILTIN = Registry(module.EXTENSION for module in (
     base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
+    lmtp, xclient, xforward,
 ))

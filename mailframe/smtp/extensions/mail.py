@@ -31,7 +31,8 @@ async def mail(session: Conversation, args: bytes) -> None:
     draft = MailDraft(situation, session.now())
     session.registry.read_mail(parameters, draft)
     envelope = session.envelope(parse_sender(path, smtputf8=draft.smtputf8), draft)
-    session.transaction = Transaction(envelope, await session.ask("begin", session.reception.begin, envelope), session.settings)
+    delivery = await session.ask("begin", session.reception.begin, envelope)
+    session.transaction = Transaction(envelope, delivery, session.settings, session.remarks)
     session.state = State.SENDER
     session.say(_SENDER_OK)
 
@@ -39,7 +40,7 @@ async def mail(session: Conversation, args: bytes) -> None:
 async def rcpt(session: Conversation, args: bytes) -> None:
     transaction = session.transaction
     assert transaction is not None, "RCPT comes only after MAIL"
-    if len(transaction.recipients) >= session.settings.max_recipients:
+    if len(transaction.accepted) >= session.settings.max_recipients:
         raise TooManyRecipients
     path, parameters = split_path(args, b"TO:", BadRecipientAddress)
     smtputf8 = transaction.envelope.smtputf8
