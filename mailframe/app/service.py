@@ -20,6 +20,7 @@ from mailframe.app.endpoints import with_backlog
 from mailframe.app.explain import explained
 from mailframe.app.parts import Parts
 from mailframe.app.toml import ConfigError
+from mailframe.proxied.factory import ProxiedFactory
 
 _log = Logger()
 
@@ -158,6 +159,8 @@ class MailService(Service):
         factory = self.parts.factories[name]
         if listener.tls == "implicit":
             factory = TLSMemoryBIOFactory(self.parts.tls, False, factory, clock=self.reactor)
+        if listener.proxy is not None:      # its header comes before the handshake
+            factory = ProxiedFactory(factory, listener.proxy, clock=self.reactor, name=name)
         try:
             listening = serverFromString(self.reactor, with_backlog(listener.endpoint)).listen(factory)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, LookupError) as error:
