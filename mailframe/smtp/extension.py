@@ -166,7 +166,7 @@ class Command:
     """`run` gets the arguments without surrounding spaces; it may be a plain function, or ``async def``."""
 
     verb: bytes                                # in upper case
-    order: Order                               # when it is refused: `machine.ANY_TIME`, `AFTER_HELLO`, `BETWEEN_MAILS`...
+    order: Order                               # when it is refused: `machine.ANY_TIME`, `OUTSIDE_MAILS`, `BETWEEN_MAILS`...
     run: Callable[[Conversation, bytes], Awaitable[None] | None]
     roles: frozenset[Role] | None = None       # of the listeners that have it; None: all
 

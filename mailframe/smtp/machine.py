@@ -28,8 +28,9 @@ _IN_TRANSACTION = Reply.of(503, "5.5.1", "Not allowed within a mail transaction"
 
 #: In which states a command is refused, and how. What a third party's command needs is among these.
 ANY_TIME: Order = {}
+OUTSIDE_MAILS: Order = {State.SENDER: _IN_TRANSACTION, State.RECIPIENT: _IN_TRANSACTION}
 AFTER_HELLO: Order = {State.START: _HELLO_FIRST}
-BETWEEN_MAILS: Order = {State.START: _HELLO_FIRST, State.SENDER: _IN_TRANSACTION, State.RECIPIENT: _IN_TRANSACTION}
+BETWEEN_MAILS: Order = {**AFTER_HELLO, **OUTSIDE_MAILS}
 
 ORDER: Mapping[bytes, Order] = {
     b"EHLO": ANY_TIME,
@@ -46,8 +47,8 @@ ORDER: Mapping[bytes, Order] = {
     b"EXPN": ANY_TIME,
     b"STARTTLS": BETWEEN_MAILS,
     b"AUTH": BETWEEN_MAILS,
-    b"XCLIENT": BETWEEN_MAILS,
-    b"XFORWARD": BETWEEN_MAILS,
+    b"XCLIENT": OUTSIDE_MAILS,
+    b"XFORWARD": OUTSIDE_MAILS,
 }
 
 
