@@ -54,7 +54,8 @@ GOOD: list[tuple[bytes, Told | None]] = [
     (with_checksum(FOUR_OCTETS), FOUR),
 ]
 BAD = [
-    b"EHLO client.example\r\n", b"\x16\x03\x01", b"\r\n\r\nHELO", b"PROXY\r\n", b"PROXY TCP4\r\n", b"PROXY  TCP4 1.2.3.4 1.2.3.4 1 1\r\n",
+    b"EHLO client.example\r\n", b"\x16\x03\x01", b"\r\n\r\nHELO", b"PROXY\r\n", b"PROXY TCP4\r\n",
+    b"PROXY  TCP4 1.2.3.4 1.2.3.4 1 1\r\n",
     b"PROXY TCP5 192.0.2.7 198.51.100.1 40000 25\r\n", b"PROXY tcp4 192.0.2.7 198.51.100.1 40000 25\r\n",
     b"PROXY TCP4 192.0.2.7 198.51.100.1 40000 25\n", b"PROXY TCP4 192.0.2.7 198.51.100.1 40000\r\n",
     b"PROXY TCP4 192.0.2.7 198.51.100.1 40000 25 \r\n", b"PROXY TCP4 192.0.2.07 198.51.100.1 40000 25\r\n",
