@@ -8,7 +8,6 @@ import smtplib
 import socket
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.announced import anybody
