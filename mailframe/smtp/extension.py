@@ -184,7 +184,7 @@ class Extension:
     """One extension. Parameters count as known only while `keywords` announces something; they raise Refusal."""
 
     name: str
-    rfc: str
+    rfc: str                                   # its number, or who describes it
     keywords: Callable[[Situation], tuple[str, ...]] = nothing       # lines of EHLO's answer
     mail_parameters: Mapping[str, MailParameter] = field(default_factory=dict)
     rcpt_parameters: Mapping[str, RcptParameter] = field(default_factory=dict)

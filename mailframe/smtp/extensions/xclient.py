@@ -54,4 +54,5 @@ def _readers(situation: Situation) -> dict[str, Reader]:
     return _READERS if situation.login_available else _WITHOUT_LOGIN
 
 
-EXTENSION = Extension("XCLIENT", "", keywords=keywords, commands=(Command(b"XCLIENT", ORDER[b"XCLIENT"], run),))
+EXTENSION = Extension(
+    "XCLIENT", "Postfix's XCLIENT_README", keywords=keywords, commands=(Command(b"XCLIENT", ORDER[b"XCLIENT"], run),))

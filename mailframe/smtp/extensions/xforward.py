@@ -33,4 +33,5 @@ def run(session: Conversation, args: bytes) -> None:
     session.say(_OK)
 
 
-EXTENSION = Extension("XFORWARD", "", keywords=keywords, commands=(Command(b"XFORWARD", ORDER[b"XFORWARD"], run),))
+EXTENSION = Extension(
+    "XFORWARD", "Postfix's XFORWARD_README", keywords=keywords, commands=(Command(b"XFORWARD", ORDER[b"XFORWARD"], run),))
