@@ -45,6 +45,7 @@ class Listener:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "proxy_from", checked_networks("proxy_from", self.proxy_from))
+        ProxySettings(self.proxy_from, self.proxy_timeout_s)
 
     @property
     def proxy(self) -> ProxySettings | None:

@@ -100,6 +100,11 @@ def warnings(config: Config, parts: Parts) -> Iterator[str]:
     if files and not any(file.count for file in files) and len(checkers) == len(files):
         yield (f"there are no accounts yet, so nobody can log in or be written to. Add one: mailframe user add --accounts "
                f"{shlex.quote(str(files[0].path))} NAME@{next(iter(config.domains), 'DOMAIN')}")
+    relayed = (*config.relay_in.networks, *config.pipeline.relay_networks)
+    anywhere = [network for network in relayed if network.endswith("/0")]
+    if anywhere:
+        yield (f"{anywhere[0]} in relay_networks, or in networks of [relay_in], is everybody: this is an open relay, and its "
+               "address will soon be on every blocklist. Name your own networks.")
     open_to_all = [name for name, listener in config.listeners.items()
                    if listener.plaintext_login == "always" and listener.tls != "implicit" and config.takes_passwords(listener)]
     if open_to_all:

@@ -12,7 +12,7 @@ from mailframe.interfaces.content import IContent, IReadableContent
 from mailframe.interfaces.delivery import IDeliveryAgent
 from mailframe.interfaces.directory import IDirectory
 from mailframe.model.envelope import Peer
-from mailframe.model.networks import checked_networks, within
+from mailframe.model.networks import within
 from mailframe.staging.intake import Intake
 from mailframe.staging.sharing import ISharingDelivery
 
@@ -42,7 +42,6 @@ class Parts:
         self.engine: Any = _shared_engine(local, queue)
         self.half_done = HalfDone(clock, settings.remember_s, settings.remember_messages)
         self._holder = Holder()
-        self._networks = checked_networks("relay_networks", settings.relay_networks)
         self._own_only = replace(settings.route, relay_domains=())
 
     def may_relay(self, peer: Peer) -> bool:
@@ -54,7 +53,7 @@ class Parts:
             return False
         if peer.account is not None or peer.local_origin or peer.role == "relay-in":
             return True
-        return within(peer.ip, self._networks)
+        return within(peer.ip, self.settings.relay_networks)
 
     def route_settings(self, peer: Peer) -> RouteSettings:
         """LMTP is for mailboxes of ours: gateways and backup MXs speak SMTP (RFC 2033 section 3)."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mailframe.model.networks import checked_networks
+
 from .filters import FilterSettings
 from .route import RouteSettings
 
@@ -23,3 +25,6 @@ class PipelineSettings:
     deadline_s: float = 240.0              # for one answer of a directory or an agent: clients wait 5 minutes (RFC 5321 4.5.3.2)
     route: RouteSettings = field(default_factory=RouteSettings)
     filters: FilterSettings = field(default_factory=FilterSettings)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "relay_networks", checked_networks("relay_networks", self.relay_networks))
