@@ -80,7 +80,7 @@ class Conversation(Protocol):
     state: State
     peer: Peer
     transaction: Transaction | None
-    remarks: Mapping[str, str]                 # for the log line of the next message, or of this one; gone with it
+    remarks: Mapping[str, str]                 # for the log line of the next message, which takes them from here
 
     @property
     def settings(self) -> SmtpSettings: ...

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from random import Random
-from types import MappingProxyType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from twisted.cred.portal import Portal
@@ -29,7 +28,7 @@ from .reply import Answer, Reply
 from .roles import manners
 from .settings import SmtpSettings
 from .syntax import SyntaxFault
-from .transaction import Transaction
+from .transaction import NO_REMARKS, Transaction
 from .wire import Wire, encrypted, ip_and_port, is_loopback, tls_words
 
 T = TypeVar("T")
@@ -44,7 +43,6 @@ _CROWDED = Reply.of(421, "4.7.0", "Too many connections, please try again later"
 _BROKEN = Reply.of(421, "4.3.0", "Internal error, please try again later").encode()
 _TLS_GO = Reply.of(220, "2.0.0", "Ready to start TLS").encode()
 _TLS_INJECTED = Reply.of(421, "4.7.0", "Nothing may follow STARTTLS before the handshake").encode()
-_NO_REMARKS: Mapping[str, str] = MappingProxyType({})
 _FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))
 
 
@@ -84,7 +82,7 @@ class SmtpSession(Wire):
         self.reception: IReception = server.reception
         self.registry: Registry = server.registry
         self.portal: Portal | None = server.portal
-        self.remarks = _NO_REMARKS
+        self.remarks = NO_REMARKS
         self.state = State.START
         self.transaction: Transaction | None = None
         self.peer = self._own = Peer("")     # who speaks; whose connection it is
@@ -262,7 +260,6 @@ class SmtpSession(Wire):
             reply = await transaction.finish()
             self.transaction = None
             self.state = State.GREETED
-            self.remarks = _NO_REMARKS
             if reply.positive:
                 self._errors = self._refused_recipients = 0
             self._answer(reply)
@@ -307,7 +304,7 @@ class SmtpSession(Wire):
         )
 
     def reset(self) -> None:
-        self.remarks = _NO_REMARKS
+        self.remarks = NO_REMARKS
         transaction, self.transaction = self.transaction, None
         if transaction is not None:
             self.state = State.GREETED

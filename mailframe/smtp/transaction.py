@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
+from types import MappingProxyType
 
 from mailframe.interfaces.delivery import IDelivery
 from mailframe.model.envelope import Envelope, Recipient
@@ -16,6 +17,7 @@ from .reply import Answer, Replies, Reply
 from .roles import manners
 from .settings import SmtpSettings
 
+NO_REMARKS: Mapping[str, str] = MappingProxyType({})
 _SHOWN = 5      # recipients in a log line
 _FORGOTTEN = InternalError(detail="no outcome from commit")
 
@@ -36,7 +38,7 @@ class Transaction:
     )
 
     def __init__(
-        self, envelope: Envelope, delivery: IDelivery, settings: SmtpSettings, remarks: Mapping[str, str] = {},
+        self, envelope: Envelope, delivery: IDelivery, settings: SmtpSettings, remarks: Mapping[str, str] = NO_REMARKS,
     ) -> None:
         """`remarks` stand in the message's log line."""
         self.envelope = envelope

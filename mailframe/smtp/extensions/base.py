@@ -73,7 +73,7 @@ def quit_(session: Conversation, args: bytes) -> None:
 
 
 EXTENSION = Extension("base", "5321", commands=tuple(
-    Command(verb, ORDER[verb], run, roles) for verb, run, roles in (
+    Command(verb, ORDER[verb], run, roles=roles) for verb, run, roles in (
         (b"HELO", helo, SMTP_ROLES), (b"EHLO", ehlo, SMTP_ROLES), (b"NOOP", noop, None), (b"VRFY", vrfy, None),
         (b"EXPN", expn, None), (b"HELP", help_, None), (b"QUIT", quit_, None),
     )

@@ -9,7 +9,7 @@ from ..extension import Command, Conversation, Extension, MailDraft, RcptDraft
 from ..machine import ORDER, State
 from ..reply import Reply
 from ..syntax import BadRecipientAddress, BadSenderAddress, SyntaxFault, parse_address, parse_sender, split_path
-from ..transaction import Transaction
+from ..transaction import NO_REMARKS, Transaction
 
 _SENDER_OK = Reply.of(250, "2.1.0", "Sender ok").encode()
 _RECIPIENT_OK = Reply.of(250, "2.1.5", "Recipient ok").encode()
@@ -33,6 +33,7 @@ async def mail(session: Conversation, args: bytes) -> None:
     envelope = session.envelope(parse_sender(path, smtputf8=draft.smtputf8), draft)
     delivery = await session.ask("begin", session.reception.begin, envelope)
     session.transaction = Transaction(envelope, delivery, session.settings, session.remarks)
+    session.remarks = NO_REMARKS
     session.state = State.SENDER
     session.say(_SENDER_OK)
 
