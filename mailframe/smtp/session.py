@@ -85,7 +85,8 @@ class SmtpSession(Wire):
         self.remarks = NO_REMARKS
         self.state = State.START
         self.transaction: Transaction | None = None
-        self.peer = self._own = Peer("")     # who speaks; whose connection it is
+        self.peer = Peer("")
+        self._origin = ""                      # whose connection it is, whoever speaks by XCLIENT
         self.situation: Situation
         self._honours: frozenset[str] = server.reception.honours if IHonours.providedBy(server.reception) else frozenset()
         self._opened = False
@@ -100,10 +101,8 @@ class SmtpSession(Wire):
     # Beginning and end.
 
     def connectionMade(self) -> None:
-        address = self.transport.getPeer()  # type: ignore[union-attr]
-        ip, port = ip_and_port(address)
-        self.peer = self._own = Peer(
-            ip, port, listener=self.server.listener, role=self.settings.role, via=getattr(address, "via", ""))
+        self.peer = self._connected()
+        ip = self._origin = self.peer.ip
         self._situate(encrypted(self.transport), None)
         super().connectionMade()
         self._admitted = self.server.admit(self, ip)
@@ -112,6 +111,12 @@ class SmtpSession(Wire):
             self.close()
         else:
             self.advance()
+
+    def _connected(self) -> Peer:
+        """Who has connected, as far as the transport knows."""
+        address = self.transport.getPeer()  # type: ignore[union-attr]
+        ip, port = ip_and_port(address)
+        return Peer(ip, port, listener=self.server.listener, role=self.settings.role, via=getattr(address, "via", ""))
 
     async def _open(self) -> None:
         self._opened = True
@@ -133,7 +138,7 @@ class SmtpSession(Wire):
         server = self.server
         self.situation = Situation(
             self.settings, tls, server.tls is not None, is_loopback(self.peer.ip), self.portal is not None, account,
-            server.mechanisms, self._own.ip, self._honours,
+            server.mechanisms, self._origin, self._honours,
         )
 
     def ended(self) -> None:
@@ -315,13 +320,14 @@ class SmtpSession(Wire):
             self.say(_TLS_INJECTED)
             self.close()
             return
-        if self.peer.ip != self._own.ip and not self._become(self._own):     # what XCLIENT has said is forgotten, too
+        peer = self._connected()               # what XCLIENT has said is forgotten, too
+        if self.peer.ip != peer.ip and not self._become(peer):
             return
         self.say(_TLS_GO)
         self.encrypt(self.server.tls)
         self._forget_login()
         self.state = State.START
-        self.peer = self._own
+        self.peer = peer
         self._situate(True, None)
 
     async def afresh(self, peer: Peer, account: str | None) -> None:
