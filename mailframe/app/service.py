@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
 
 from twisted.application.service import Service
@@ -192,7 +193,8 @@ def _address(port: IListeningPort) -> tuple[str, int]:
     address: Any = port.getHost()
     if hasattr(address, "port"):
         return address.host, address.port
-    return str(getattr(address, "name", address)), 0
+    name = getattr(address, "name", None)
+    return os.fsdecode(name) if name is not None else str(address), 0
 
 
 def _why_not(name: str, listener: Listener, error: BaseException | None) -> str:

@@ -22,6 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "submission": {"role": "submission"},
     "lmtp": {"role": "lmtp"},
     "lmtp-pipelined": {"role": "lmtp"},
+    "lmtp-injection": {"role": "lmtp"},
     "lmtp-limits": {"role": "lmtp", "max_recipients": 3},
     "relay-in-stranger": {"role": "relay-in", "networks": ("198.51.100.0/24",)},
     "xclient": {"xclient_from": ("192.0.2.0/24",), "max_errors": 100},
@@ -31,7 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 WITH_LOGIN = {"auth", "submission", "too-many-logins", "xclient-login"}
 IMPLICIT_TLS = {"auth", "too-many-logins"}
-WHOLE_ONLY = {"injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
+WHOLE_ONLY = {"injection", "lmtp-injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
 
 
 @pytest.mark.parametrize("cut", [whole, bytewise])
