@@ -31,7 +31,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "xforward": {"xforward_from": ("192.0.2.0/24",)},
 }
 WITH_LOGIN = {"auth", "submission", "too-many-logins", "xclient-login"}
-IMPLICIT_TLS = {"auth", "too-many-logins"}
+IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls"}
+HONOURED = {"requiretls": "REQUIRETLS", "requiretls-in-the-clear": "REQUIRETLS"}      # by whoever is behind, besides DSN
 WHOLE_ONLY = {"injection", "lmtp-injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
 
 
@@ -44,6 +45,7 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
     world.reception.obstacles["rcpt nobody@mx.example"] = UnknownRecipient()
     world.reception.outcomes = {
         "full@mx.example": OverQuota(), "gone@mx.example": Refusal("Mailbox is disabled", smtp=(550, "5.2.1"))}
+    world.reception.honours |= set(HONOURED.get(name, "").split())
     world.reception.known = {"known@mx.example": True, "nobody@mx.example": False}
 
     def nothing_delivered() -> None:

@@ -12,6 +12,7 @@ from . import (
     lmtp,
     mail,
     pipelining,
+    requiretls,
     size,
     smtputf8,
     starttls,
@@ -21,5 +22,5 @@ from . import (
 
 BUILTIN = Registry(module.EXTENSION for module in (
     base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
-    lmtp, xclient, xforward,
+    requiretls, lmtp, xclient, xforward,
 ))
