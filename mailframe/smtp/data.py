@@ -1,4 +1,4 @@
-"""The octets between DATA and its end (RFC 5321 section 4.5.2), chunk by chunk."""
+"""The octets of a message as they come: between DATA and its end (RFC 5321 section 4.5.2), or in BDAT's chunks (RFC 3030)."""
 
 from __future__ import annotations
 
@@ -43,11 +43,46 @@ class DataReader:
 
     def _clean(self, octets: bytes) -> bytes:
         octets = octets.replace(b"\r\n.", b"\r\n")
-        lines = octets.count(b"\n")
-        if octets.count(b"\r") != lines or octets.count(b"\r\n") != lines:
+        if has_bare_newline(octets):
             self.bare_newline = True
             if self._repair:
-                octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+                octets = normalised(octets)
         if self._drop:
             octets, self._drop = octets[2:], 0
         return octets
+
+
+class ChunkReader:
+    """Judges the line ends of a text that comes in chunks, wherever those are cut (I4). Nothing in it is an end (I5).
+
+      C1  what is given out never ends within a CRLF, except at the very end; put together it is what was fed,
+      C2  or with `repair`, what was fed with each bare CR or LF made CRLF.
+    """
+
+    def __init__(self, *, repair: bool = False) -> None:
+        self.bare_newline = False
+        self._repair = repair
+        self._held = b""
+
+    def feed(self, octets: bytes, *, last: bool = False) -> bytes:
+        """The octets that can be judged now; with `last`, all."""
+        if self._held:
+            octets, self._held = self._held + octets, b""
+        if not last and octets[-1:] == b"\r":
+            octets, self._held = octets[:-1], b"\r"
+        if has_bare_newline(octets):
+            self.bare_newline = True
+            if self._repair:
+                return normalised(octets)
+        return octets
+
+
+def has_bare_newline(octets: bytes) -> bool:
+    """Whether a CR or LF stands alone in `octets`, which neither begin nor end within a CRLF."""
+    lines = octets.count(b"\n")
+    return octets.count(b"\r") != lines or octets.count(b"\r\n") != lines
+
+
+def normalised(octets: bytes) -> bytes:
+    """Each CRLF, bare CR and bare LF as CRLF."""
+    return octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")

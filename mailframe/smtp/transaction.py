@@ -10,15 +10,16 @@ from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.refusal import InternalError, MessageTooBig, Refusal
 
 from .asking import ask, log, tell
-from .data import DataReader
+from .data import ChunkReader, DataReader
 from .reply import Reply
 from .settings import SmtpSettings
+from .wire import is_loopback
 
 _SHOWN = 5      # recipients in a log line
 
 
 class BareNewline(Refusal):
-    public, smtp = "Message holds a bare CR or LF; lines must end with CRLF (RFC 5321 section 2.3.8)", (554, "5.6.11")
+    public, smtp = "Message holds a CR or LF alone; its lines must end with CRLF (RFC 5321 section 2.3.8)", (550, "5.6.11")
 
 
 class Transaction:
@@ -28,7 +29,7 @@ class Transaction:
       T2  once `refusal` is set the delivery is aborted, and the rest of the message only read.
     """
 
-    __slots__ = ("_limit", "_repair", "delivery", "envelope", "reader", "recipients", "refusal", "size")
+    __slots__ = ("_chunks", "_limit", "_repair", "delivery", "envelope", "reader", "recipients", "refusal", "size")
 
     def __init__(self, envelope: Envelope, delivery: IDelivery, settings: SmtpSettings) -> None:
         self.envelope = envelope
@@ -38,7 +39,8 @@ class Transaction:
         self.size = 0                                  # octets of it so far
         self.refusal: Refusal | None = None
         self._limit = settings.max_message_octets
-        self._repair = settings.bare_newlines == "repair"
+        self._chunks: ChunkReader | None = None        # of a text that comes by BDAT; BINARYMIME is kept as it is
+        self._repair = settings.normalises(local=is_loopback(envelope.peer.ip))
 
     async def add(self, recipient: Recipient) -> None:
         """Raises Refusal for this one."""
@@ -49,6 +51,20 @@ class Transaction:
     def begin_data(self) -> None:
         self.reader = DataReader(repair=self._repair)
 
+    def begin_chunk(self, size: int) -> None:
+        """So many octets are announced by BDAT: what cannot be taken is refused before it comes."""
+        if self._chunks is None and self.envelope.body != "BINARYMIME":
+            self._chunks = ChunkReader(repair=self._repair)
+        if self._limit and self.size + size > self._limit:
+            self.fail(MessageTooBig())
+
+    async def write_chunk(self, octets: bytes, *, last: bool) -> None:
+        """`write`, of what came by BDAT; `last`: nothing more will come."""
+        if self._chunks is not None:
+            octets = self._chunks.feed(octets, last=last)
+        if octets:
+            await self.write(octets)
+
     async def write(self, octets: bytes) -> None:
         """The next octets of the message; what is wrong with them is said at the end."""
         self.size += len(octets)
@@ -57,10 +73,16 @@ class Transaction:
         try:
             if self._limit and self.size > self._limit:
                 raise MessageTooBig
-            if self.reader is not None and self.reader.bare_newline and not self._repair:
+            reader = self.reader or self._chunks
+            if reader is not None and reader.bare_newline and not self._repair:
                 raise BareNewline
             await ask(self.envelope.peer, "write", self.delivery.write, octets)
         except Refusal as refusal:
+            self.fail(refusal)
+
+    def fail(self, refusal: Refusal) -> None:
+        """It cannot be delivered any more; the first reason counts."""
+        if self.refusal is None:
             self.refusal = refusal
             self._forget()
 

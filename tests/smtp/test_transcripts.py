@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,22 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "timeouts": {"idle_timeout_s": 300},
     "data-timeout": {"data_timeout_s": 180},
     "submission": {"role": "submission"},
+    "chunk-timeout": {"data_timeout_s": 180},
+    "no-chunking": {"chunking": False},
 }
 WITH_LOGIN = {"auth", "submission", "too-many-logins"}
 IMPLICIT_TLS = {"auth", "too-many-logins"}
 WHOLE_ONLY = {"injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
+
+
+def last_message(world: SmtpWorld, text: str) -> None:
+    assert world.reception.committed[-1].octets == text.encode("latin-1").decode("unicode_escape").encode("latin-1")
+
+
+def send_whole(player: Player, octets: bytes) -> None:
+    """A megabyte octet by octet would take a while."""
+    player.protocol.dataReceived(octets)
+    player.transport.settle(player.protocol)
 
 
 @pytest.mark.parametrize("cut", [whole, bytewise])
@@ -39,6 +52,12 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
         assert [delivery.state for delivery in world.reception.deliveries] == ["aborted"]
 
     actions: dict[str, Callable[[], object]] = {"nothing was delivered": nothing_delivered}
+    for text in re.findall(r"^X: the message was (.*)$", (FOLDER / f"{name}.txt").read_text(), re.MULTILINE):
+        actions[f"the message was {text}".strip()] = lambda text=text: last_message(world, text)
+    for size in (1_001, 999_000, 1_000_001):
+        for last in ("", " LAST"):
+            octets = b"BDAT %d%s\r\n" % (size, last.encode()) + b"x" * size
+            actions[f"announce and send a{last.lower()} chunk of {size} octets"] = lambda octets=octets: send_whole(player, octets)
     for size in (3_000, 100_000):
         actions[f"send a line of {size} octets"] = lambda size=size: player.send(b"x" * size + b"\r\n")
     player: Player = world.connect(encrypted=name in IMPLICIT_TLS, cut=cut, actions=actions)
