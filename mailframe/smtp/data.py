@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 _END = b"\r\n.\r\n"
+_DOT = b"\r\n."      # where lines are stuffed and where the end is; most chunks have neither
 _STARTS = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")  # what may become _END, longest first
+_SHORT = 24         # octets of a line; below, to count pairs is cheaper than to cut lines
 
 
 class DataReader:
@@ -24,7 +26,8 @@ class DataReader:
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Return (message octets, octets after the end: empty until `done`). Not to be called when `done`."""
         octets = self._held + data
-        end = octets.find(_END)
+        dot = octets.find(_DOT)
+        end = octets.find(_END, dot) if dot >= 0 else -1
         if end >= 0:
             self.done = True
             rest = octets[end + 5:]
@@ -39,10 +42,11 @@ class DataReader:
                         break
         if not octets:
             return b"", rest
-        return self._clean(octets), rest
+        return self._clean(octets, dot >= 0), rest
 
-    def _clean(self, octets: bytes) -> bytes:
-        octets = octets.replace(b"\r\n.", b"\r\n")
+    def _clean(self, octets: bytes, dots: bool) -> bytes:
+        if dots:
+            octets = octets.replace(_DOT, b"\r\n")
         if has_bare_newline(octets):
             self.bare_newline = True
             if self._repair:
@@ -80,7 +84,12 @@ class ChunkReader:
 def has_bare_newline(octets: bytes) -> bool:
     """Whether a CR or LF stands alone in `octets`, which neither begin nor end within a CRLF."""
     lines = octets.count(b"\n")
-    return octets.count(b"\r") != lines or octets.count(b"\r\n") != lines
+    if octets.count(b"\r") != lines:
+        return True
+    if lines * _SHORT >= len(octets):
+        return octets.count(b"\r\n") != lines
+    # Half as dear: of a bare CR and a bare LF `splitlines` would make two lines more than of one CRLF.
+    return len(octets.splitlines()) - (octets[-1:] not in (b"\r", b"\n")) != lines
 
 
 def normalised(octets: bytes) -> bytes:
