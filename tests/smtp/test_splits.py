@@ -27,7 +27,8 @@ wires = st.lists(
     st.sampled_from([
         HEAD, b".\r\n", b"\r\n.\r\n", b"text\r\n", b"RSET\r\n", b"NOOP\r\n", b"XYZZY\r\n", b"MAIL FROM:<b@far.example>\r\n",
         b"DATA\r\n", b"RCPT TO:<c@mx.example>\r\n", b"x" * 2_100, b"AUTH " + b"A" * 3_000 + b"\r\n", *SMUGGLERS,
-        HEAD[:-6] + b"BDAT 5\r\n", b"BDAT 12\r\n", b"BDAT 7 LAST\r\n", b"BDAT 0 LAST\r\n", b"BDAT 0\r\n", b"BDAT 4 X\r\n", b"BDAT x\r\n",
+        HEAD[:-6] + b"BDAT 5\r\n", b"BDAT 12\r\n", b"BDAT 7 LAST\r\n", b"BDAT 0 LAST\r\n", b"BDAT 0\r\n", b"BDAT 4 X\r\n",
+        b"BDAT x\r\n",
         b"bdat 3\n", b"BDAT " + b"9" * 3_000 + b"\r\n", HEAD[:-6].replace(b"e>\r\nR", b"e> BODY=BINARYMIME\r\nR") + b"BDAT 9\r\n",
     ]) | line_bits, max_size=14,
 ).map(b"".join)
