@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 Role = Literal["mx", "submission", "lmtp", "relay-in"]
 PlaintextLogin = Literal["tls", "loopback", "always"]
-BareNewlines = Literal["refuse", "normalise", "local"]
+BareNewlines = Literal["role", "refuse", "normalise", "local"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +22,8 @@ class SmtpSettings:
     plaintext_login: PlaintextLogin = "tls"    # where AUTH PLAIN and LOGIN may be used; a password in the clear is given away
     max_message_octets: int = 50 * 1024 * 1024  # what the large mail providers take; 0: none of its own
     max_recipients: int = 1_000                # RFC 5321 section 4.5.3.1.8 asks for 100; mailing lists send more at once
-    bare_newlines: BareNewlines | None = None  # CR or LF alone, which smuggles mail through others: 550, or made CRLF, for all or
-                                               # "local" clients on this machine. None: local for submission, else refuse
+    bare_newlines: BareNewlines = "role"       # CR or LF alone smuggles mail through others: refuse with 550, or normalise to CRLF
+                                               # (local: of clients on this machine only); role: local for submission, else refuse
     chunking: bool = True                      # announce CHUNKING, and BINARYMIME where the delivery agent keeps it (RFC 3030)
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
@@ -44,7 +44,7 @@ class SmtpSettings:
         if not self.banner.isascii() or not (self.banner.isprintable() and len(self.banner) <= 200):
             raise ValueError("banner must be one short line of printable ASCII")
         for key, words in (("role", Role), ("plaintext_login", PlaintextLogin), ("bare_newlines", BareNewlines)):
-            if getattr(self, key) not in (*get_args(words), *_NONE.get(key, ())):
+            if getattr(self, key) not in get_args(words):
                 raise ValueError(f"{key} must be one of {', '.join(get_args(words))}, not {getattr(self, key)!r}")
         for key in _POSITIVE:
             if getattr(self, key) <= 0:
@@ -60,11 +60,12 @@ class SmtpSettings:
 
     def normalises(self, *, local: bool) -> bool:
         """Whether a CR or LF alone becomes CRLF, in a message of a client on this machine (`local`) or of another."""
-        policy = self.bare_newlines or ("local" if self.role == "submission" else "refuse")
+        policy = self.bare_newlines
+        if policy == "role":
+            policy = "local" if self.role == "submission" else "refuse"
         return policy == "normalise" or (policy == "local" and local)
 
 
-_NONE = {"bare_newlines": (None,)}
 _POSITIVE = (
     "max_recipients", "idle_timeout_s", "data_timeout_s", "answer_timeout_s", "close_timeout_s", "max_errors",
     "max_refused_recipients", "max_auth_failures", "max_connections", "max_connections_per_ip",
