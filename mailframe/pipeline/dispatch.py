@@ -20,6 +20,8 @@ from .route import route
 from .settings import PipelineSettings
 from .transaction import JoinedPipelineDelivery, PipelineDelivery
 
+_OWN = frozenset(("BINARYMIME",))     # mailboxes keep octets as they are, and without a queue there is nobody else
+
 
 @implementer(IReception, IHonours)
 class Pipeline:
@@ -35,7 +37,7 @@ class Pipeline:
         settings: PipelineSettings, *, clock: IReactorTime, hostname: str,
     ) -> None:
         self._parts = Parts(directory, local, queue, filters, settings, clock, hostname)
-        self.honours: frozenset[str] = queue.honours if IHonours.providedBy(queue) else frozenset()
+        self.honours: frozenset[str] = queue.honours if IHonours.providedBy(queue) else _OWN if queue is None else frozenset()
 
     async def connected(self, peer: Peer) -> None:
         """See `IReception`."""

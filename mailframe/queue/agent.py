@@ -24,7 +24,7 @@ Outcomes = Mapping[Recipient, Refusal | None]
 class QueueAgent:
     """Takes any message for any recipient. `engine` is the spool's, or None."""
 
-    honours = frozenset(("DSN",))
+    honours = frozenset(("DSN", "BINARYMIME"))
 
     def __init__(self, spool: ISpool, *, max_octets: int = 1 << 32) -> None:
         self.spool = spool
