@@ -20,6 +20,8 @@ from .route import route
 from .settings import PipelineSettings
 from .transaction import JoinedPipelineDelivery, PipelineDelivery
 
+_OWN = frozenset(("BINARYMIME",))     # mailboxes keep octets as they are, and without a queue there is nobody else
+
 
 @implementer(IReception, IHonours)
 class Pipeline:
@@ -36,7 +38,8 @@ class Pipeline:
     ) -> None:
         self._parts = Parts(directory, local, queue, filters, settings, clock, hostname)
         onward = local if queue is None else queue
-        self.honours: frozenset[str] = onward.honours if IHonours.providedBy(onward) else frozenset()
+        nobody = _OWN if queue is None else frozenset()
+        self.honours: frozenset[str] = onward.honours if IHonours.providedBy(onward) else nobody
 
     async def connected(self, peer: Peer) -> None:
         """See `IReception`."""

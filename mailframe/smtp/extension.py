@@ -138,6 +138,13 @@ class Conversation(Protocol):
         """What follows is the message of `transaction`, up to the dot; the session answers for it."""
         ...
 
+    def read_chunk(self, size: int, *, last: bool, refusal: Reply | None) -> None:
+        """The next `size` octets are a chunk of `transaction`'s message, `last` of all; the session answers for it.
+
+        With `refusal` they are dropped, and it is said after them.
+        """
+        ...
+
     def reset(self) -> None:
         """Give up the transaction, if there is one."""
         ...

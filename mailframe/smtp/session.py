@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
@@ -41,6 +41,7 @@ _IDLE = Reply.of(421, "4.4.2", "Idle for too long").encode()
 _STOPPING = Reply.of(421, "4.3.2", "Server is shutting down, please try again later").encode()
 _CROWDED = Reply.of(421, "4.7.0", "Too many connections, please try again later").encode()
 _BROKEN = Reply.of(421, "4.3.0", "Internal error, please try again later").encode()
+_UNREADABLE = Reply.of(421, "4.7.0", "Cannot tell commands from a chunk's octets any more").encode()
 _TLS_GO = Reply.of(220, "2.0.0", "Ready to start TLS").encode()
 _TLS_INJECTED = Reply.of(421, "4.7.0", "Nothing may follow STARTTLS before the handshake").encode()
 _FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))
@@ -50,6 +51,15 @@ class NotAdmitted(Refusal):
     """Told at once, not at RCPT: nothing on such a port is for who is not in its networks (RFC 5321 section 4.3.2)."""
 
     public, smtp = "No mail service for your address here", (554, "5.7.1")
+
+@dataclass(slots=True)
+class Chunk:
+    """What BDAT has announced."""
+
+    size: int
+    left: int                                  # octets that are still to come
+    last: bool
+    refusal: Reply | None                      # they are dropped, and this is said
 
 
 class Server(Protocol):
@@ -92,6 +102,7 @@ class SmtpSession(Wire):
         self._opened = False
         self._admitted = False
         self._extended = False
+        self._chunk: Chunk | None = None
         self._expected: Callable[[bytes], Awaitable[None] | None] | None = None
         self._errors = 0
         self._refused_recipients = 0
@@ -162,7 +173,7 @@ class SmtpSession(Wire):
     def patience(self) -> float:
         if self.working is not None:
             return self.settings.answer_timeout_s
-        if self.transaction is not None and self.transaction.reader is not None:
+        if self._chunk is not None or (self.transaction is not None and self.transaction.reader is not None):
             return self.settings.data_timeout_s
         return self.settings.idle_timeout_s
 
@@ -185,10 +196,13 @@ class SmtpSession(Wire):
             return False
         if self.transaction is not None and self.transaction.reader is not None:
             return await self._read(self.transaction, self.transaction.reader)
+        if self._chunk is not None:
+            return await self._read_chunk(self._chunk)
         expected = self._expected
         line = self.framer.line(AUTH_LIMIT if expected is not None else 0)
         if line is None:
-            if self.server.stopping:        # it may be long before the client goes on; what it has not sent, it sends again
+            if self.server.stopping and self.state is not State.CHUNKS:
+                # It may be long before the client goes on; what it has not sent, it sends again.
                 self.reset()
                 self.say(_STOPPING)
                 self.close()
@@ -197,6 +211,9 @@ class SmtpSession(Wire):
         self._expected = None
         if isinstance(line, Fault):
             self.complain(Reply.of(500, "5.5.2", line.value))
+            if line is Fault.CHUNK:         # I5: its octets would be taken for commands
+                self.say(_UNREADABLE)
+                self.close()
         elif expected is not None:
             await self._run(b"response", expected, line)
         else:
@@ -262,13 +279,45 @@ class SmtpSession(Wire):
         if octets:
             await transaction.write(octets)
         if reader.done and not self._lost:
-            reply = await transaction.finish()
-            self.transaction = None
-            self.state = State.GREETED
-            if reply.positive:
-                self._errors = self._refused_recipients = 0
-            self._answer(reply)
+            await self._finish(transaction)
         return True
+
+    def read_chunk(self, size: int, *, last: bool, refusal: Reply | None) -> None:
+        self._chunk = Chunk(size, size, last, refusal)
+
+    async def _read_chunk(self, chunk: Chunk) -> bool:
+        """RFC 3030 section 2: the reply, of whatever kind, comes after the chunk's octets."""
+        if chunk.left and not self.framer.waiting:
+            return False
+        self.touch()
+        octets = self.framer.take(chunk.left)
+        chunk.left -= len(octets)
+        transaction = self.transaction if chunk.refusal is None else None
+        if transaction is not None:
+            await transaction.write_chunk(octets, last=chunk.last and not chunk.left)
+        if not chunk.left and not self._lost:
+            self._chunk = None
+            await self._answer_chunk(chunk, transaction)
+        return True
+
+    async def _answer_chunk(self, chunk: Chunk, transaction: Transaction | None) -> None:
+        if chunk.refusal is not None:
+            each = self.transaction if chunk.last else None        # after the last chunk LMTP's client waits for all replies
+            self._answer(chunk.refusal if each is None else each.answer(chunk.refusal))
+        elif transaction is not None and chunk.last:
+            await self._finish(transaction)
+        elif transaction is not None and transaction.refusal is not None:
+            self._refuse(transaction.refusal, b"BDAT", b"")
+        else:
+            self._answer(Reply.of(250, "2.0.0", f"{chunk.size} octets received"))
+
+    async def _finish(self, transaction: Transaction) -> None:
+        reply = await transaction.finish()
+        self.transaction = None
+        self.state = State.GREETED
+        if reply.positive:
+            self._errors = self._refused_recipients = 0
+        self._answer(reply)
 
     def _answer(self, reply: Answer) -> None:
         self.say(reply.encode())

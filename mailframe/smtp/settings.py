@@ -10,8 +10,8 @@ from mailframe.model.networks import checked_networks, within
 
 Role = Literal["mx", "submission", "lmtp", "relay-in"]
 PlaintextLogin = Literal["tls", "loopback", "always"]
-BareNewlines = Literal["reject", "repair"]
 PriorityProfile = Literal["", "MIXER", "STANAG4406", "NSEP"]
+BareNewlines = Literal["role", "refuse", "normalise", "local"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,9 @@ class SmtpSettings:
     plaintext_login: PlaintextLogin = "tls"    # where AUTH PLAIN and LOGIN may be used; a password in the clear is given away
     max_message_octets: int = 50 * 1024 * 1024  # what the large mail providers take; 0: none of its own
     max_recipients: int = 1_000                # RFC 5321 section 4.5.3.1.8 asks for 100; mailing lists send more at once
-    bare_newlines: BareNewlines = "reject"     # a bare CR or LF in a message smuggles mail through others; "repair" makes it CRLF
+    bare_newlines: BareNewlines = "role"       # CR or LF alone smuggles mail through others: refuse with 550, or normalise to CRLF
+                                               # (local: of clients on this machine only); role: local for submission, else refuse
+    chunking: bool = True                      # announce CHUNKING, and BINARYMIME where the delivery agent keeps it (RFC 3030)
     xclient_from: tuple[str, ...] = ()         # proxies whose XCLIENT is believed: it says who is speaking, and who has logged in
     xforward_from: tuple[str, ...] = ()        # filters whose XFORWARD is believed: it says what the log tells of an origin
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
@@ -79,6 +81,13 @@ class SmtpSettings:
     def wants_login(self) -> bool:
         """Whether MAIL needs AUTH before."""
         return self.role == "submission" if self.require_login is None else self.require_login
+
+    def normalises(self, *, local: bool) -> bool:
+        """Whether a CR or LF alone becomes CRLF, in a message of a client on this machine (`local`) or of another."""
+        policy = self.bare_newlines
+        if policy == "role":
+            policy = "local" if self.role == "submission" else "refuse"
+        return policy == "normalise" or (policy == "local" and local)
 
 
 _POSITIVE = (

@@ -12,10 +12,11 @@ from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.refusal import InternalError, MessageTooBig, Refusal
 
 from .asking import ask, log, tell
-from .data import DataReader
+from .data import ChunkReader, DataReader
 from .reply import Answer, Replies, Reply
 from .roles import manners
 from .settings import SmtpSettings
+from .wire import is_loopback
 
 NO_REMARKS: Mapping[str, str] = MappingProxyType({})
 _SHOWN = 5      # recipients in a log line
@@ -23,7 +24,7 @@ _FORGOTTEN = InternalError(detail="no outcome from commit")
 
 
 class BareNewline(Refusal):
-    public, smtp = "Message holds a bare CR or LF; lines must end with CRLF (RFC 5321 section 2.3.8)", (554, "5.6.11")
+    public, smtp = "Message holds a CR or LF alone; its lines must end with CRLF (RFC 5321 section 2.3.8)", (550, "5.6.11")
 
 
 class Transaction:
@@ -34,7 +35,8 @@ class Transaction:
     """
 
     __slots__ = (
-        "_each", "_limit", "_remarks", "_repair", "accepted", "delivery", "envelope", "reader", "recipients", "refusal", "size",
+        "_chunks", "_each", "_limit", "_remarks", "_repair", "accepted", "delivery", "envelope", "reader", "recipients", "refusal",
+        "size",
     )
 
     def __init__(
@@ -51,7 +53,8 @@ class Transaction:
         self._each = manners(settings.role).each
         self._remarks = remarks
         self._limit = settings.max_message_octets
-        self._repair = settings.bare_newlines == "repair"
+        self._chunks: ChunkReader | None = None        # of a text that comes by BDAT; BINARYMIME is kept as it is
+        self._repair = settings.normalises(local=is_loopback(envelope.peer.ip))
 
     async def add(self, recipient: Recipient) -> None:
         """Raises Refusal for this one."""
@@ -63,6 +66,20 @@ class Transaction:
     def begin_data(self) -> None:
         self.reader = DataReader(repair=self._repair)
 
+    def begin_chunk(self, size: int) -> None:
+        """So many octets are announced by BDAT: what cannot be taken is refused before it comes."""
+        if self._chunks is None and self.envelope.body != "BINARYMIME":
+            self._chunks = ChunkReader(repair=self._repair)
+        if self._limit and self.size + size > self._limit:
+            self.fail(MessageTooBig())
+
+    async def write_chunk(self, octets: bytes, *, last: bool) -> None:
+        """`write`, of what came by BDAT; `last`: nothing more will come."""
+        if self._chunks is not None:
+            octets = self._chunks.feed(octets, last=last)
+        if octets:
+            await self.write(octets)
+
     async def write(self, octets: bytes) -> None:
         """The next octets of the message; what is wrong with them is said at the end."""
         self.size += len(octets)
@@ -71,10 +88,16 @@ class Transaction:
         try:
             if self._limit and self.size > self._limit:
                 raise MessageTooBig
-            if self.reader is not None and self.reader.bare_newline and not self._repair:
+            reader = self.reader or self._chunks
+            if reader is not None and reader.bare_newline and not self._repair:
                 raise BareNewline
             await ask(self.envelope.peer, "write", self.delivery.write, octets)
         except Refusal as refusal:
+            self.fail(refusal)
+
+    def fail(self, refusal: Refusal) -> None:
+        """It cannot be delivered any more; the first reason counts."""
+        if self.refusal is None:
             self.refusal = refusal
             self._forget()
 
@@ -91,6 +114,10 @@ class Transaction:
                 self.refusal = verdict(self.recipients, outcomes)
         reply = self._reply(sum(outcome is not None for outcome in outcomes.values()))
         return Replies(tuple(self._each_reply(outcomes))) if self._each else reply
+
+    def answer(self, reply: Reply) -> Answer:
+        """What is said to a message that cannot be taken: as often as this role answers one (RFC 2033 sections 4.2, 4.3)."""
+        return Replies((reply,) * len(self.accepted)) if self._each and self.accepted else reply
 
     def abort(self) -> None:
         """It ends without a message."""

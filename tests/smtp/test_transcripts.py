@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "not-honoured": {"dsn": False},
     "lmtp": {"role": "lmtp"},
     "lmtp-pipelined": {"role": "lmtp"},
+    "lmtp-chunks": {"role": "lmtp"},
     "lmtp-injection": {"role": "lmtp"},
     "lmtp-limits": {"role": "lmtp", "max_recipients": 3},
     "relay-in-stranger": {"role": "relay-in", "networks": ("198.51.100.0/24",)},
@@ -33,6 +35,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "xclient-login": {"role": "submission", "xclient_from": ("192.0.2.7",)},
     "xclient-untrusted": {"xclient_from": ("192.0.2.8", "unix"), "xforward_from": ("2001:db8::/32",)},
     "xforward": {"xforward_from": ("192.0.2.0/24",)},
+    "chunk-timeout": {"data_timeout_s": 180},
+    "no-chunking": {"chunking": False},
 }
 WITH_LOGIN = {"auth", "submission", "too-many-logins", "futurerelease", "mt-priority", "xclient-login"}
 IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls", "futurerelease", "mt-priority"}
@@ -42,6 +46,16 @@ HONOURED = {         # by whoever is behind, besides DSN
     "mt-priority": "MT-PRIORITY", "mt-priority-mx": "MT-PRIORITY",
 }
 WHOLE_ONLY = {"injection", "lmtp-injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
+
+
+def last_message(world: SmtpWorld, text: str) -> None:
+    assert world.reception.committed[-1].octets == text.encode("latin-1").decode("unicode_escape").encode("latin-1")
+
+
+def send_whole(player: Player, octets: bytes) -> None:
+    """A megabyte octet by octet would take a while."""
+    player.protocol.dataReceived(octets)
+    player.transport.settle(player.protocol)
 
 
 @pytest.mark.parametrize("cut", [whole, bytewise])
@@ -65,6 +79,12 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
     actions: dict[str, Callable[[], object]] = {"nothing was delivered": nothing_delivered}
     for who in ("198.51.100.7 spike.far.example", "2001:db8::1 -", "0.0.0.0 -"):
         actions[f"the peer is {who}"] = lambda who=who: speaking(*who.split())
+    for text in re.findall(r"^X: the message was (.*)$", (FOLDER / f"{name}.txt").read_text(), re.MULTILINE):
+        actions[f"the message was {text}".strip()] = lambda text=text: last_message(world, text)
+    for size in (1_001, 999_000, 1_000_001):
+        for last in ("", " LAST"):
+            octets = b"BDAT %d%s\r\n" % (size, last.encode()) + b"x" * size
+            actions[f"announce and send a{last.lower()} chunk of {size} octets"] = lambda octets=octets: send_whole(player, octets)
     for size in (3_000, 100_000):
         actions[f"send a line of {size} octets"] = lambda size=size: player.send(b"x" * size + b"\r\n")
     player: Player = world.connect(encrypted=name in IMPLICIT_TLS, cut=cut, actions=actions)

@@ -313,7 +313,7 @@ def test_nothing_said_inside_a_message_becomes_a_command(house: House) -> None:
     """I5: a bare LF neither ends the data nor gets in."""
     with house.smtp() as talk:
         answer = talk.mail("a@far.example", ["bob@one.example"], b"Subject: x\r\n\r\nA\n.\nMAIL FROM:<evil@far.example>\r\n")
-        assert answer.startswith("554 5.6.11")
+        assert answer.startswith("550 5.6.11")
         assert codes(talk, "NOOP") == ["250 2.0.0"]
     assert house.take("bob@one.example") == []
 

@@ -6,6 +6,8 @@ from ..extension import Registry
 from . import (
     auth,
     base,
+    binarymime,
+    chunking,
     deliverby,
     dsn,
     eightbitmime,
@@ -24,6 +26,6 @@ from . import (
 )
 
 BUILTIN = Registry(module.EXTENSION for module in (
-    base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
+    base, mail, pipelining, size, eightbitmime, chunking, binarymime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
     requiretls, deliverby, mtpriority, futurerelease, lmtp, xclient, xforward,
 ))

@@ -14,6 +14,7 @@ from ..transaction import NO_REMARKS, Transaction
 _SENDER_OK = Reply.of(250, "2.1.0", "Sender ok").encode()
 _RECIPIENT_OK = Reply.of(250, "2.1.5", "Recipient ok").encode()
 _GO_ON = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>").encode()
+_BY_CHUNKS = Reply.of(503, "5.5.1", "A BINARYMIME message comes by BDAT, not DATA")
 _RESET = Reply.of(250, "2.0.0", "Ok").encode()
 
 
@@ -56,6 +57,9 @@ async def rcpt(session: Conversation, args: bytes) -> None:
 def data(session: Conversation, args: bytes) -> None:
     if args:
         raise SyntaxFault("DATA has no parameters")
+    if session.transaction is not None and session.transaction.envelope.body == "BINARYMIME":
+        session.complain(_BY_CHUNKS)        # RFC 3030 section 3: DATA would make lines of it
+        return
     session.say(_GO_ON)
     session.read_data()
 
