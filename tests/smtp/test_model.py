@@ -98,8 +98,16 @@ class Sessions(RuleBasedStateMachine):
         for low, high in pairwise(edges):
             if not self.player.transport.lost:
                 self.player.send(wire[low:high])
+                self.settle()
         said = [line[:len(due)] for line, due in zip(self.replies(), self.due)]
         assert said == self.due and len(self.replies()) == len(self.due)
+
+    def settle(self) -> None:
+        """A hundred commands in one go are enough (I2): the rest has its turn when others have had theirs."""
+        clock = self.world.clock
+        while any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls()):
+            clock.advance(0)
+            self.player.transport.settle(self.player.protocol)
 
     def replies(self) -> list[str]:
         """The last line of each."""

@@ -23,9 +23,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "submission": {"role": "submission"},
     "chunk-timeout": {"data_timeout_s": 180},
     "no-chunking": {"chunking": False},
+    "futurerelease": {"role": "submission", "max_hold_s": 3_600},
+    "deliverby": {"min_deliver_by_s": 30},
+    "mt-priority": {"role": "submission", "priority_profile": "STANAG4406"},
+    "not-honoured": {"dsn": False},
 }
-WITH_LOGIN = {"auth", "submission", "too-many-logins"}
-IMPLICIT_TLS = {"auth", "too-many-logins"}
+WITH_LOGIN = {"auth", "submission", "too-many-logins", "futurerelease", "mt-priority"}
+IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls", "futurerelease", "mt-priority"}
+HONOURED = {         # by whoever is behind, besides DSN
+    "requiretls": "REQUIRETLS", "requiretls-in-the-clear": "REQUIRETLS",
+    "futurerelease": "FUTURERELEASE DELIVERBY", "futurerelease-mx": "FUTURERELEASE", "deliverby": "DELIVERBY",
+    "mt-priority": "MT-PRIORITY", "mt-priority-mx": "MT-PRIORITY",
+}
 WHOLE_ONLY = {"injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
 
 
@@ -46,6 +55,7 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
         return
     world = SmtpWorld(portal=make_portal() if name in WITH_LOGIN else None, **SETTINGS.get(name, {}))
     world.reception.obstacles["rcpt nobody@mx.example"] = UnknownRecipient()
+    world.reception.honours |= set(HONOURED.get(name, "").split())
     world.reception.known = {"known@mx.example": True, "nobody@mx.example": False}
 
     def nothing_delivered() -> None:

@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 from ..extension import Registry
-from . import auth, base, binarymime, chunking, dsn, eightbitmime, enhancedstatuscodes, mail, pipelining, size, smtputf8, starttls
+from . import (
+    auth,
+    base,
+    binarymime,
+    chunking,
+    deliverby,
+    dsn,
+    eightbitmime,
+    enhancedstatuscodes,
+    futurerelease,
+    mail,
+    mtpriority,
+    pipelining,
+    requiretls,
+    size,
+    smtputf8,
+    starttls,
+)
 
 BUILTIN = Registry(module.EXTENSION for module in (
     base, mail, pipelining, size, eightbitmime, chunking, binarymime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
+    requiretls, deliverby, mtpriority, futurerelease,
 ))
