@@ -20,8 +20,6 @@ from .route import route
 from .settings import PipelineSettings
 from .transaction import JoinedPipelineDelivery, PipelineDelivery
 
-_OWN = frozenset(("BINARYMIME",))     # mailboxes keep octets as they are, and without a queue there is nobody else
-
 
 @implementer(IReception, IHonours)
 class Pipeline:
@@ -37,9 +35,7 @@ class Pipeline:
         settings: PipelineSettings, *, clock: IReactorTime, hostname: str,
     ) -> None:
         self._parts = Parts(directory, local, queue, filters, settings, clock, hostname)
-        onward = local if queue is None else queue
-        nobody = _OWN if queue is None else frozenset()
-        self.honours: frozenset[str] = onward.honours if IHonours.providedBy(onward) else nobody
+        self.honours = _kept(local, queue)
 
     async def connected(self, peer: Peer) -> None:
         """See `IReception`."""
@@ -75,6 +71,15 @@ class Pipeline:
         make = PipelineDelivery if self._parts.engine is None else JoinedPipelineDelivery
         delivery: IDelivery = make(self._parts, envelope, judgement)
         return delivery
+
+
+def _kept(local: IDeliveryAgent, queue: IDeliveryAgent | None) -> frozenset[str]:
+    """What whoever takes a message on keeps of its parameters; octets as they are must be kept on either way."""
+    onward = local if queue is None else queue
+    kept: frozenset[str] = onward.honours if IHonours.providedBy(onward) else frozenset()
+    if not (IHonours.providedBy(local) and "BINARYMIME" in local.honours):
+        kept -= {"BINARYMIME"}
+    return kept
 
 
 def _obey(judgement: Judgement) -> None:

@@ -21,6 +21,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "timeouts": {"idle_timeout_s": 300},
     "data-timeout": {"data_timeout_s": 180},
     "submission": {"role": "submission"},
+    "chunk-timeout": {"data_timeout_s": 180},
+    "no-chunking": {"chunking": False},
     "futurerelease": {"role": "submission", "max_hold_s": 3_600},
     "deliverby": {"min_deliver_by_s": 30},
     "mt-priority": {"role": "submission", "priority_profile": "STANAG4406"},
@@ -35,8 +37,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "xclient-login": {"role": "submission", "xclient_from": ("192.0.2.7",)},
     "xclient-untrusted": {"xclient_from": ("192.0.2.8", "unix"), "xforward_from": ("2001:db8::/32",)},
     "xforward": {"xforward_from": ("192.0.2.0/24",)},
-    "chunk-timeout": {"data_timeout_s": 180},
-    "no-chunking": {"chunking": False},
 }
 WITH_LOGIN = {"auth", "submission", "too-many-logins", "futurerelease", "mt-priority", "xclient-login"}
 IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls", "futurerelease", "mt-priority"}
