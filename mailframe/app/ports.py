@@ -12,6 +12,7 @@ from mailframe.app.parts import Parts
 from mailframe.imap.server import ImapServerFactory
 from mailframe.interfaces.content import IContent
 from mailframe.pacing.turns import Turns
+from mailframe.pipeline.solicitation import ROLES as SOLICITED
 from mailframe.pop3.locks import MaildropLocks
 from mailframe.pop3.server import Pop3ServerFactory
 from mailframe.smtp.server import SmtpServerFactory
@@ -25,6 +26,8 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
     if listener.role in ("mx", "submission"):
         table = config.smtp if listener.role == "mx" else config.submission
         settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login,
+                           no_soliciting=config.pipeline.no_soliciting if listener.role in SOLICITED else (),
+                           max_recipients=min(table.max_recipients, config.pipeline.max_recipients),
                            max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
         portal = parts.portal if listener.role == "submission" else None
         factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns)

@@ -20,6 +20,7 @@ from .parts import Parts
 from .placing import DestinationKey, Targets, both, key_of, placed
 from .route import route
 from .sink import Outcomes, Sink
+from .solicitation import check_solicitation
 
 log = Logger()
 _MISSING = TryAgainLater()
@@ -136,6 +137,8 @@ class PipelineDelivery:
         await intake.seal()
         if trace.hops(intake.header()) > pipeline.settings.max_received:
             raise MailLoop(detail=f"{envelope.id}: more than {pipeline.settings.max_received} Received fields")
+        if pipeline.settings.no_soliciting:
+            check_solicitation(envelope, intake.header(), pipeline.settings.no_soliciting)
         judgement = self._judgement
         if pipeline.filters.judge_messages:
             judgement = both(judgement, await pipeline.filters.message(envelope, tuple(self._targets.of.values()), intake))

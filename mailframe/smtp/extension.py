@@ -79,6 +79,8 @@ class Conversation(Protocol):
     state: State
     peer: Peer
     transaction: Transaction | None
+    mails: int                                 # MAIL commands so far in this connection
+    recipient_domains: tuple[str, ...]         # of this connection; kept only where they are limited
 
     @property
     def settings(self) -> SmtpSettings: ...
@@ -162,6 +164,8 @@ class Command:
     verb: bytes                                # in upper case
     order: Order                               # when it is refused: `machine.ANY_TIME`, `AFTER_HELLO`, `BETWEEN_MAILS`...
     run: Callable[[Conversation, bytes], Awaitable[None] | None]
+    help: str = ""                             # its lines in the answer to HELP
+    secret: bool = False                       # its arguments are for nobody's eyes: not for logs, not for transcripts (I9)
 
 
 MailParameter = Callable[[MailDraft, str | None], None]

@@ -84,6 +84,8 @@ class SmtpSession(Wire):
         self._admitted = False
         self._extended = False
         self._expected: Callable[[bytes], Awaitable[None] | None] | None = None
+        self.mails = 0
+        self.recipient_domains: tuple[str, ...] = ()
         self._errors = 0
         self._refused_recipients = 0
         self._login_failures = 0

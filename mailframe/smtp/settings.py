@@ -22,9 +22,12 @@ class SmtpSettings:
     plaintext_login: PlaintextLogin = "tls"    # where AUTH PLAIN and LOGIN may be used; a password in the clear is given away
     max_message_octets: int = 50 * 1024 * 1024  # what the large mail providers take; 0: none of its own
     max_recipients: int = 1_000                # RFC 5321 section 4.5.3.1.8 asks for 100; mailing lists send more at once
+    max_mails: int = 0                         # MAIL commands in one connection, then 421; 0: any number, ending one saves nothing
+    max_recipient_domains: int = 0             # of all recipients in one connection; 0: any number, we hand on to each by itself
     bare_newlines: BareNewlines = "reject"     # a bare CR or LF in a message smuggles mail through others; "repair" makes it CRLF
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
+    no_soliciting: tuple[str, ...] = ()        # NO-SOLICITING (RFC 3865); set by the build from the pipeline's setting
     idle_timeout_s: float = 300.0              # RFC 5321 section 4.5.3.2.7: at least 5 minutes
     data_timeout_s: float = 300.0              # between two chunks of data; clients allow themselves 3 (section 4.5.3.2.5)
     answer_timeout_s: float = 540.0            # for a plugin's answer: below the 10 minutes a client waits (section 4.5.3.2.6)
@@ -47,7 +50,7 @@ class SmtpSettings:
         for key in _POSITIVE:
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be greater than 0, not {getattr(self, key)!r}")
-        for key in ("max_message_octets", "auth_failure_delay_s"):
+        for key in ("max_message_octets", "auth_failure_delay_s", "max_mails", "max_recipient_domains"):
             if getattr(self, key) < 0:
                 raise ValueError(f"{key} must not be negative")
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.reception import Recorder
 from support.smtpworld import SmtpWorld, make_portal
 from support.transcripts import Player, bytewise, whole
 
-from mailframe.model.refusal import UnknownRecipient
+from mailframe.model.address import Address
+from mailframe.model.refusal import Refusal, UnknownRecipient
+from mailframe.model.verified import Verified
 
 FOLDER = Path(__file__).parents[1] / "transcripts" / "smtp"
 
@@ -20,10 +23,30 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "timeouts": {"idle_timeout_s": 300},
     "data-timeout": {"data_timeout_s": 180},
     "submission": {"role": "submission"},
+    "limits": {"max_mails": 3, "max_recipients": 2, "max_recipient_domains": 2},
+    "no-soliciting": {"no_soliciting": ("net.example:ADV", "org.example:ADV:ADLT")},
+    "no-soliciting-at-all": {"no_soliciting": ("*",)},
+    "verify": {"max_errors": 100},
 }
 WITH_LOGIN = {"auth", "submission", "too-many-logins"}
 IMPLICIT_TLS = {"auth", "too-many-logins"}
 WHOLE_ONLY = {"injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
+
+
+def prepare(reception: Recorder, name: str) -> None:
+    """Whom VRFY, EXPN and ETRN find."""
+    alice, jürgen = Address("alice", "mx.example"), Address("jürgen", "mx.example")
+    reception.known = {
+        "known@mx.example": True, "nobody@mx.example": False, "alice": Verified(alice), "jurgen": Verified(jürgen),
+        "away@mx.example": Verified(Address("away", "mx.example"), Address("bob", "far.example")),
+        "jürgen@mx.example": Verified(jürgen),
+    }
+    reception.aliases = {"staff": [alice, Address("bob", "far.example")], "tous": [alice, jürgen]}
+    reception.obstacles |= {
+        "expand nobody": UnknownRecipient(), "etrn secret.example": Refusal("Node secret.example not allowed", smtp=(459, "4.7.1")),
+    }
+    if name in ("verify", "etrn"):
+        reception.honours |= {"VRFY", "EXPN", "ETRN"}
 
 
 @pytest.mark.parametrize("cut", [whole, bytewise])
@@ -33,7 +56,7 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
         return
     world = SmtpWorld(portal=make_portal() if name in WITH_LOGIN else None, **SETTINGS.get(name, {}))
     world.reception.obstacles["rcpt nobody@mx.example"] = UnknownRecipient()
-    world.reception.known = {"known@mx.example": True, "nobody@mx.example": False}
+    prepare(world.reception, name)
 
     def nothing_delivered() -> None:
         assert [delivery.state for delivery in world.reception.deliveries] == ["aborted"]

@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 from ..extension import Registry
-from . import auth, base, dsn, eightbitmime, enhancedstatuscodes, mail, pipelining, size, smtputf8, starttls
+from . import (
+    auth,
+    base,
+    dsn,
+    eightbitmime,
+    enhancedstatuscodes,
+    etrn,
+    help,
+    limits,
+    mail,
+    nosoliciting,
+    pipelining,
+    size,
+    smtputf8,
+    starttls,
+    verify,
+)
 
-BUILTIN = Registry(module.EXTENSION for module in (
-    base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
-))
+BUILTIN = Registry((*(module.EXTENSION for module in (
+    base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn,
+    limits, nosoliciting, etrn, help,
+    starttls, auth,
+)), verify.VRFY, verify.EXPN))
