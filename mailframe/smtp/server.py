@@ -41,6 +41,7 @@ class SmtpServerFactory(ServerFactory):
     ) -> None:
         self.reception = reception
         self.settings = settings
+        self.shortest_s = min(settings.idle_timeout_s, settings.data_timeout_s, settings.answer_timeout_s)
         self.clock = clock
         self.turns = turns or Turns(clock)
         self.portal = portal
@@ -86,7 +87,7 @@ class SmtpServerFactory(ServerFactory):
         return len(self._sessions)
 
     def stop(self) -> Deferred[None]:
-        """End idle sessions now (421 4.3.2) and each other one after its transaction; fires when none is left.
+        """End sessions without a transaction now (421 4.3.2), each other one after it; fires when none is left.
 
         Stop listening first; `cut` ends those that take too long.
         """
@@ -101,5 +102,4 @@ class SmtpServerFactory(ServerFactory):
     def cut(self) -> None:
         """End every connection at once; what was not acknowledged is not delivered."""
         for session in list(self._sessions):
-            if session.transport is not None:
-                session.transport.abortConnection()  # type: ignore[attr-defined]
+            session.cut()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
+from math import inf
 from random import Random
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
@@ -37,11 +38,13 @@ _UNKNOWN = Reply.of(500, "5.5.1", "Command not recognized")
 _ERRORS = Reply.of(421, "4.7.0", "Too many errors").encode()
 _FOREIGN = Reply.of(421, "4.7.0", "This is SMTP").encode()
 _IDLE = Reply.of(421, "4.4.2", "Idle for too long").encode()
+_SLOW = Reply.of(421, "4.4.2", "The transaction takes too long").encode()
 _STOPPING = Reply.of(421, "4.3.2", "Server is shutting down, please try again later").encode()
 _CROWDED = Reply.of(421, "4.7.0", "Too many connections, please try again later").encode()
 _BROKEN = Reply.of(421, "4.3.0", "Internal error, please try again later").encode()
 _TLS_GO = Reply.of(220, "2.0.0", "Ready to start TLS").encode()
 _TLS_INJECTED = Reply.of(421, "4.7.0", "Nothing may follow STARTTLS before the handshake").encode()
+_GOODBYE_S = 1.0    # for the last words at a stop that could wait no longer
 _FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))
 
 
@@ -52,6 +55,7 @@ class Server(Protocol):
     settings: SmtpSettings
     clock: IReactorTime
     turns: Turns
+    shortest_s: float
     portal: Portal | None
     tls: object | None
     random: Random
@@ -72,6 +76,7 @@ class SmtpSession(Wire):
         super().__init__(server.clock, server.settings.close_timeout_s, server.turns)
         self.server = server
         self.settings: SmtpSettings = server.settings
+        self.shortest_s = server.shortest_s
         self.reception: IReception = server.reception
         self.registry: Registry = server.registry
         self.portal: Portal | None = server.portal
@@ -133,6 +138,16 @@ class SmtpSession(Wire):
         """The server stops: `step` says goodbye, now or after the transaction."""
         self.advance()
 
+    def cut(self) -> None:
+        """The server stops now: what is under way is not delivered, and a client that can still be told is told so."""
+        if self._running or self._choked or self._lost:
+            if self.transport is not None:
+                self.transport.abortConnection()  # type: ignore[attr-defined]
+            return
+        self.reset()
+        self.say(_STOPPING)
+        self.close(_GOODBYE_S)
+
     def broken(self, failure: Failure) -> None:
         log.failure("SMTP session with {ip} failed", failure, ip=self.peer.ip)
         self.say(_BROKEN)
@@ -142,14 +157,26 @@ class SmtpSession(Wire):
 
     def patience(self) -> float:
         if self.working is not None:
-            return self.settings.answer_timeout_s
+            ending = self.transaction is not None and self.transaction.ending
+            return self.settings.commit_timeout_s if ending else self.settings.answer_timeout_s
         if self.transaction is not None and self.transaction.reader is not None:
             return self.settings.data_timeout_s
         return self.settings.idle_timeout_s
 
+    def deadline(self) -> float:
+        """Of the transaction; what we make the client wait for is not held against it."""
+        transaction = self.transaction
+        if transaction is None or self.working is not None:
+            return inf
+        settings = self.settings
+        return transaction.envelope.received_at + settings.transaction_timeout_s + transaction.size / settings.min_octets_per_s
+
     def expired(self) -> None:
         if self.working is not None:
             self.working.cancel()      # the plugin that is waited for has missed its deadline (I7): `ask` sees it
+        elif self.deadline() <= self.clock.seconds():
+            self.say(_SLOW)
+            self.close()
         else:
             self.say(_IDLE)
             self.close()
@@ -169,10 +196,6 @@ class SmtpSession(Wire):
         expected = self._expected
         line = self.framer.line(AUTH_LIMIT if expected is not None else 0)
         if line is None:
-            if self.server.stopping:        # it may be long before the client goes on; what it has not sent, it sends again
-                self.reset()
-                self.say(_STOPPING)
-                self.close()
             return False
         self.touch()
         self._expected = None

@@ -28,9 +28,12 @@ class SmtpSettings:
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
     no_soliciting: tuple[str, ...] = ()        # NO-SOLICITING (RFC 3865); set by the build from the pipeline's setting
-    idle_timeout_s: float = 300.0              # RFC 5321 section 4.5.3.2.7: at least 5 minutes
+    idle_timeout_s: float = 300.0              # for a whole command line: at least 5 minutes (RFC 5321 section 4.5.3.2.7)
     data_timeout_s: float = 300.0              # between two chunks of data; clients allow themselves 3 (section 4.5.3.2.5)
-    answer_timeout_s: float = 540.0            # for a plugin's answer: below the 10 minutes a client waits (section 4.5.3.2.6)
+    transaction_timeout_s: float = 3_600.0     # from MAIL to the end of the data, and longer as the message is long (next line)
+    min_octets_per_s: int = 500                # a modem's tenth: who sends an octet now and then must not hold a place for ever
+    answer_timeout_s: float = 270.0            # for a plugin's answer: clients wait 5 minutes (sections 4.5.3.2.1 to 4.5.3.2.3)
+    commit_timeout_s: float = 540.0            # at the end of the data, where clients wait 10 (section 4.5.3.2.6)
     close_timeout_s: float = 10.0              # for a client to take our last words before the connection is cut
     max_errors: int = 20                       # bad commands since the last accepted message, then 421: nobody means so many
     max_refused_recipients: int = 100          # unknown and forbidden ones since the last accepted message, then 421: guessing
@@ -61,6 +64,7 @@ class SmtpSettings:
 
 
 _POSITIVE = (
-    "max_recipients", "idle_timeout_s", "data_timeout_s", "answer_timeout_s", "close_timeout_s", "max_errors",
+    "max_recipients", "idle_timeout_s", "data_timeout_s", "transaction_timeout_s", "min_octets_per_s", "answer_timeout_s",
+    "commit_timeout_s", "close_timeout_s", "max_errors",
     "max_refused_recipients", "max_auth_failures", "max_connections", "max_connections_per_ip",
 )

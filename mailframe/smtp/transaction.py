@@ -28,7 +28,7 @@ class Transaction:
       T2  once `refusal` is set the delivery is aborted, and the rest of the message only read.
     """
 
-    __slots__ = ("_limit", "_repair", "delivery", "envelope", "reader", "recipients", "refusal", "size")
+    __slots__ = ("_limit", "_repair", "delivery", "ending", "envelope", "reader", "recipients", "refusal", "size")
 
     def __init__(self, envelope: Envelope, delivery: IDelivery, settings: SmtpSettings) -> None:
         self.envelope = envelope
@@ -37,6 +37,7 @@ class Transaction:
         self.reader: DataReader | None = None          # while the message is coming in
         self.size = 0                                  # octets of it so far
         self.refusal: Refusal | None = None
+        self.ending = False                            # all of it is there, and being made durable
         self._limit = settings.max_message_octets
         self._repair = settings.bare_newlines == "repair"
 
@@ -67,6 +68,7 @@ class Transaction:
     async def finish(self) -> Reply:
         """After the dot: make it durable, and say what came of it. The log gets the message's one line."""
         failed = 0
+        self.ending = True
         if self.refusal is None:
             try:
                 outcomes = await ask(self.envelope.peer, "commit", self.delivery.commit)
