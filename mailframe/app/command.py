@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mailframe import __version__
-from mailframe.app import example, queuectl, reference, storectl, transferctl
+from mailframe.app import example, queuectl, reference, storectl, tracectl, transferctl
 from mailframe.app.chosen import PLUGINS, accounts_path
 from mailframe.app.config import Config, load
 from mailframe.app.control import ControlError
@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         required=True, metavar="ACTION"), _command, _place, _config)
     transferctl.add_import(_command(commands, "import", "bring mail in from elsewhere"), _place, _config)
     transferctl.add_export(_command(commands, "export", "take mail out, for other programs"), _place, _config)
+    tracectl.add(_command(commands, "trace", "log whole sessions of chosen clients").add_subparsers(
+        required=True, metavar="ACTION"), _command, _place, lambda arguments: _config(arguments).data)
     check = _command(commands, "check", "check a configuration file without starting anything")
     check.add_argument("config", type=Path, metavar="CONFIG")
     check.set_defaults(run=_check)

@@ -21,6 +21,7 @@ from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.settings import SmtpSettings
 from mailframe.stores.annotated.settings import MetadataLimits
 from mailframe.stores.shared.settings import SharingSettings
+from mailframe.tracing.choices import TraceSettings
 
 Role = Literal["mx", "submission", "imap", "pop3", "smtp"]
 Security = Literal["starttls", "implicit", "none"]
@@ -89,6 +90,7 @@ class Config:
     pop3: Pop3Settings = Pop3Settings()
     metadata: MetadataLimits = MetadataLimits()
     sharing: SharingSettings = SharingSettings()
+    trace: TraceSettings = TraceSettings()
     development: bool = False
     parts: Mapping[str, Any] = field(default_factory=dict)  # ready-made parts by kind, for who embeds (see docs/embedding.md)
     base: Path = Path()                    # what relative paths of plugins start from

@@ -30,7 +30,8 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
                            max_recipients=min(table.max_recipients, config.pipeline.max_recipients),
                            max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
         portal = parts.portal if listener.role == "submission" else None
-        factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns)
+        factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns,
+                                    traces=parts.traces)
     elif listener.role == "imap":
         contact = config.imap.contact or f"mailto:postmaster@{config.domains[0] if config.domains else config.hostname}"
         factory = ImapServerFactory(

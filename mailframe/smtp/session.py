@@ -18,6 +18,7 @@ from mailframe.model.envelope import Envelope, Peer
 from mailframe.model.refusal import LoginFailed, Refusal
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
+from mailframe.tracing.traces import Trace, Traces
 
 from .asking import ask, log, tell
 from .data import DataReader
@@ -28,6 +29,7 @@ from .machine import State, out_of_order
 from .reply import Reply
 from .settings import SmtpSettings
 from .syntax import SyntaxFault
+from .traced import command_shown, reply_shown, response_shown
 from .transaction import Transaction
 from .wire import Wire, encrypted, ip_and_port, is_loopback, tls_words
 
@@ -63,6 +65,7 @@ class Server(Protocol):
     mechanisms: Mapping[bytes, Mechanism]
     listener: str
     stopping: bool
+    traces: Traces
 
     def admit(self, session: SmtpSession, ip: str) -> bool: ...
 
@@ -112,6 +115,8 @@ class SmtpSession(Wire):
 
     async def _open(self) -> None:
         self._opened = True
+        if self.server.traces.active:
+            self.trace = self.server.traces.begin("smtp", self.peer.ip, self.peer.listener)
         try:
             await self.ask("connected", self.reception.connected, self.peer)
         except Refusal as refusal:
@@ -128,6 +133,10 @@ class SmtpSession(Wire):
         )
 
     def ended(self) -> None:
+        if self.trace is not None:
+            if self.transaction is not None and self.transaction.reader is not None:
+                self.trace.line("C", f"[{self.transaction.size} octets of a message without an end]")
+            self.trace.end()
         self.reset()
         self._forget_login()
         if self._admitted:
@@ -152,6 +161,10 @@ class SmtpSession(Wire):
         log.failure("SMTP session with {ip} failed", failure, ip=self.peer.ip)
         self.say(_BROKEN)
         self.close()
+
+    def traced(self, trace: Trace, octets: bytes) -> None:
+        for line in octets.splitlines():
+            trace.line("S", reply_shown(line))
 
     # Time.
 
@@ -199,6 +212,9 @@ class SmtpSession(Wire):
             return False
         self.touch()
         self._expected = None
+        if self.trace is not None:
+            shown = command_shown(line, self.registry, self.situation) if expected is None else response_shown(line)
+            self.trace.line("C", shown)
         if isinstance(line, Fault):
             self.complain(Reply.of(500, "5.5.2", line.value))
         elif expected is not None:
@@ -266,6 +282,8 @@ class SmtpSession(Wire):
         if octets:
             await transaction.write(octets)
         if reader.done and not self._lost:
+            if self.trace is not None:
+                self.trace.line("C", f"[a message, {transaction.size} octets]")
             reply = await transaction.finish()
             self.transaction = None
             self.state = State.GREETED
@@ -332,6 +350,8 @@ class SmtpSession(Wire):
 
     def logged_in(self, account: str, logout: Callable[[], object]) -> None:
         log.info("login ip={ip} user={user!r} protocol=smtp", ip=self.peer.ip, user=account)
+        if self.trace is not None:
+            self.trace.logged_in(account)
         self._logout = logout
         self._situate(self.situation.tls, account)
         self.peer = replace(self.peer, account=account, protocol=self._protocol(utf8=False))

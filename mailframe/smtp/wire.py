@@ -22,6 +22,7 @@ from zope.interface import implementer
 from mailframe.interfaces.maybe import begun
 from mailframe.pacing.acks import Acks
 from mailframe.pacing.turns import Turns
+from mailframe.tracing.traces import Trace
 
 from .framer import Framer
 
@@ -38,6 +39,7 @@ class Wire(Protocol, ABC):
       W3  `ended` is called once, after the connection is gone and no step runs.
     """
 
+    trace: Trace | None = None
     shortest_s = inf     # of all that `patience` says: the clock is looked at so often, and a shorter patience found in time
 
     def __init__(self, clock: IReactorTime, close_timeout_s: float, turns: Turns) -> None:
@@ -79,6 +81,9 @@ class Wire(Protocol, ABC):
     @abstractmethod
     def broken(self, failure: Failure) -> None:
         """`step` has failed: a fault of ours."""
+
+    def traced(self, trace: Trace, octets: bytes) -> None:
+        """Show `trace` what is written now."""
 
     @abstractmethod
     def ended(self) -> None:
@@ -234,6 +239,8 @@ class Wire(Protocol, ABC):
             octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
             if not self._lost:
+                if self.trace is not None:
+                    self.traced(self.trace, octets)
                 self._acks.answered()
                 self.transport.write(octets)  # type: ignore[union-attr]
 
