@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def _user_add(arguments: argparse.Namespace) -> None:
     path = _accounts(arguments)
     _check_domain(arguments)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = accountedit.add(path, arguments.name, hash_password(_new_password()))
+    name = accountedit.add(path, arguments.name, hash_password(_new_password()), time.time())
     print(f"Added {name} to {path}.")
 
 

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IExpands, IHonours, IReception, IStartsQueue
-from mailframe.interfaces.directory import IDirectory
+from mailframe.interfaces.directory import IDirectory, IValidSince
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.refusal import MessageTooBig, Refusal, RelayDenied, SenderNotAllowed, UnknownRecipient
@@ -41,6 +41,7 @@ class Pipeline:
         kept: frozenset[str] = queue.honours if IHonours.providedBy(queue) else frozenset()
         self.honours = kept | {word for word, true in (
             ("VRFY", settings.answer_vrfy), ("EXPN", settings.answer_expn), ("ETRN", IStartsQueue.providedBy(queue)),
+            ("RRVS", IValidSince.providedBy(directory)),
         ) if true}
 
     async def connected(self, peer: Peer) -> None:

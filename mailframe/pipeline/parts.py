@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from mailframe.interfaces.content import IContent, IReadableContent
-from mailframe.interfaces.delivery import IDeliveryAgent
-from mailframe.interfaces.directory import IDirectory
+from mailframe.interfaces.delivery import IDeliveryAgent, IHonours
+from mailframe.interfaces.directory import IDirectory, IValidSince
 from mailframe.model.envelope import Peer
 from mailframe.staging.intake import Intake
 from mailframe.staging.sharing import ISharingDelivery
@@ -39,6 +39,8 @@ class Parts:
         self.limit = Limit(clock, settings.deadline_s)
         self.engine: Any = _shared_engine(local, queue)
         self.half_done = HalfDone(clock, settings.remember_s, settings.remember_messages)
+        self.valid_since = IValidSince.providedBy(directory)
+        self.passes_rrvs = IHonours.providedBy(queue) and "RRVS" in queue.honours
         self._holder = Holder()
         self._networks = tuple(ip_network(each) for each in settings.relay_networks)
 

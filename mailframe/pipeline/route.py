@@ -91,7 +91,7 @@ def _unseen(one: Recipient, addresses: Sequence[Address], seen: set[str], settin
     for address in addresses:
         if address.folded not in seen:
             seen.add(address.folded)
-            fresh.append(replace(one, address=address, orcpt=one.orcpt or f"rfc822;{one.address}"))
+            fresh.append(replace(one, address=address, orcpt=one.orcpt or f"rfc822;{one.address}", valid_since=None))
     if len(seen) > settings.max_addresses:
         raise Refusal("This address stands for too many others", smtp=(550, "5.2.4"), detail=str(one))
     return fresh

@@ -45,8 +45,8 @@ def prepare(reception: Recorder, name: str) -> None:
     reception.obstacles |= {
         "expand nobody": UnknownRecipient(), "etrn secret.example": Refusal("Node secret.example not allowed", smtp=(459, "4.7.1")),
     }
-    if name in ("verify", "etrn"):
-        reception.honours |= {"VRFY", "EXPN", "ETRN"}
+    if name in ("verify", "etrn", "rrvs"):
+        reception.honours |= {"VRFY", "EXPN", "ETRN", "RRVS"}
 
 
 @pytest.mark.parametrize("cut", [whole, bytewise])

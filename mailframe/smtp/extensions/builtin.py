@@ -15,6 +15,7 @@ from . import (
     mail,
     nosoliciting,
     pipelining,
+    rrvs,
     size,
     smtputf8,
     starttls,
@@ -23,6 +24,6 @@ from . import (
 
 BUILTIN = Registry((*(module.EXTENSION for module in (
     base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn,
-    limits, nosoliciting, etrn, help,
+    limits, nosoliciting, rrvs, etrn, help,
     starttls, auth,
 )), verify.VRFY, verify.EXPN))
