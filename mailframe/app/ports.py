@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
 
-from mailframe.app.config import Listener
+from mailframe.app.config import Config, Listener
 from mailframe.app.parts import Parts
 from mailframe.imap.server import ImapServerFactory
 from mailframe.interfaces.content import IContent
@@ -26,6 +26,7 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
     if listener.role in ("mx", "submission"):
         table = config.smtp if listener.role == "mx" else config.submission
         settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login,
+                           etrn=table.etrn and (listener.role != "mx" or _strangers_may(config)),
                            no_soliciting=config.pipeline.no_soliciting if listener.role in SOLICITED else (),
                            max_recipients=min(table.max_recipients, config.pipeline.max_recipients),
                            max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
@@ -45,6 +46,11 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
             turns=turns)
     made: IProtocolFactory = factory
     return made
+
+
+def _strangers_may(config: Config) -> bool:
+    """Whether ETRN is of use to anybody who has not logged in."""
+    return bool(config.pipeline.relay_networks or config.pipeline.route.relay_domains)
 
 
 def _least(announced: int, taken: int) -> int:

@@ -26,6 +26,7 @@ class SmtpSettings:
     max_recipient_domains: int = 0             # of all recipients in one connection; 0: any number, we hand on to each by itself
     bare_newlines: BareNewlines = "reject"     # a bare CR or LF in a message smuggles mail through others; "repair" makes it CRLF
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
+    etrn: bool = True                          # announce ETRN (RFC 1985), where somebody may start the queue with it
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
     no_soliciting: tuple[str, ...] = ()        # NO-SOLICITING (RFC 3865); set by the build from the pipeline's setting
     idle_timeout_s: float = 300.0              # for a whole command line: at least 5 minutes (RFC 5321 section 4.5.3.2.7)

@@ -66,15 +66,15 @@ def _talk(server: MailServer, port: int) -> None:
         assert client.say("VRFY alice") == "250 2.1.5 <alice@one.example>"
         assert client.say("EXPN staff") == "250-2.1.5 <alice@one.example>\n250 2.1.5 <bob@far.example>"
         assert client.say("MAIL FROM:<a@far.example> SOLICIT=net.example:ADV").startswith("550 5.7.1")
-        message = b"Subject: x\r\n\r\nhello\r\n"
-        assert client.mail("a@far.example", ["alice@one.example"], b"Solicitation: net.example:ADV\r\n" + message).startswith("550 5.7.1")
+        message, alice = b"Subject: x\r\n\r\nhello\r\n", ["alice@one.example"]
+        assert client.mail("a@far.example", alice, b"Solicitation: net.example:ADV\r\n" + message).startswith("550 5.7.1")
         assert client.say("MAIL FROM:<a@far.example>").startswith("250")
         assert client.say("RCPT TO:<alice@one.example> RRVS=2023-01-01T00:00:00Z").startswith("550 5.7.17")
         assert client.say("RCPT TO:<staff@one.example> RRVS=2024-01-01T00:00:00Z").startswith("550 5.7.19")
         assert client.say("RCPT TO:<alice@one.example> RRVS=2024-01-01T00:00:00Z").startswith("250")
         assert client.message(message).startswith("250")
-        assert client.mail("a@far.example", ["alice@one.example"], FIELD + message).startswith("250")
-        assert client.mail("a@far.example", ["alice@one.example"], FIELD.replace(b"2026", b"2023") + message).startswith("550 5.7.17")
+        assert client.mail("a@far.example", alice, FIELD + message).startswith("250")
+        assert client.mail("a@far.example", alice, FIELD.replace(b"2026", b"2023") + message).startswith("550 5.7.17")
         assert client.say("ETRN backup.example").startswith("251")
         assert client.mail("a@far.example", ["x@backup.example"], message).startswith("250")
         server.wait_for("x@backup.example.*(deferred|waits|tried|later|again|failed)")

@@ -16,13 +16,17 @@ _NONE = Reply.of(502, "5.5.1", "ETRN is not available")
 
 
 def keywords(situation: Situation) -> tuple[str, ...]:
-    return ("ETRN",) if "ETRN" in situation.honours else ()
+    return ("ETRN",) if _possible(situation) and (situation.account is not None or not situation.settings.wants_login) else ()
+
+
+def _possible(situation: Situation) -> bool:
+    return situation.settings.etrn and "ETRN" in situation.honours
 
 
 async def run(session: Conversation, args: bytes) -> None:
     """``ETRN domain``, ``ETRN @domain`` for the hosts below it, too; queues with other names (``#``) there are none (section 5)."""
     reception = session.reception
-    if "ETRN" not in session.situation.honours or not IStartsQueue.providedBy(reception):
+    if not _possible(session.situation) or not IStartsQueue.providedBy(reception):
         session.complain(_NONE)
         return
     if session.settings.wants_login and session.situation.account is None:
