@@ -38,10 +38,11 @@ class Pipeline:
     ) -> None:
         self._parts = Parts(directory, local, queue, filters, settings, clock, hostname)
         self._queue = queue
-        kept: frozenset[str] = queue.honours if IHonours.providedBy(queue) else frozenset()
-        self.honours = kept | {word for word, true in (
+        onward = local if queue is None else queue
+        kept: frozenset[str] = onward.honours if IHonours.providedBy(onward) else frozenset()
+        self.honours = kept - {"RRVS"} | {word for word, true in (
             ("VRFY", settings.answer_vrfy), ("EXPN", settings.answer_expn), ("ETRN", IStartsQueue.providedBy(queue)),
-            ("RRVS", IValidSince.providedBy(directory)),
+            ("RRVS", IValidSince.providedBy(directory)),      # a question for us first, whoever may be asked behind us
         ) if true}
 
     async def connected(self, peer: Peer) -> None:

@@ -82,7 +82,7 @@ def test_a_directory_that_cannot_say_now_means_later(world: PipelineWorld) -> No
 def test_what_goes_on_is_refused_where_no_next_hop_is_asked(world: PipelineWorld) -> None:
     with pytest.raises(OwnerUnknown):
         world.send(since("a@far.example", MADE), peer=USER, sender=BOB)
-    world.pipeline._parts.passes_rrvs = True
+    world.pipeline._parts.passes_rrvs = True       # as where the relay asks next hops
     world.send(since("a@far.example", MADE), peer=USER, sender=BOB)
     (item,) = result_of(world.spool.list())
     assert [one.recipient.valid_since for one in item.waiting] == [MADE]

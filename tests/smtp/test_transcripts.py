@@ -29,11 +29,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "verify": {"max_errors": 100},
 }
 WITH_LOGIN = {"auth", "submission", "too-many-logins"}
-IMPLICIT_TLS = {"auth", "too-many-logins"}
+IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls"}
+HONOURED = {
+    "requiretls": "REQUIRETLS", "requiretls-in-the-clear": "REQUIRETLS", "rrvs": "RRVS", "verify": "VRFY EXPN", "etrn": "ETRN",
+}      # by whoever is behind, besides DSN
 WHOLE_ONLY = {"injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
 
 
-def prepare(reception: Recorder, name: str) -> None:
+def prepare(reception: Recorder) -> None:
     """Whom VRFY, EXPN and ETRN find."""
     alice, jürgen = Address("alice", "mx.example"), Address("jürgen", "mx.example")
     reception.known = {
@@ -45,8 +48,6 @@ def prepare(reception: Recorder, name: str) -> None:
     reception.obstacles |= {
         "expand nobody": UnknownRecipient(), "etrn secret.example": Refusal("Node secret.example not allowed", smtp=(459, "4.7.1")),
     }
-    if name in ("verify", "etrn", "rrvs"):
-        reception.honours |= {"VRFY", "EXPN", "ETRN", "RRVS"}
 
 
 @pytest.mark.parametrize("cut", [whole, bytewise])
@@ -56,7 +57,8 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
         return
     world = SmtpWorld(portal=make_portal() if name in WITH_LOGIN else None, **SETTINGS.get(name, {}))
     world.reception.obstacles["rcpt nobody@mx.example"] = UnknownRecipient()
-    prepare(world.reception, name)
+    world.reception.honours |= set(HONOURED.get(name, "").split())
+    prepare(world.reception)
 
     def nothing_delivered() -> None:
         assert [delivery.state for delivery in world.reception.deliveries] == ["aborted"]

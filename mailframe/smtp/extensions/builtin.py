@@ -15,6 +15,7 @@ from . import (
     mail,
     nosoliciting,
     pipelining,
+    requiretls,
     rrvs,
     size,
     smtputf8,
@@ -25,5 +26,5 @@ from . import (
 BUILTIN = Registry((*(module.EXTENSION for module in (
     base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn,
     limits, nosoliciting, rrvs, etrn, help,
-    starttls, auth,
+    starttls, auth, requiretls,
 )), verify.VRFY, verify.EXPN))
