@@ -46,6 +46,7 @@ _CROWDED = Reply.of(421, "4.7.0", "Too many connections, please try again later"
 _BROKEN = Reply.of(421, "4.3.0", "Internal error, please try again later").encode()
 _TLS_GO = Reply.of(220, "2.0.0", "Ready to start TLS").encode()
 _TLS_INJECTED = Reply.of(421, "4.7.0", "Nothing may follow STARTTLS before the handshake").encode()
+_GUESSING = (b"RCPT", b"VRFY", b"EXPN")    # whose refusals tell who is not here
 _GOODBYE_S = 1.0    # for the last words at a stop that could wait no longer
 _FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))
 
@@ -260,7 +261,7 @@ class SmtpSession(Wire):
             detail=f" ({refusal.detail})" if refusal.detail else "",
         )
         self._answer(reply)
-        if verb == b"RCPT" and not reply.temporary:
+        if verb in _GUESSING and not reply.temporary:
             self._refused_recipients += 1
             if self._refused_recipients >= self.settings.max_refused_recipients:
                 self.say(_ERRORS)

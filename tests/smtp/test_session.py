@@ -447,3 +447,12 @@ def test_three_hundred_silent_connections_cost_one_timer_each(world: SmtpWorld) 
     for player in players:
         settle(player)
     assert world.factory.connections == 0 and world.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("verb", ["VRFY", "EXPN"])
+def test_guessing_by_other_words_ends_as_guessing_recipients_does(verb: str) -> None:
+    world = SmtpWorld(max_refused_recipients=3)
+    world.reception.known["nobody@mx.example"] = False
+    world.reception.obstacles["expand nobody"] = UnknownRecipient()
+    player = world.connect()
+    player.play(HELLO + f"C: {verb} nobody@mx.example\nS: 550 5.1.1 *\n" * 3 + "S: 421 4.7.0 Too many errors\nS: <closed>")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 
-from support.servers import MailServer, listeners
+from support.servers import PATIENCE_S, MailServer, listeners
 from support.smtptalk import Talk
 
 from mailframe.auth import accountedit
@@ -52,11 +54,24 @@ def test_a_server_keeps_what_it_announces(tmp_path: Path) -> None:
         server = MailServer(tmp_path, "--config", "mailframe.toml")
         try:
             _talk(server, server.ports["smtp"])
+            _curl(server.ports["smtp"])
             with Talk("127.0.0.1", server.ports["submission"]) as user:
                 assert "NO-SOLICITING" not in user.hello and "LIMITS RCPTMAX=7" in user.hello
         finally:
             assert server.stop() == 0, server.output
     assert "Traceback" not in server.output
+
+
+def _curl(port: int) -> None:
+    """A client that is not ours."""
+    def asked(*words: str) -> str:
+        command = ["curl", "--silent", "--max-time", "20", f"smtp://127.0.0.1:{port}/client.example", *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False).stdout
+
+    if shutil.which("curl"):
+        assert "250 2.1.5 <alice@one.example>" in asked("--mail-rcpt", "alice")
+        assert "<bob@far.example>" in asked("--request", "EXPN", "--mail-rcpt", "staff")
+        assert "HELP command tells more" in asked("--request", "HELP")
 
 
 def _talk(server: MailServer, port: int) -> None:
