@@ -37,7 +37,7 @@ class SmtpSettings:
     commit_timeout_s: float = 540.0            # at the end of the data, where clients wait 10 (section 4.5.3.2.6)
     close_timeout_s: float = 10.0              # for a client to take our last words before the connection is cut
     max_errors: int = 20                       # bad commands since the last accepted message, then 421: nobody means so many
-    max_refused_recipients: int = 100          # unknown and forbidden ones (VRFY, too) since the last accepted mail, then 421: guessing
+    max_refused_recipients: int = 100          # refused ones (VRFY, too) since the last accepted message, then 421: guessing
     max_auth_failures: int = 3                 # per connection: guessing must pay for a new connection
     auth_failure_delay_s: float = 1.0          # slows guessing, too short to annoy
     max_connections: int = 1_000               # a file descriptor and some 10 KiB each
