@@ -150,7 +150,7 @@ class SmtpSession(Wire):
 
     def cut(self) -> None:
         """The server stops now: what is under way is not delivered, and a client that can still be told is told so."""
-        if self._running or self._choked or self._lost:
+        if self._running or self._choked or self.over:
             if self.transport is not None:
                 self.transport.abortConnection()  # type: ignore[attr-defined]
             return

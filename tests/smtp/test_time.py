@@ -147,3 +147,16 @@ def test_who_waits_for_us_then_is_cut(world: SmtpWorld) -> None:
     player.transport.drop(player.protocol)
     held.callback(None)
     assert world.factory.connections == 0
+
+
+def test_who_does_not_take_our_last_words_is_cut_then(world: SmtpWorld) -> None:
+    player = world.connect()
+    player.play("S: 220 *")
+    player.send(b"QUIT\r\n")                     # answered, and closing: the transport here has lost it already
+    other = world.connect()
+    other.protocol.pauseProducing()              # type: ignore[attr-defined]
+    world.factory.stop()
+    world.factory.cut()
+    assert isinstance(other.transport, StringTransport) and other.transport.disconnected
+    other.transport.drop(other.protocol)
+    assert world.factory.connections == 0 and world.clock.getDelayedCalls() == []
