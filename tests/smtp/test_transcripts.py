@@ -27,12 +27,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "no-soliciting": {"no_soliciting": ("net.example:ADV", "org.example:ADV:ADLT")},
     "no-soliciting-at-all": {"no_soliciting": ("*",)},
     "verify": {"max_errors": 100},
+    "futurerelease": {"role": "submission", "max_hold_s": 3_600},
+    "deliverby": {"min_deliver_by_s": 30},
+    "mt-priority": {"role": "submission", "priority_profile": "STANAG4406"},
+    "not-honoured": {"dsn": False},
 }
-WITH_LOGIN = {"auth", "submission", "too-many-logins"}
-IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls"}
-HONOURED = {
-    "requiretls": "REQUIRETLS", "requiretls-in-the-clear": "REQUIRETLS", "rrvs": "RRVS", "verify": "VRFY EXPN", "etrn": "ETRN",
-}      # by whoever is behind, besides DSN
+WITH_LOGIN = {"auth", "submission", "too-many-logins", "futurerelease", "mt-priority"}
+IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls", "futurerelease", "mt-priority"}
+HONOURED = {         # by whoever is behind, besides DSN
+    "requiretls": "REQUIRETLS", "requiretls-in-the-clear": "REQUIRETLS",
+    "futurerelease": "FUTURERELEASE DELIVERBY", "futurerelease-mx": "FUTURERELEASE", "deliverby": "DELIVERBY",
+    "rrvs": "RRVS", "verify": "VRFY EXPN", "etrn": "ETRN",
+    "mt-priority": "MT-PRIORITY", "mt-priority-mx": "MT-PRIORITY",
+}
 WHOLE_ONLY = {"injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
 
 

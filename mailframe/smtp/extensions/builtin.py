@@ -6,13 +6,16 @@ from ..extension import Registry
 from . import (
     auth,
     base,
+    deliverby,
     dsn,
     eightbitmime,
     enhancedstatuscodes,
     etrn,
+    futurerelease,
     help,
     limits,
     mail,
+    mtpriority,
     nosoliciting,
     pipelining,
     requiretls,
@@ -26,5 +29,5 @@ from . import (
 BUILTIN = Registry((*(module.EXTENSION for module in (
     base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn,
     limits, nosoliciting, rrvs, etrn, help,
-    starttls, auth, requiretls,
+    starttls, auth, requiretls, deliverby, mtpriority, futurerelease,
 )), verify.VRFY, verify.EXPN))
