@@ -36,6 +36,7 @@ from mailframe.stores.beside.store import store_beside
 from mailframe.stores.shared.store import store_shared
 from mailframe.stores.urlkeys import MailboxKeys
 from mailframe.tls.client import ClientContexts
+from mailframe.tracing.traces import Traces
 
 
 def build(config: Config, reactor: Any) -> Parts:
@@ -60,7 +61,7 @@ def build(config: Config, reactor: Any) -> Parts:
     parts = Parts(
         config, reactor, outside, store, directory, portal, pipeline, spool, runner, tls, development, others,
         titles(config, store, outside, local, checkers, directory, filters), fresh=context.fresh,
-        keys=MailboxKeys(engine, reached))
+        keys=MailboxKeys(engine, reached), traces=Traces(config.trace, reactor))
     locks, turns = MaildropLocks(), Turns(reactor)
     for name, listener in config.listeners.items():
         parts.factories[name] = factory_for(name, listener, parts, locks, turns)

@@ -24,6 +24,7 @@ from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.settings import SmtpSettings
 from mailframe.stores.annotated.settings import MetadataLimits
 from mailframe.stores.shared.settings import SharingSettings
+from mailframe.tracing.choices import TraceSettings
 
 Role = Literal["mx", "submission", "lmtp", "relay-in", "imap", "pop3", "smtp"]
 Security = Literal["starttls", "implicit", "none"]
@@ -108,6 +109,7 @@ class Config:
     pop3: Pop3Settings = Pop3Settings()
     metadata: MetadataLimits = MetadataLimits()
     sharing: SharingSettings = SharingSettings()
+    trace: TraceSettings = TraceSettings()
     development: bool = False
     parts: Mapping[str, Any] = field(default_factory=dict)  # ready-made parts by kind, for who embeds (see docs/embedding.md)
     base: Path = Path()                    # what relative paths of plugins start from
@@ -147,9 +149,10 @@ READY = ("storage", "content", "delivery", "auth", "directory", "filters", "port
 FIXED: Mapping[Key, Sequence[str]] = {
     (): ("development", "parts", "base"),
     ("pipeline", "route"): ("own_domain", "postmaster"),
-    ("smtp",): ("role", "hostname", "plaintext_login", "require_login"),
-    ("submission",): ("role", "hostname", "plaintext_login", "require_login"),
-    ("lmtp",): ("role", "hostname", "plaintext_login"), ("relay_in",): ("role", "hostname", "plaintext_login", "require_login"),
+    ("lmtp",): ("role", "hostname", "plaintext_login", "no_soliciting"),
+    ("relay_in",): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting"),
+    ("smtp",): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting"),
+    ("submission",): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting"),
     ("imap",): ("plaintext_login", "hostname"), ("pop3",): ("plaintext_login", "hostname"),
 }
 

@@ -30,6 +30,7 @@ from mailframe.smtp.settings import SmtpSettings
 from mailframe.stores.annotated.settings import MetadataLimits
 from mailframe.stores.shared.settings import SharingSettings
 from mailframe.stores.sqlite.settings import SqliteSettings
+from mailframe.tracing.choices import TraceSettings
 
 #: The tables of the file in groups, in the order in which people want to read about them.
 GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
@@ -38,6 +39,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
         (("listeners", "NAME"), "listeners.NAME", Listener),
         (("tls",), "tls", TlsConfig),
         (("tls", "also"), "[tls.also]", Certificate),
+        (("trace",), "trace", TraceSettings),
     )),
     ("Mail coming in", (
         (("smtp",), "smtp", SmtpSettings),

@@ -66,6 +66,9 @@ class ISpool(Interface):
     async def retry(ids: Sequence[int]) -> int:
         """Make these messages due now; returns how many recipients that were waiting, and not on hold. No ids: all."""
 
+    async def retry_domain(domain: str, below: bool) -> int:
+        """Make due now what was tried in vain for `domain`, and if `below` for its subdomains; how many recipients."""
+
     async def hold(ids: Sequence[int]) -> int:
         """Keep these messages without trying; returns how many recipients. A try under way is finished, and counts."""
 

@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from mailframe.interfaces.content import IContent, IReadableContent
-from mailframe.interfaces.delivery import IDeliveryAgent
-from mailframe.interfaces.directory import IDirectory
+from mailframe.interfaces.delivery import IDeliveryAgent, IHonours
+from mailframe.interfaces.directory import IDirectory, IValidSince
 from mailframe.model.envelope import DeliverBy, Peer
 from mailframe.model.networks import within
 from mailframe.model.refusal import Refusal
@@ -42,6 +42,8 @@ class Parts:
         self.limit = Limit(clock, settings.deadline_s)
         self.engine: Any = _shared_engine(local, queue)
         self.half_done = HalfDone(clock, settings.remember_s, settings.remember_messages)
+        self.valid_since = IValidSince.providedBy(directory)
+        self.passes_rrvs = IHonours.providedBy(queue) and "RRVS" in queue.honours
         self._holder = Holder()
         self._own_only = replace(settings.route, relay_domains=())
 

@@ -73,6 +73,11 @@ async def route(
     raise MailLoop("This address leads nowhere", detail=f"{recipient} is rewritten more than {settings.max_hops} times")
 
 
+async def resolved(directory: IDirectory, address: Address, settings: RouteSettings, limit: Limit | None = None) -> Resolution:
+    """What `address` stands for, one step. Raises InternalError."""
+    return (await _resolve(directory, [address], settings, limit))[0]
+
+
 def _nonempty(found: list[Recipient], recipient: Recipient, unknown: int) -> list[Recipient]:
     if any(not each.expanded for each in found):
         return found
@@ -97,7 +102,7 @@ def _unseen(one: Recipient, addresses: Sequence[Address], seen: set[str], settin
     for address in addresses:
         if address.folded not in seen:
             seen.add(address.folded)
-            fresh.append(replace(one, address=address, orcpt=one.orcpt or _original(one.address)))
+            fresh.append(replace(one, address=address, orcpt=one.orcpt or _original(one.address), valid_since=None))
     if len(seen) > settings.max_addresses:
         raise Refusal("This address stands for too many others", smtp=(550, "5.2.4"), detail=str(one))
     return fresh
@@ -112,7 +117,7 @@ async def _resolve(
     directory: IDirectory, addresses: Sequence[Address], settings: RouteSettings, limit: Limit | None,
 ) -> list[Resolution]:
     """The directory's answers, with postmaster and subaddresses seen to."""
-    asked = [whole for address in addresses if (whole := _whole(address, settings)).domain]
+    asked = [whole for address in addresses if (whole := whole_address(address, settings)).domain]
     answers = await _ask(directory, asked, limit) if asked else []
     known = dict(zip(asked, answers))
     if settings.subaddress:
@@ -124,11 +129,11 @@ async def _resolve(
         if bases:
             for (address, base), answer in zip(bases.items(), await _ask(directory, list(bases.values()), limit)):
                 known[address] = _subaddressed(address, base, answer, settings)
-    return [_or_postmaster(address, known.get(_whole(address, settings), Unknown()), settings) for address in addresses]
+    return [_or_postmaster(address, known.get(whole_address(address, settings), Unknown()), settings) for address in addresses]
 
 
-def _whole(address: Address, settings: RouteSettings) -> Address:
-    """A bare postmaster is our first domain's."""
+def whole_address(address: Address, settings: RouteSettings) -> Address:
+    """A bare postmaster, or any other name without a domain, is our first domain's."""
     return address if address.domain else replace(address, domain=settings.own_domain)
 
 

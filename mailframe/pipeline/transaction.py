@@ -14,12 +14,13 @@ from mailframe.model.refusal import MailLoop, OverQuota, Refusal, TooManyRecipie
 from mailframe.model.verdict import Judgement
 from mailframe.staging.intake import Intake
 
-from . import trace
+from . import ownership, trace
 from .contain import contained
 from .parts import Parts
 from .placing import DestinationKey, Targets, both, key_of, placed
 from .route import route
-from .sink import Outcomes, Sink
+from .sink import PIECE, Outcomes, Sink
+from .solicitation import check_solicitation
 
 log = Logger()
 _MISSING = TryAgainLater()
@@ -52,6 +53,8 @@ class PipelineDelivery:
             raise TooManyRecipients
         may_relay = pipeline.may_relay(self._envelope.peer)
         found = await route(pipeline.directory, recipient, pipeline.route_settings(self._envelope.peer), may_relay, pipeline.limit)
+        if recipient.valid_since is not None:
+            await ownership.check_owner(pipeline.directory, recipient, found, pipeline.passes_rrvs, pipeline.limit)
         judgement = await pipeline.filters.recipient(self._envelope, recipient)
         if judgement.refusal is not None:
             raise judgement.refusal
@@ -148,6 +151,11 @@ class PipelineDelivery:
             pipeline.in_time(envelope.deliver_by)
         if trace.hops(intake.header()) > pipeline.settings.max_received:
             raise MailLoop(detail=f"{envelope.id}: more than {pipeline.settings.max_received} Received fields")
+        if pipeline.settings.no_soliciting:
+            check_solicitation(envelope, intake.header(), pipeline.settings.no_soliciting)
+        owners = pipeline.valid_since and ownership.has_field(intake.header())
+        if owners:
+            await ownership.check_field(pipeline.directory, self._ours(), intake.header(), pipeline.limit)
         judgement = self._judgement
         if pipeline.filters.judge_messages:
             judgement = both(judgement, await pipeline.filters.message(envelope, self._targets.recipients(), intake))
@@ -159,6 +167,8 @@ class PipelineDelivery:
             return None
         if judgement.content is not None:
             intake = await self._replace(judgement.content)
+        if owners and all(one.account is not None for one in self._targets.of.values()):
+            intake = await self._without_owners(intake)
         self._key = pipeline.half_done.key(envelope, intake.size(), intake.header()) if len(pipeline.half_done) else b""
         self._done = pipeline.half_done.done(self._key)
         if judgement.quarantine is not None or judgement.folder is not None or self._done:
@@ -171,6 +181,27 @@ class PipelineDelivery:
         await intake.write(content)
         await intake.seal()
         return intake
+
+    def _ours(self) -> list[Recipient]:
+        """Those whose addresses we know something of."""
+        of, origins = self._targets.of, self._targets.origins
+        return [one for one, keys in origins.items() if not ownership.goes_on(one, [of[key] for key in keys])]
+
+    async def _without_owners(self, old: Intake) -> Intake:
+        """What is delivered here, and nowhere else, has no Require-Recipient-Valid-Since any more (RFC 7293)."""
+        header = old.header()
+        new = self._pipeline.intake(self._sinks())
+        try:
+            await new.write(ownership.without(header))
+            for offset in range(len(header), old.size(), PIECE):
+                await new.write(await old.read(offset, PIECE))
+            await new.seal()
+        except BaseException:
+            self._pipeline.drop(new)
+            raise
+        self._drop()
+        self._intake = new
+        return new
 
     async def _place_again(self, judgement: Judgement) -> None:
         """Begin the deliveries afresh: elsewhere, or without those who have it from an earlier try."""

@@ -8,9 +8,9 @@ from typing import Any
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IContent
-from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IHonours, IJoinedDelivery
+from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IHonours, IJoinedDelivery, IStartsQueue
 from mailframe.interfaces.spool import ISpool
-from mailframe.model.envelope import Envelope, Recipient
+from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.refusal import Refusal
 from mailframe.staging.intake import Intake
 from mailframe.staging.sharing import ISharingDelivery
@@ -21,10 +21,10 @@ Outcomes = Mapping[Recipient, Refusal | None]
 
 
 #: What is kept by carrying it on: it is promised only where whoever hands the messages on keeps it as well.
-CARRIED = frozenset(("BINARYMIME", "REQUIRETLS"))
+CARRIED = frozenset(("BINARYMIME", "REQUIRETLS", "RRVS"))
 
 
-@implementer(IDeliveryAgent, IHonours)
+@implementer(IDeliveryAgent, IHonours, IStartsQueue)
 class QueueAgent:
     """Takes any message for any recipient. `engine` is the spool's, or None."""
 
@@ -41,6 +41,10 @@ class QueueAgent:
         """Never refuses a sender."""
         delivery: IDelivery = (QueueDelivery if self.engine is None else JoinedQueueDelivery)(self, envelope)
         return delivery
+
+    async def start_queue(self, peer: Peer, domain: str, below: bool) -> int:
+        """See `IStartsQueue`: never refuses a peer."""
+        return await self.spool.retry_domain(domain, below)
 
 
 @implementer(ISharingDelivery)

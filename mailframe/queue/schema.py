@@ -100,6 +100,14 @@ def alter(con: apsw.Connection, assignment: str, ids: Sequence[int], held: bool 
     return changed
 
 
+def retry_domain(con: apsw.Connection, domain: str, below: bool) -> int:
+    """Make due what was tried in vain for a domain, and for those `below` it; returns how many recipients."""
+    where, parameters = ("domain = ?", [domain]) if not below else ("(domain = ? OR substr(domain, ?) = ?)", [
+        domain, -len(domain) - 1, f".{domain}"])
+    con.execute(f"UPDATE queue_recipient SET next_try = release_at WHERE {where} AND held = 0 AND tries > 0", parameters)
+    return con.changes()
+
+
 def due_query(
     now: float, limit: int, after: tuple[float, int], domain: str | None, skip: Sequence[str], urgent: bool,
 ) -> tuple[str, Row]:

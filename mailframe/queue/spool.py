@@ -156,6 +156,13 @@ class Spool:
         """See `ISpool`."""
         return await self._alter("next_try = release_at", ids, held=False)
 
+    async def retry_domain(self, domain: str, below: bool) -> int:
+        """See `ISpool`. What was never tried is due already, or is to be sent later only (FUTURERELEASE)."""
+        changed = await self.engine.submit(partial(schema.retry_domain, domain=domain, below=below))
+        if changed:
+            self._tell(())
+        return changed
+
     async def hold(self, ids: Sequence[int] = ()) -> int:
         """See `ISpool`."""
         return await self._alter("held = 1", ids, held=False)

@@ -83,6 +83,8 @@ class Conversation(Protocol):
     peer: Peer
     transaction: Transaction | None
     remarks: Mapping[str, str]                 # for the log line of the next message, which takes them from here
+    mails: int                                 # MAIL commands so far in this connection
+    recipient_domains: tuple[str, ...]         # of this connection; kept only where they are limited
 
     @property
     def settings(self) -> SmtpSettings: ...
@@ -177,6 +179,8 @@ class Command:
     verb: bytes                                # in upper case
     order: Order                               # when it is refused: `machine.ANY_TIME`, `OUTSIDE_MAILS`, `BETWEEN_MAILS`...
     run: Callable[[Conversation, bytes], Awaitable[None] | None]
+    help: str = ""                             # its lines in the answer to HELP
+    secret: bool = False                       # its arguments are for nobody's eyes: not for logs, not for transcripts (I9)
     roles: frozenset[Role] | None = None       # of the listeners that have it; None: all
 
 

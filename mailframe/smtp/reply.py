@@ -49,14 +49,17 @@ class Reply:
         """All lines as one, without codes."""
         return " ".join(self.lines)
 
-    def encode(self) -> bytes:
-        """As octets for the wire; what is not printable ASCII in the text becomes "?"."""
+    def encode(self, *, utf8: bool = False) -> bytes:
+        """As octets for the wire; what is not printable ASCII (with `utf8`: not printable) in the text becomes "?"."""
         prefix = f"{self.enhanced} " if self.enhanced else ""
-        texts = [(prefix + _UNSAFE.sub("?", line))[:_MAX_TEXT] for line in self.lines]
+        if utf8:
+            texts = ["".join([c if c.isprintable() else "?" for c in prefix + line])[:_MAX_TEXT // 4] for line in self.lines]
+        else:
+            texts = [(prefix + _UNSAFE.sub("?", line))[:_MAX_TEXT] for line in self.lines]
         last = len(texts) - 1
         return "".join(
             f"{self.code}{' ' if place == last else '-'}{text}\r\n" for place, text in enumerate(texts)
-        ).encode("ascii")
+        ).encode()
 
     def __str__(self) -> str:
         return f"{self.code} {self.enhanced} {self.text}" if self.enhanced else f"{self.code} {self.text}"

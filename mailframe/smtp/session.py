@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from random import Random
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
@@ -17,6 +18,7 @@ from mailframe.model.envelope import Envelope, Peer
 from mailframe.model.refusal import LoginFailed, Refusal
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
+from mailframe.tracing.traces import Trace, Traces
 
 from .asking import ask, log, tell
 from .data import DataReader
@@ -28,6 +30,7 @@ from .reply import Answer, Reply
 from .roles import manners
 from .settings import SmtpSettings
 from .syntax import SyntaxFault
+from .traced import command_shown, reply_shown, response_shown
 from .transaction import NO_REMARKS, Transaction
 from .wire import Wire, encrypted, ip_and_port, is_loopback, tls_words
 
@@ -38,12 +41,15 @@ _UNKNOWN = Reply.of(500, "5.5.1", "Command not recognized")
 _ERRORS = Reply.of(421, "4.7.0", "Too many errors").encode()
 _FOREIGN = Reply.of(421, "4.7.0", "This is SMTP").encode()
 _IDLE = Reply.of(421, "4.4.2", "Idle for too long").encode()
+_SLOW = Reply.of(421, "4.4.2", "The transaction takes too long").encode()
 _STOPPING = Reply.of(421, "4.3.2", "Server is shutting down, please try again later").encode()
 _CROWDED = Reply.of(421, "4.7.0", "Too many connections, please try again later").encode()
 _BROKEN = Reply.of(421, "4.3.0", "Internal error, please try again later").encode()
 _UNREADABLE = Reply.of(421, "4.7.0", "Cannot tell commands from a chunk's octets any more").encode()
 _TLS_GO = Reply.of(220, "2.0.0", "Ready to start TLS").encode()
 _TLS_INJECTED = Reply.of(421, "4.7.0", "Nothing may follow STARTTLS before the handshake").encode()
+_GUESSING = (b"RCPT", b"VRFY", b"EXPN")    # whose refusals tell who is not here
+_GOODBYE_S = 1.0    # for the last words at a stop that could wait no longer
 _FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))
 
 
@@ -60,6 +66,7 @@ class Chunk:
     left: int                                  # octets that are still to come
     last: bool
     refusal: Reply | None                      # they are dropped, and this is said
+    begun: float                               # seconds since the epoch
 
 
 class Server(Protocol):
@@ -69,6 +76,7 @@ class Server(Protocol):
     settings: SmtpSettings
     clock: IReactorTime
     turns: Turns
+    shortest_s: float
     portal: Portal | None
     tls: object | None
     random: Random
@@ -76,6 +84,7 @@ class Server(Protocol):
     mechanisms: Mapping[bytes, Mechanism]
     listener: str
     stopping: bool
+    traces: Traces
 
     def admit(self, session: SmtpSession, ip: str) -> bool: ...
 
@@ -89,6 +98,7 @@ class SmtpSession(Wire):
         super().__init__(server.clock, server.settings.close_timeout_s, server.turns)
         self.server = server
         self.settings: SmtpSettings = server.settings
+        self.shortest_s = server.shortest_s
         self.reception: IReception = server.reception
         self.registry: Registry = server.registry
         self.portal: Portal | None = server.portal
@@ -104,6 +114,8 @@ class SmtpSession(Wire):
         self._extended = False
         self._chunk: Chunk | None = None
         self._expected: Callable[[bytes], Awaitable[None] | None] | None = None
+        self.mails = 0
+        self.recipient_domains: tuple[str, ...] = ()
         self._errors = 0
         self._refused_recipients = 0
         self._login_failures = 0
@@ -131,6 +143,8 @@ class SmtpSession(Wire):
 
     async def _open(self) -> None:
         self._opened = True
+        if self.server.traces.active:
+            self.trace = self.server.traces.begin("smtp", self.peer.ip, self.peer.listener)
         try:
             if not self.settings.admits(self.peer.ip):
                 raise NotAdmitted
@@ -153,6 +167,10 @@ class SmtpSession(Wire):
         )
 
     def ended(self) -> None:
+        if self.trace is not None:
+            if self.transaction is not None and self.transaction.reader is not None:
+                self.trace.line("C", f"[{self.transaction.size} octets of a message without an end]")
+            self.trace.end()
         self.reset()
         self._forget_login()
         if self._admitted:
@@ -163,23 +181,54 @@ class SmtpSession(Wire):
         """The server stops: `step` says goodbye, now or after the transaction."""
         self.advance()
 
+    def cut(self) -> None:
+        """The server stops now: what is under way is not delivered, and a client that can still be told is told so."""
+        if self._running or self._choked or self.over:
+            if self.transport is not None:
+                self.transport.abortConnection()  # type: ignore[attr-defined]
+            return
+        self.reset()
+        self.say(_STOPPING)
+        self.close(_GOODBYE_S)
+
     def broken(self, failure: Failure) -> None:
         log.failure("SMTP session with {ip} failed", failure, ip=self.peer.ip)
         self.say(_BROKEN)
         self.close()
 
+    def traced(self, trace: Trace, octets: bytes) -> None:
+        for line in octets.splitlines():
+            trace.line("S", reply_shown(line))
+
     # Time.
 
     def patience(self) -> float:
         if self.working is not None:
-            return self.settings.answer_timeout_s
+            ending = self.transaction is not None and self.transaction.ending
+            return self.settings.commit_timeout_s if ending else self.settings.answer_timeout_s
         if self._chunk is not None or (self.transaction is not None and self.transaction.reader is not None):
             return self.settings.data_timeout_s
         return self.settings.idle_timeout_s
 
+    def deadline(self) -> float:
+        """Of the transaction, or of a chunk outside one; what we make the client wait for is not held against it."""
+        transaction, chunk = self.transaction, self._chunk
+        if self.working is not None:
+            return inf
+        if transaction is not None:
+            begun, octets = transaction.envelope.received_at, transaction.size
+        elif chunk is not None:
+            begun, octets = chunk.begun, chunk.size - chunk.left
+        else:
+            return inf
+        return begun + self.settings.transaction_timeout_s + octets / self.settings.min_octets_per_s
+
     def expired(self) -> None:
         if self.working is not None:
             self.working.cancel()      # the plugin that is waited for has missed its deadline (I7): `ask` sees it
+        elif self.deadline() <= self.clock.seconds():
+            self.say(_SLOW)
+            self.close()
         else:
             self.say(_IDLE)
             self.close()
@@ -201,14 +250,12 @@ class SmtpSession(Wire):
         expected = self._expected
         line = self.framer.line(AUTH_LIMIT if expected is not None else 0)
         if line is None:
-            if self.server.stopping and self.state is not State.CHUNKS:
-                # It may be long before the client goes on; what it has not sent, it sends again.
-                self.reset()
-                self.say(_STOPPING)
-                self.close()
             return False
         self.touch()
         self._expected = None
+        if self.trace is not None:
+            shown = command_shown(line, self.registry, self.situation) if expected is None else response_shown(line)
+            self.trace.line("C", shown)
         if isinstance(line, Fault):
             self.complain(Reply.of(500, "5.5.2", line.value))
             if line is Fault.CHUNK:         # I5: its octets would be taken for commands
@@ -257,7 +304,7 @@ class SmtpSession(Wire):
             detail=f" ({refusal.detail})" if refusal.detail else "",
         )
         self._answer(reply)
-        if verb == b"RCPT" and not reply.temporary:
+        if verb in _GUESSING and not reply.temporary:
             self._refused_recipients += 1
             if self._refused_recipients >= self.settings.max_refused_recipients:
                 self.say(_ERRORS)
@@ -283,7 +330,7 @@ class SmtpSession(Wire):
         return True
 
     def read_chunk(self, size: int, *, last: bool, refusal: Reply | None) -> None:
-        self._chunk = Chunk(size, size, last, refusal)
+        self._chunk = Chunk(size, size, last, refusal, self.clock.seconds())
 
     async def _read_chunk(self, chunk: Chunk) -> bool:
         """RFC 3030 section 2: the reply, of whatever kind, comes after the chunk's octets."""
@@ -312,6 +359,8 @@ class SmtpSession(Wire):
             self._answer(Reply.of(250, "2.0.0", f"{chunk.size} octets received"))
 
     async def _finish(self, transaction: Transaction) -> None:
+        if self.trace is not None:
+            self.trace.line("C", f"[a message, {transaction.size} octets]")
         reply = await transaction.finish()
         self.transaction = None
         self.state = State.GREETED
@@ -403,6 +452,8 @@ class SmtpSession(Wire):
 
     def logged_in(self, account: str, logout: Callable[[], object]) -> None:
         log.info("login ip={ip} user={user!r} protocol=smtp", ip=self.peer.ip, user=account)
+        if self.trace is not None:
+            self.trace.logged_in(account)
         self._logout = logout
         self._situate(self.situation.tls, account)
         self.peer = replace(self.peer, account=account, protocol=self._protocol(utf8=False))

@@ -31,7 +31,10 @@ class SmtpSettings:
     chunking: bool = True                      # announce CHUNKING, and BINARYMIME where the delivery agent keeps it (RFC 3030)
     xclient_from: tuple[str, ...] = ()         # proxies whose XCLIENT is believed: it says who is speaking, and who has logged in
     xforward_from: tuple[str, ...] = ()        # filters whose XFORWARD is believed: it says what the log tells of an origin
+    max_mails: int = 0                         # MAIL commands in one connection, then 421; 0: any number, ending one saves nothing
+    max_recipient_domains: int = 0             # of all recipients in one connection; 0: any number, we hand on to each by itself
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
+    etrn: bool = True                          # announce ETRN (RFC 1985), where somebody may start the queue with it
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
     max_hold_s: int = 30 * 86_400              # FUTURERELEASE, submission alone: what waits takes disk; 0: not announced
     deliver_by: bool = True                    # announce DELIVERBY (RFC 2852), where the delivery agent honours its parameter
@@ -39,12 +42,16 @@ class SmtpSettings:
     mt_priority: bool = True                   # announce MT-PRIORITY (RFC 6710), where the delivery agent honours its parameter
     priority_profile: PriorityProfile = ""     # the name announced with it: whose meanings its numbers have; "": no name
     max_priority: int | None = None            # higher ones are lowered to this; none: 4 for own users, 9 for own hosts, else 0
-    idle_timeout_s: float = 300.0              # RFC 5321 section 4.5.3.2.7: at least 5 minutes
+    no_soliciting: tuple[str, ...] = ()        # NO-SOLICITING (RFC 3865); set by the build from the pipeline's setting
+    idle_timeout_s: float = 300.0              # for a whole command line: at least 5 minutes (RFC 5321 section 4.5.3.2.7)
     data_timeout_s: float = 300.0              # between two chunks of data; clients allow themselves 3 (section 4.5.3.2.5)
-    answer_timeout_s: float = 540.0            # for a plugin's answer: below the 10 minutes a client waits (section 4.5.3.2.6)
+    transaction_timeout_s: float = 3_600.0     # from MAIL to the end of the data, and longer as the message is long (next line)
+    min_octets_per_s: int = 500                # a modem's tenth: who sends an octet now and then must not hold a place for ever
+    answer_timeout_s: float = 270.0            # for a plugin's answer: clients wait 5 minutes (sections 4.5.3.2.1 to 4.5.3.2.3)
+    commit_timeout_s: float = 540.0            # at the end of the data, where clients wait 10 (section 4.5.3.2.6)
     close_timeout_s: float = 10.0              # for a client to take our last words before the connection is cut
     max_errors: int = 20                       # bad commands since the last accepted message, then 421: nobody means so many
-    max_refused_recipients: int = 100          # unknown and forbidden ones since the last accepted message, then 421: guessing
+    max_refused_recipients: int = 100          # refused ones (VRFY, too) since the last accepted message, then 421: guessing
     max_auth_failures: int = 3                 # per connection: guessing must pay for a new connection
     auth_failure_delay_s: float = 1.0          # slows guessing, too short to annoy
     max_connections: int = 1_000               # a file descriptor and some 10 KiB each
@@ -64,7 +71,8 @@ class SmtpSettings:
         for key in _POSITIVE:
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be greater than 0, not {getattr(self, key)!r}")
-        for key in ("max_message_octets", "auth_failure_delay_s", "max_hold_s", "min_deliver_by_s"):
+        for key in ("max_message_octets", "auth_failure_delay_s", "max_mails", "max_recipient_domains", "max_hold_s",
+                    "min_deliver_by_s"):
             if getattr(self, key) < 0:
                 raise ValueError(f"{key} must not be negative")
         for key in ("max_hold_s", "min_deliver_by_s"):
@@ -91,6 +99,7 @@ class SmtpSettings:
 
 
 _POSITIVE = (
-    "max_recipients", "idle_timeout_s", "data_timeout_s", "answer_timeout_s", "close_timeout_s", "max_errors",
+    "max_recipients", "idle_timeout_s", "data_timeout_s", "transaction_timeout_s", "min_octets_per_s", "answer_timeout_s",
+    "commit_timeout_s", "close_timeout_s", "max_errors",
     "max_refused_recipients", "max_auth_failures", "max_connections", "max_connections_per_ip",
 )

@@ -35,8 +35,8 @@ class Transaction:
     """
 
     __slots__ = (
-        "_chunks", "_each", "_limit", "_remarks", "_repair", "accepted", "delivery", "envelope", "reader", "recipients", "refusal",
-        "size",
+        "_chunks", "_each", "_limit", "_remarks", "_repair", "accepted", "delivery", "ending", "envelope", "reader", "recipients",
+        "refusal", "size",
     )
 
     def __init__(
@@ -52,6 +52,7 @@ class Transaction:
         self.refusal: Refusal | None = None
         self._each = manners(settings.role).each
         self._remarks = remarks
+        self.ending = False                            # all of it is there, and being made durable
         self._limit = settings.max_message_octets
         self._chunks: ChunkReader | None = None        # of a text that comes by BDAT; BINARYMIME is kept as it is
         self._repair = settings.normalises(local=is_loopback(envelope.peer.ip))
@@ -104,6 +105,7 @@ class Transaction:
     async def finish(self) -> Answer:
         """After the end of the message: make it durable, and say what came of it. The log gets the message's one line."""
         outcomes: Mapping[Recipient, Refusal | None] = {}
+        self.ending = True
         if self.refusal is None:
             try:
                 outcomes = await ask(self.envelope.peer, "commit", self.delivery.commit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,6 +22,7 @@ from zope.interface import implementer
 from mailframe.interfaces.maybe import begun
 from mailframe.pacing.acks import Acks
 from mailframe.pacing.turns import Turns
+from mailframe.tracing.traces import Trace
 
 from .framer import Framer
 
@@ -36,6 +38,9 @@ class Wire(Protocol, ABC):
       W2  no step begins while the client does not read our answers (it is our consumer that says so).
       W3  `ended` is called once, after the connection is gone and no step runs.
     """
+
+    trace: Trace | None = None
+    shortest_s = inf     # of all that `patience` says: the clock is looked at so often, and a shorter patience found in time
 
     def __init__(self, clock: IReactorTime, close_timeout_s: float, turns: Turns) -> None:
         self.clock = clock
@@ -65,13 +70,20 @@ class Wire(Protocol, ABC):
     def patience(self) -> float:
         """How many seconds may pass without anything happening, as things stand."""
 
+    def deadline(self) -> float:
+        """When what is under way must be over, by the clock, however much happens until then."""
+        return inf
+
     @abstractmethod
     def expired(self) -> None:
-        """They have passed."""
+        """They have passed, or the deadline has."""
 
     @abstractmethod
     def broken(self, failure: Failure) -> None:
         """`step` has failed: a fault of ours."""
+
+    def traced(self, trace: Trace, octets: bytes) -> None:
+        """Show `trace` what is written now."""
 
     @abstractmethod
     def ended(self) -> None:
@@ -86,7 +98,7 @@ class Wire(Protocol, ABC):
         """Something has happened: patience begins anew."""
         self._since = self.clock.seconds()
 
-    def close(self) -> None:
+    def close(self, within_s: float | None = None) -> None:
         """Send what was said, then end the connection; cut it when the client does not take that."""
         if self.over:
             return
@@ -98,7 +110,7 @@ class Wire(Protocol, ABC):
         self.transport.loseConnection()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        self._timer = self.clock.callLater(self._close_timeout_s, self._cut)
+        self._timer = self.clock.callLater(self._close_timeout_s if within_s is None else within_s, self._cut)
 
     def encrypt(self, tls: object) -> None:
         """Start TLS as server, after what was said has been sent in the clear."""
@@ -142,7 +154,7 @@ class Wire(Protocol, ABC):
         self._acks = Acks(transport)
         transport.registerProducer(self, True)
         self.touch()
-        self._timer = self.clock.callLater(self.patience(), self._tick)
+        self._timer = self.clock.callLater(min(self.patience(), self.shortest_s), self._tick)
 
     def dataReceived(self, data: bytes) -> None:
         if self.over:
@@ -227,19 +239,21 @@ class Wire(Protocol, ABC):
             octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
             if not self._lost:
+                if self.trace is not None:
+                    self.traced(self.trace, octets)
                 self._acks.answered()
                 self.transport.write(octets)  # type: ignore[union-attr]
 
     def _tick(self) -> None:
-        left = self._since + self.patience() - self.clock.seconds()
+        left = min(self._since + self.patience(), self.deadline()) - self.clock.seconds()
         if left > 0:
-            self._timer = self.clock.callLater(left, self._tick)
+            self._timer = self.clock.callLater(min(left, self.shortest_s), self._tick)
             return
         self._timer = None
         self.expired()
         if not self.over:
             self.touch()
-            self._timer = self.clock.callLater(self.patience(), self._tick)
+            self._timer = self.clock.callLater(min(self.patience(), self.shortest_s), self._tick)
 
     def _cut(self) -> None:
         self.transport.abortConnection()  # type: ignore[union-attr]

@@ -23,7 +23,7 @@ USERS = Address.parse("bob@example.org")
 
 
 def test_the_queue_says_what_is_kept_and_without_one_octets_are() -> None:
-    assert PipelineWorld().pipeline.honours == {"DSN", "DELIVERBY", "FUTURERELEASE", "MT-PRIORITY"}
+    assert PipelineWorld().pipeline.honours == {"DSN", "DELIVERBY", "FUTURERELEASE", "MT-PRIORITY", "ETRN"}
     assert PipelineWorld(with_queue=False).pipeline.honours == {"BINARYMIME"}
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.reception import Recorder
 from support.smtpworld import SmtpWorld, make_portal
 from support.transcripts import Player, bytewise, whole
 
+from mailframe.model.address import Address
 from mailframe.model.refusal import OverQuota, Refusal, UnknownRecipient
+from mailframe.model.verified import Verified
 
 FOLDER = Path(__file__).parents[1] / "transcripts" / "smtp"
 
@@ -23,6 +26,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "submission": {"role": "submission"},
     "chunk-timeout": {"data_timeout_s": 180},
     "no-chunking": {"chunking": False},
+    "limits": {"max_mails": 3, "max_recipients": 2, "max_recipient_domains": 2},
+    "no-soliciting": {"no_soliciting": ("net.example:ADV", "org.example:ADV:ADLT")},
+    "no-soliciting-at-all": {"no_soliciting": ("*",)},
+    "verify": {"max_errors": 100},
     "futurerelease": {"role": "submission", "max_hold_s": 3_600},
     "deliverby": {"min_deliver_by_s": 30},
     "mt-priority": {"role": "submission", "priority_profile": "STANAG4406"},
@@ -43,6 +50,7 @@ IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls", "futurerelease", "mt-pr
 HONOURED = {         # by whoever is behind, besides DSN
     "requiretls": "REQUIRETLS", "requiretls-in-the-clear": "REQUIRETLS",
     "futurerelease": "FUTURERELEASE DELIVERBY", "futurerelease-mx": "FUTURERELEASE", "deliverby": "DELIVERBY",
+    "rrvs": "RRVS", "verify": "VRFY EXPN", "etrn": "ETRN",
     "mt-priority": "MT-PRIORITY", "mt-priority-mx": "MT-PRIORITY",
 }
 WHOLE_ONLY = {"injection", "lmtp-injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
@@ -58,6 +66,20 @@ def send_whole(player: Player, octets: bytes) -> None:
     player.transport.settle(player.protocol)
 
 
+def prepare(reception: Recorder) -> None:
+    """Whom VRFY, EXPN and ETRN find."""
+    alice, jürgen = Address("alice", "mx.example"), Address("jürgen", "mx.example")
+    reception.known = {
+        "known@mx.example": True, "nobody@mx.example": False, "alice": Verified(alice), "jurgen": Verified(jürgen),
+        "away@mx.example": Verified(Address("away", "mx.example"), Address("bob", "far.example")),
+        "jürgen@mx.example": Verified(jürgen),
+    }
+    reception.aliases = {"staff": [alice, Address("bob", "far.example")], "tous": [alice, jürgen]}
+    reception.obstacles |= {
+        "expand nobody": UnknownRecipient(), "etrn secret.example": Refusal("Node secret.example not allowed", smtp=(459, "4.7.1")),
+    }
+
+
 @pytest.mark.parametrize("cut", [whole, bytewise])
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.txt")))
 def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
@@ -68,7 +90,7 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
     world.reception.outcomes = {
         "full@mx.example": OverQuota(), "gone@mx.example": Refusal("Mailbox is disabled", smtp=(550, "5.2.1"))}
     world.reception.honours |= set(HONOURED.get(name, "").split())
-    world.reception.known = {"known@mx.example": True, "nobody@mx.example": False}
+    prepare(world.reception)
 
     def nothing_delivered() -> None:
         assert [delivery.state for delivery in world.reception.deliveries] == ["aborted"]

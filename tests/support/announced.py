@@ -18,6 +18,12 @@ USER, ADMIN, PASSWORD = "alice@example.org", "root@example.org", "correct horse 
 _CONFIGURATION = """
 hostname = "mail.example.org"
 domains = ["example.org"]
+[pipeline]
+answer_vrfy = true
+answer_expn = true
+no_soliciting = ["net.example:ADV"]
+[pipeline.route]
+relay_domains = ["backup.example"]
 [imap]
 admins = ["root@example.org"]
 

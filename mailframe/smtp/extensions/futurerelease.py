@@ -6,10 +6,9 @@ import re
 from datetime import UTC, datetime
 
 from ..extension import Extension, MailDraft, Situation
-from ..syntax import SyntaxFault
+from ..syntax import SyntaxFault, timestamp
 
 _SECONDS = re.compile(r"[1-9][0-9]{0,8}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)    # RFC 3339 section 5.6
 
 
 def keywords(situation: Situation) -> tuple[str, ...]:
@@ -30,10 +29,8 @@ def hold_for(draft: MailDraft, value: str | None) -> None:
 def hold_until(draft: MailDraft, value: str | None) -> None:
     """An instant, with its offset from UTC. One that has passed is kept to by sending at once."""
     try:
-        if value is None or not _TIME.fullmatch(value):
-            raise ValueError
-        at = datetime.fromisoformat(value.upper()).timestamp()
-    except (ValueError, OverflowError):
+        at = timestamp(value)
+    except ValueError:
         raise SyntaxFault("HOLDUNTIL wants a time as in 2031-01-01T08:00:00Z") from None
     _hold(draft, at)
 

@@ -10,6 +10,7 @@ from ..machine import ORDER, State
 from ..reply import Reply
 from ..syntax import BadRecipientAddress, BadSenderAddress, SyntaxFault, parse_address, parse_sender, split_path
 from ..transaction import NO_REMARKS, Transaction
+from .limits import check_domain, count_mail
 
 _SENDER_OK = Reply.of(250, "2.1.0", "Sender ok").encode()
 _RECIPIENT_OK = Reply.of(250, "2.1.5", "Recipient ok").encode()
@@ -23,6 +24,7 @@ class LoginNeeded(Refusal):
 
 
 async def mail(session: Conversation, args: bytes) -> None:
+    count_mail(session)
     situation = session.situation
     if session.settings.wants_login and situation.account is None:
         if not situation.plaintext_allowed and situation.tls_available:
@@ -49,6 +51,7 @@ async def rcpt(session: Conversation, args: bytes) -> None:
     draft = RcptDraft(session.situation, smtputf8)
     session.registry.read_rcpt(parameters, draft)
     address = parse_address(path, BadRecipientAddress, smtputf8=smtputf8)
+    check_domain(session, address)
     await transaction.add(Recipient(address, draft.notify, draft.orcpt, valid_since=draft.valid_since))
     session.state = State.RECIPIENT
     session.say(_RECIPIENT_OK)
@@ -70,5 +73,10 @@ def rset(session: Conversation, args: bytes) -> None:
 
 
 EXTENSION = Extension("mail", "5321", commands=tuple(
-    Command(verb, ORDER[verb], run) for verb, run in ((b"MAIL", mail), (b"RCPT", rcpt), (b"DATA", data), (b"RSET", rset))
+    Command(verb, ORDER[verb], run, words) for verb, run, words in (
+        (b"MAIL", mail, "MAIL FROM:<address> [parameters of EHLO's keywords]: begin a message"),
+        (b"RCPT", rcpt, "RCPT TO:<address> [parameters of EHLO's keywords]: one more recipient"),
+        (b"DATA", data, "DATA: the message follows, up to a line with a dot alone"),
+        (b"RSET", rset, "RSET: forget the message that was begun"),
+    )
 ))
