@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IHonours, IReception
+from mailframe.interfaces.delivery import IAttentive, IDelivery, IDeliveryAgent, IHonours, IReception
 from mailframe.interfaces.directory import IDirectory
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
@@ -21,7 +22,7 @@ from .settings import PipelineSettings
 from .transaction import JoinedPipelineDelivery, PipelineDelivery
 
 
-@implementer(IReception, IHonours)
+@implementer(IReception, IHonours, IAttentive)
 class Pipeline:
     """Routes, judges and delivers. `local` takes what has an account, `queue` all else and what a mailbox cannot take now.
 
@@ -37,9 +38,27 @@ class Pipeline:
         self._parts = Parts(directory, local, queue, filters, settings, clock, hostname)
         self.honours: frozenset[str] = queue.honours if IHonours.providedBy(queue) else frozenset()
 
-    async def connected(self, peer: Peer) -> None:
+    async def connected(self, peer: Peer) -> Peer | None:
         """See `IReception`."""
-        _obey(await self._parts.filters.connection(peer))
+        judgement = await self._parts.filters.connection(peer)
+        _obey(judgement)
+        return replace(peer, name=judgement.name) if judgement.name else None
+
+    def greeting_delay(self, peer: Peer) -> float:
+        """See `IAttentive`."""
+        return self._parts.filters.greeting_delay(peer)
+
+    def early(self, peer: Peer, octets: bytes) -> None:
+        """See `IAttentive`."""
+        _obey(self._parts.filters.early(peer, octets))
+
+    def erred(self, peer: Peer, verb: str, code: int) -> float:
+        """See `IAttentive`."""
+        return self._parts.filters.erred(peer, verb, code)
+
+    def disconnected(self, peer: Peer) -> None:
+        """See `IAttentive`."""
+        self._parts.filters.disconnected(peer)
 
     async def greeted(self, peer: Peer) -> None:
         """See `IReception`."""
