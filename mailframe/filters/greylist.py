@@ -46,8 +46,8 @@ class GreylistSettings(Scope):
         """Raises ValueError."""
         if self.retry_within_s <= self.delay_s:
             raise ValueError("retry_within_s must be greater than delay_s")
-        if self.most < schema.SLICE:
-            raise ValueError(f"most must be {schema.SLICE} or greater")
+        if self.most < 10:
+            raise ValueError("most must be 10 or greater")
 
 
 @implementer(IRecipientFilter, ILifecycle)
@@ -115,7 +115,7 @@ class Greylist(Guard):
     async def _note(self, home: str, pair: bytes, now: float) -> None:
         settings, engine = self._settings, self._engine
         if self._rows >= settings.most:
-            self._rows -= await engine.submit(lambda con: schema.make_room(con, schema.SLICE))
+            self._rows -= await engine.submit(lambda con: schema.make_room(con, min(settings.most // 10, schema.SLICE)))
         await engine.submit(lambda con: schema.note(con, home, pair, now, now + settings.retry_within_s))
         self._rows += 1
 

@@ -107,17 +107,18 @@ class SmtpSession(Wire):
             self.advance()
 
     async def _open(self) -> None:
-        self._opened = True
+        first, self._opened = not self._opened, True
         try:
-            await self.meet()
-            await self._wait_for_silence()
+            await self._meet()
+            if first:
+                await self._wait_for_silence()
         except Refusal as refusal:
             self._refuse(refusal, b"connection", b"")
             self.close()
         else:
             self.say(Reply.of(220, "", f"{self.settings.hostname} {self.settings.banner}").encode())
 
-    async def meet(self) -> None:
+    async def _meet(self) -> None:
         """Introduce `peer` to the reception, after the end of whoever came this way before. Raises Refusal."""
         self._part()
         self._met = self.peer
