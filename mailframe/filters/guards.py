@@ -17,7 +17,7 @@ from .guard import Guard
 from .hello import Hello, HelloSettings
 from .rates import Rates, RatesSettings
 from .recipients import Recipients, RecipientsSettings
-from .reverse import ReverseDns, ReverseSettings
+from .reverse import ReverseSettings, reverse_dns
 from .sender import SenderDomain, SenderSettings
 from .tarpit import Tarpit, TarpitSettings
 
@@ -55,7 +55,7 @@ def guards(
         "bans": lambda own: Bans(own, seconds, shut_logins),
         "rates": lambda own: Rates(own, seconds),
         "dnsbl": lambda own: DnsLists(own, resolver, reactor),
-        "reverse": lambda own: ReverseDns(own, resolver, reactor),
+        "reverse": lambda own: reverse_dns(own, resolver, reactor),
         "early": lambda own: EarlyTalkers(own, seconds),
         "hello": lambda own: Hello(own, resolver, own_names),
         "sender": lambda own: SenderDomain(own, resolver, reactor),

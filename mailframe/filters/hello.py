@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from zope.interface import implementer
@@ -17,6 +18,8 @@ from mailframe.model.verdict import Verdict
 
 from .guard import PASS, Guard
 from .scope import Scope
+
+_NAMES = 4_096      # that were judged before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,38 +47,46 @@ class Hello(Guard):
         self._settings = settings
         self._resolver = resolver
         self._own = frozenset(own_names) | {_told(text) for text in settings.own_addresses}
+        self._judged = lru_cache(_NAMES)(self._judge)
 
-    async def hello(self, peer: Peer) -> Verdict:
+    def hello(self, peer: Peer) -> Verdict | Awaitable[Verdict]:
         """See `IHelloFilter`."""
-        settings, said = self._settings, peer.helo
         if not self.concerns(peer):
             return PASS
+        fault = self._judged(peer.helo)
+        if fault is not None:
+            return self.refuse(*fault)
+        return self._look_up(peer.helo) if self._settings.unresolvable else PASS
+
+    def _judge(self, said: str) -> tuple[int, str, str, str] | None:
+        """What is wrong with the name itself, in the words of `refuse`."""
+        settings = self._settings
         if settings.bare_address and _address(said) is not None:
-            return self.refuse(501, "5.5.2", "An address needs brackets here", "bare address")
+            return 501, "5.5.2", "An address needs brackets here", "bare address"
         try:
             name = canonical_domain(said)
         except ValueError:
-            return PASS if not settings.syntax else self.refuse(501, "5.5.2", "Say your host name", "no host name")
+            return (501, "5.5.2", "Say your host name", "no host name") if settings.syntax else None
         literal = _address(name[1:-1].removeprefix("IPv6:")) if name.startswith("[") else None
         if settings.own_name and ((str(literal) if literal else name) in self._own or (literal and literal.is_loopback)):
-            return self.refuse(550, "5.7.1", "That is our name, say yours", "own name")
+            return 550, "5.7.1", "That is our name, say yours", "own name"
         if settings.dotless and literal is None and "." not in name:
-            return self.refuse(550, "5.7.1", "Say your full host name", "name without a dot")
-        if settings.unresolvable and literal is None and await self._unknown(name):
-            return self.refuse(550, "5.7.1", "Your host name is not in DNS", "name not in DNS")
-        return PASS
+            return 550, "5.7.1", "Say your full host name", "name without a dot"
+        return None
 
-    async def _unknown(self, name: str) -> bool:
-        """Whether DNS says so; when it cannot say, the doubt is the client's benefit."""
+    async def _look_up(self, said: str) -> Verdict:
+        """When DNS cannot say, the doubt is the client's benefit."""
+        if said.startswith("["):
+            return PASS
         for look_up in (self._resolver.addresses, self._resolver.mx):
             try:
-                await look_up(name)
-                return False
+                await look_up(said)
+                return PASS
             except DnsTemporaryError:
-                return False
+                return PASS
             except DnsError:
                 pass
-        return True
+        return self.refuse(550, "5.7.1", "Your host name is not in DNS", "name not in DNS")
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

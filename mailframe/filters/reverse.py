@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import ip_address
@@ -50,10 +51,9 @@ class Found(Enum):
     UNKNOWN = "reverse DNS cannot be found out now"
 
 
-@implementer(IConnectionFilter, ISenderFilter)
+@implementer(IConnectionFilter)
 class ReverseDns(Guard):
-    """Names clients, and refuses at MAIL those that have no name with 550 5.7.25, or 451 4.7.25 when DNS is silent
-    (RFC 7372 section 3.3): later than the connection, so that who logs in is not asked for one."""
+    """Names clients."""
 
     name = "reverse"
 
@@ -64,26 +64,21 @@ class ReverseDns(Guard):
         self._clock = clock
         self._known: Memory[tuple[Found, str]] = Memory(_ADDRESSES)
 
-    async def connection(self, peer: Peer) -> Verdict:
+    def connection(self, peer: Peer) -> Verdict | Awaitable[Verdict]:
         """See `IConnectionFilter`."""
         if not self.concerns(peer):
             return PASS
-        _, name = await self._found(peer.ip)
+        known = self._known.get(peer.ip, self._clock.seconds())
+        if known is None:
+            return self._named(peer.ip)
+        return Named(known[1]) if known[1] else PASS
+
+    async def _named(self, ip: str) -> Verdict:
+        _, name = await self.found(ip)
         return Named(name) if name else PASS
 
-    async def sender(self, envelope: Envelope) -> Verdict:
-        """See `ISenderFilter`."""
-        peer, require = envelope.peer, self._settings.require
-        if require == "nothing" or peer.name or peer.account is not None or not self.concerns(peer):
-            return PASS
-        found, _ = await self._found(peer.ip)
-        if found is Found.CONFIRMED or (found is Found.UNCONFIRMED and require == "name"):
-            return PASS
-        if found is Found.UNKNOWN:
-            return self.refuse(451, "4.7.25", "Cannot look up your reverse DNS now, please try again later", found.value)
-        return self.refuse(550, "5.7.25", "Your address has no name in DNS that leads back to it", found.value)
-
-    async def _found(self, ip: str) -> tuple[Found, str]:
+    async def found(self, ip: str) -> tuple[Found, str]:
+        """What DNS says of an address, and its name if that is confirmed."""
         known = self._known.get(ip, self._clock.seconds())
         if known is not None:
             return known
@@ -116,3 +111,29 @@ class ReverseDns(Guard):
     async def forget(self, ip: str) -> int:
         """See `Guard`."""
         return int(self._known.forget(ip))
+
+
+@implementer(ISenderFilter)
+class RequiredReverseDns(ReverseDns):
+    """Refuses also who has no name, with 550 5.7.25, or 451 4.7.25 when DNS is silent (RFC 7372 section 3.3): at MAIL, so that
+    who logs in needs none."""
+
+    def sender(self, envelope: Envelope) -> Verdict | Awaitable[Verdict]:
+        """See `ISenderFilter`."""
+        peer = envelope.peer
+        if peer.name or peer.account is not None or not self.concerns(peer):
+            return PASS
+        return self._judge(peer.ip)
+
+    async def _judge(self, ip: str) -> Verdict:
+        found, _ = await self.found(ip)
+        if found is Found.CONFIRMED or (found is Found.UNCONFIRMED and self._settings.require == "name"):
+            return PASS
+        if found is Found.UNKNOWN:
+            return self.refuse(451, "4.7.25", "Cannot look up your reverse DNS now, please try again later", found.value)
+        return self.refuse(550, "5.7.25", "Your address has no name in DNS that leads back to it", found.value)
+
+
+def reverse_dns(settings: ReverseSettings, resolver: Resolver, clock: IReactorTime) -> ReverseDns:
+    """The guard that these settings ask for."""
+    return (ReverseDns if settings.require == "nothing" else RequiredReverseDns)(settings, resolver, clock)

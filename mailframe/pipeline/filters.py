@@ -29,10 +29,11 @@ from mailframe.model.verdict import Discard, Judgement, Named, Pass, Quarantine,
 from mailframe.pacing.deadline import within
 
 log = Logger()
-Call = Callable[..., Any]
+Call = tuple[str, Callable[..., Any]]     # a filter's method, with its name for the log
 NOTHING = Judgement()
 _VERDICTS = (Pass, Refuse, Tag, Rewritten, Quarantine, Discard, Named)
 _HEADER_OCTETS = 1_048_576
+_SILENCE = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,20 @@ class Filters:
         return bool(self._message)
 
     async def connection(self, peer: Peer) -> Judgement:
-        """A filter that names the client (`Named`) tells the later ones."""
+        """The first refusal ends it, and the connection: nothing is looked up about who is turned away. A filter that names the
+        client (`Named`) tells the later ones."""
         verdicts: list[Verdict] = []
-        for call in self._connection:
-            verdict = await self._verdict(call, peer)
+        for what, call in self._connection:
+            answer = self._begun(what, call, peer)
+            if answer is None:
+                continue
+            verdict = await self._verdict(what, answer)
             verdicts.append(verdict)
-            if _final(verdict):
+            if isinstance(verdict, Refuse):
                 break
             if isinstance(verdict, Named):
                 peer = replace(peer, name=verdict.name)
-        return combine(verdicts)
+        return combine(verdicts) if verdicts else NOTHING
 
     def greeting_delay(self, peer: Peer) -> float:
         """The longest that any filter wants."""
@@ -83,11 +88,11 @@ class Filters:
     def early(self, peer: Peer, octets: bytes) -> Judgement:
         """Of a client that did not wait for the greeting."""
         verdicts: list[Verdict] = []
-        for call in self._early:
+        for what, call in self._early:
             try:
                 answer = call(peer, octets)
             except Exception:
-                log.failure("filter {what} failed", what=_what(call))
+                log.failure("filter {what} failed", what=what)
             else:
                 verdicts += [answer] if isinstance(answer, _VERDICTS) else []
         return combine(verdicts)
@@ -98,11 +103,11 @@ class Filters:
 
     def disconnected(self, peer: Peer) -> None:
         """Tell whoever follows sessions."""
-        for call in self._disconnected:
+        for what, call in self._disconnected:
             try:
                 call(peer)
             except Exception:
-                log.failure("filter {what} failed", what=_what(call))
+                log.failure("filter {what} failed", what=what)
 
     async def hello(self, peer: Peer) -> Judgement:
         return await self._ask(self._hello, peer)
@@ -116,8 +121,11 @@ class Filters:
     async def message(self, envelope: Envelope, recipients: Sequence[Recipient], message: IMessageOctets) -> Judgement:
         """The judgement of the whole message; `content` is set when one of them rewrote it."""
         verdicts: list[Verdict] = []
-        for call in self._message:
-            verdict = await self._verdict(call, envelope, recipients, message)
+        for what, call in self._message:
+            answer = self._begun(what, call, envelope, recipients, message)
+            if answer is None:
+                continue
+            verdict = await self._verdict(what, answer)
             verdicts.append(verdict)
             if _final(verdict):
                 break
@@ -127,39 +135,51 @@ class Filters:
 
     async def _ask(self, calls: Sequence[Call], *arguments: object) -> Judgement:
         verdicts: list[Verdict] = []
-        for call in calls:
-            verdict = await self._verdict(call, *arguments)
-            if type(verdict) is Pass:
+        for what, call in calls:
+            verdict = self._begun(what, call, *arguments)
+            if verdict is None:            # what most say, and most at once
                 continue
-            verdicts.append(verdict)
-            if _final(verdict):
+            verdicts.append(await self._verdict(what, verdict))
+            if _final(verdicts[-1]):
                 break
         return combine(verdicts) if verdicts else NOTHING
 
-    async def _verdict(self, call: Call, *arguments: object) -> Verdict:
+    def _begun(self, what: str, call: Callable[..., Any], *arguments: object) -> Any:
+        """What a filter answers, to be given to `_verdict`; None: it passes."""
         try:
-            verdict = call(*arguments)
-            if type(verdict) is Pass:      # what most say, and most at once
-                return verdict
-            if waits(verdict):
-                verdict = await within(self._settings.deadline_s, self._clock, verdict)
+            answer = call(*arguments)
         except Refusal as refusal:     # raising one says the same as returning Refuse
             return Refuse(refusal)
         except Exception:
-            log.failure("filter {what} failed or was late", what=_what(call))
-            return self._for_fault(_what(call))
-        if not isinstance(verdict, _VERDICTS):
-            log.error("filter {what} answered {answer}, which is no verdict", what=_what(call), answer=type(verdict).__name__)
-            return self._for_fault(_what(call))
-        return verdict
+            return self._failed(what)
+        return None if type(answer) is Pass else _SILENCE if answer is None else answer
+
+    async def _verdict(self, what: str, answer: Any) -> Verdict:
+        if waits(answer):
+            try:
+                answer = await within(self._settings.deadline_s, self._clock, answer)
+            except Refusal as refusal:
+                return Refuse(refusal)
+            except Exception:
+                return self._failed(what)
+        if isinstance(answer, _VERDICTS):
+            return answer
+        kind = "None" if answer is _SILENCE else type(answer).__name__
+        log.error("filter {what} answered {answer}, which is no verdict", what=what, answer=kind)
+        return self._for_fault(what)
+
+    def _failed(self, what: str) -> Verdict:
+        """It has just raised something."""
+        log.failure("filter {what} failed or was late", what=what)
+        return self._for_fault(what)
 
     def _longest(self, calls: Sequence[Call], *arguments: object) -> float:
         longest = 0.0
-        for call in calls:
+        for what, call in calls:
             try:
                 longest = max(longest, float(call(*arguments)))
             except Exception:
-                log.failure("filter {what} failed", what=_what(call))
+                log.failure("filter {what} failed", what=what)
         return longest
 
     def _for_fault(self, what: str) -> Verdict:
@@ -185,13 +205,8 @@ class RewrittenOctets:
 
 
 def _calls(filters: Sequence[object], stage: InterfaceClass, method: str) -> list[Call]:
-    return [getattr(each, method) for each in filters if stage.providedBy(each)]
-
-
-def _what(call: Call) -> str:
-    """For the log: whose fault it was."""
-    part = type(getattr(call, "__self__", call))
-    return f"{part.__module__}.{part.__qualname__}.{getattr(call, '__name__', 'call')}"
+    return [(f"{type(each).__module__}.{type(each).__qualname__}.{method}", getattr(each, method))
+            for each in filters if stage.providedBy(each)]
 
 
 def _final(verdict: Verdict) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from support.coroutines import result_of
@@ -105,7 +105,7 @@ def test_connections_at_once_are_counted_until_they_end_however_they_end() -> No
     world.says(HELLO)
     second.play("S: 220 *\nC: QUIT\nS: 221 *\nS: <closed>\n")
     world.says(HELLO)
-    (guard,) = [call.__self__ for call in world.parts.filters._connection]
+    (guard,) = [call.__self__ for _, call in world.parts.filters._connection]
     assert result_of(guard.told())["connections open"] == 2
 
 
@@ -180,7 +180,7 @@ def test_a_client_that_leaves_while_it_waits_leaves_nothing_behind() -> None:
     before = len(world.clock.getDelayedCalls())
     player = world.says(HELLO + "C: BOGUS\nS: <nothing>\n")
     player.play("D:")
-    (guard,) = [call.__self__ for call in world.parts.filters._erred]
+    (guard,) = [call.__self__ for _, call in world.parts.filters._erred]
     assert not guard._errors and len(world.clock.getDelayedCalls()) == before
 
 
@@ -224,7 +224,7 @@ def test_who_guesses_passwords_elsewhere_is_refused_here_but_not_where_users_log
 def test_forgetting_an_address_lets_it_in() -> None:
     world = GuardWorld(bans(errors=1))
     world.says(HELLO + "C: BOGUS\nS: 500 *\nC: BOGUS\nS: 500 *\n")
-    (guard,) = [call.__self__ for call in world.parts.filters._connection]
+    (guard,) = [call.__self__ for _, call in world.parts.filters._connection]
     assert result_of(guard.told()) == {"bans": 1, "addresses with errors": 1}
     assert result_of(guard.forget("192.0.2.7")) == 2
     world.says(HELLO)
@@ -266,5 +266,5 @@ def test_a_plugins_fault_in_these_stages_costs_nobody_anything(monkeypatch: pyte
     """I7"""
     world = GuardWorld(lambda world: [*early()(world), *tarpit()(world)])
     for name in ("_delays", "_erred", "_disconnected"):
-        setattr(world.parts.filters, name, [cast(Any, lambda *arguments: 1 / 0)])
+        setattr(world.parts.filters, name, [("faulty", lambda *arguments: 1 / 0)])
     world.says(HELLO + "C: BOGUS\nS: 500 *\nC: QUIT\nS: 221 *\nS: <closed>\n")
