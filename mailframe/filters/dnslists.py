@@ -49,7 +49,7 @@ class DnsListsSettings(Scope):
     header: bool = False                   # mark messages of clients that some list knows: X-DNS-Lists
     timeout_s: float = 5.0                 # for one list; one that does not answer counts nothing
     remember_s: float = 60.0               # the sum of an address; each list's own answers are kept for their TTL
-    remember_addresses: int = 20_000       # the latest; some 6 MiB when full
+    remember_addresses: int = 20_000       # the latest; some 8 MiB when full
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class GreylistSettings(Scope):
     ipv6_prefix: int = 64                  # the same for IPv6
     most: int = 500_000                    # triplets kept, some 100 octets of disk each; beyond, those that lapse first go
     fresh_s: float = 3_600.0               # what may come at once is not read from disk again for so long
-    fresh: int = 20_000                    # so many of these; some 5 MiB when full
+    fresh: int = 20_000                    # so many of these; some 8 MiB when full
 
     def check(self) -> None:
         """Raises ValueError."""

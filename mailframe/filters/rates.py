@@ -31,7 +31,7 @@ class RatesSettings(Scope):
     at_once: int = 100                     # connections open at the same time from one network: it must not take them all (I3)
     ipv4_prefix: int = 24                  # what is one network: the smallest that is routed by itself
     ipv6_prefix: int = 48                  # the same for IPv6, where one customer may have a /56 or a /48
-    remember_addresses: int = 50_000       # the latest, and as many networks, in three counts; some 50 MiB when full
+    remember_addresses: int = 20_000       # the latest, and as many networks, in three counts; some 30 MiB when full
 
     def check(self) -> None:
         """Raises ValueError."""

@@ -43,20 +43,28 @@ class Scope:
 
 def concerned(scope: Scope) -> Callable[[Peer], bool]:
     """Whether a guard with this scope looks at a peer; quick for an address that was asked about before."""
-    roles, networks = frozenset(scope.roles), tuple(ip_network(text) for text in scope.exempt)
+    roles, stranger = frozenset(scope.roles), _outside(scope.exempt)
+
+    def concerns(peer: Peer) -> bool:
+        return peer.role in roles and stranger(peer.ip)
+
+    return concerns
+
+
+@lru_cache(64)
+def _outside(exempt: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether an address is in none of these networks; guards with the same ones remember together."""
+    networks = tuple(ip_network(text) for text in exempt)
 
     @lru_cache(_REMEMBERED)
-    def stranger(ip: str) -> bool:
+    def outside(ip: str) -> bool:
         try:
             address = ip_address(ip)
         except ValueError:
             return False                # a Unix socket, or ourselves
         return not any(address in network for network in networks)
 
-    def concerns(peer: Peer) -> bool:
-        return peer.role in roles and stranger(peer.ip)
-
-    return concerns
+    return outside
 
 
 @lru_cache(_REMEMBERED)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from support.coroutines import result_of
 from support.guardworld import MESSAGE, GuardWorld
+from support.memory import MemoryTransport
+from support.transcripts import Player
+from twisted.internet.defer import succeed
+from twisted.logger import formatEvent, globalLogPublisher
+from zope.interface import implementer
 
 from mailframe.filters.bans import Bans, BansSettings
 from mailframe.filters.early import EarlySettings, EarlyTalkers
@@ -14,7 +20,9 @@ from mailframe.filters.rates import Rates, RatesSettings
 from mailframe.filters.recipients import Recipients, RecipientsSettings
 from mailframe.filters.scope import Scope, concerned, network
 from mailframe.filters.tarpit import Tarpit, TarpitSettings
-from mailframe.model.envelope import Peer
+from mailframe.interfaces.filter import IConnectionFilter, ISenderFilter
+from mailframe.model.envelope import Envelope, Peer
+from mailframe.model.verdict import Named, Pass, Verdict
 
 HELLO = "S: 220 *\nC: HELO client.example\nS: 250 *\n"
 FROM = "C: MAIL FROM:<a@far.example>\nS: 250 *\n"
@@ -260,6 +268,52 @@ def test_who_hangs_up_before_the_greeting_has_not_waited() -> None:
 
 def test_a_client_on_this_machine_never_waits() -> None:
     GuardWorld(early(delay_s=2)).says(HELLO, ip="127.0.0.1")
+
+
+def test_with_tls_from_the_first_octet_or_a_proxy_in_front_nobody_waits() -> None:
+    world = GuardWorld(early(delay_s=2))
+    Player(world.factory.buildProtocol(None), MemoryTransport(tls=True), world.clock).play(HELLO)
+    session = world.factory.buildProtocol(None)
+    session._meet = lambda: setattr(session, "peer", replace(session.peer, via="198.51.100.9")) or succeed(None)
+    Player(session, MemoryTransport(), world.clock).play(HELLO)
+
+
+@implementer(IConnectionFilter, ISenderFilter)
+class Namer:
+    """Knows everybody's name, and remembers who wrote."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def connection(self, peer: Peer) -> Verdict:
+        return Named("mail.far.example")
+
+    def sender(self, envelope: Envelope) -> Verdict:
+        self.seen.append(envelope.peer.name)
+        return Pass()
+
+
+def test_a_name_found_at_the_connection_is_the_peers_from_then_on() -> None:
+    namer = Namer()
+    GuardWorld([namer]).says(HELLO + FROM + "C: EHLO again.example\nS: ...\n" + FROM)
+    assert namer.seen == ["mail.far.example"] * 2
+
+
+def test_each_refusal_is_one_line_in_the_log_with_its_reason_which_the_client_is_not_told() -> None:
+    """I8"""
+    lines: list[str] = []
+
+    def observe(event: Any) -> None:
+        lines.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        GuardWorld(rates(messages=1)).says(HELLO + FROM + "C: RSET\nS: 250 *\nC: MAIL FROM:<a@far.example>\nS: 451 *later\n")
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    assert lines == [
+        "refused MAIL 'FROM:<a@far.example>' id=- ip=192.0.2.7 helo=client.example "
+        "reply=451 4.7.1 Too many messages from you, please try again later (guard=rates messages too often from 192.0.2.7)"]
 
 
 def test_a_plugins_fault_in_these_stages_costs_nobody_anything(monkeypatch: pytest.MonkeyPatch) -> None:
