@@ -26,7 +26,7 @@ from mailframe.pacing.turns import Turns
 from mailframe.pipeline.dispatch import Pipeline
 from mailframe.pipeline.settings import PipelineSettings
 from mailframe.pop3.locks import MaildropLocks
-from mailframe.queue.agent import QueueAgent
+from mailframe.queue.agent import CARRIED, QueueAgent
 from mailframe.queue.runner import Runner
 from mailframe.queue.spool import Spool
 from mailframe.relay.agent import RelayAgent
@@ -54,10 +54,10 @@ def build(config: Config, reactor: Any) -> Parts:
         config.guards, {listener.role for listener in config.listeners.values()}, reactor=reactor, resolver=resolver, engine=engine,
         own_names=[config.hostname.lower(), *config.domains], shut_logins=limiter.shut)
     spool = Spool(engine, content, reactor)
-    queue = QueueAgent(spool)
+    relay = None if config.development else _relay(config, reactor, resolver)
+    queue = QueueAgent(spool, onward=CARRIED if relay is None else relay.honours)
     pipeline = Pipeline(
         directory, local, queue, [*guarding, *filters], _pipeline_settings(config), clock=reactor, hostname=config.hostname)
-    relay = None if config.development else _relay(config, reactor, resolver)
     runner = Runner(spool, relay, local, pipeline, config.queue, reactor, hostname=config.hostname)
     tls = LateContexts(config.tls.pairs(), reactor)
     portal = config.parts.get("portal") or make_portal(
@@ -126,6 +126,7 @@ def _relay(config: Config, reactor: Any, resolver: Resolver) -> RelayAgent:
     for host in config.relay.hosts():
         if host.ca_file is not None:
             tls.verified(host.name, host.ca_file)
+    resolver = Resolver(reactor, nameservers=config.relay.resolvers(), trusted=config.relay.validating)
     return RelayAgent(
         resolver, config.relay, reactor=reactor, hostname=config.hostname,
         own_names=config.relay.own_names, tls=tls,

@@ -36,7 +36,8 @@ class Pipeline:
         settings: PipelineSettings, *, clock: IReactorTime, hostname: str,
     ) -> None:
         self._parts = Parts(directory, local, queue, filters, settings, clock, hostname)
-        self.honours: frozenset[str] = queue.honours if IHonours.providedBy(queue) else frozenset()
+        onward = local if queue is None else queue
+        self.honours: frozenset[str] = onward.honours if IHonours.providedBy(onward) else frozenset()
 
     async def connected(self, peer: Peer) -> Peer | None:
         """See `IReception`."""
