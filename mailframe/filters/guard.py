@@ -20,9 +20,9 @@ class Guard:
     def __init__(self, scope: Scope) -> None:
         self.concerns = concerned(scope)
 
-    def refuse(self, code: int, enhanced: str, public: str, why: str) -> Refuse:
+    def refuse(self, code: int, enhanced: str, public: str, why: str, final: bool = False) -> Refuse:
         """`why` is for the log: the session's line of the refusal shows it, beside the client's address and name (I8)."""
-        return Refuse(Refusal(public, smtp=(code, enhanced), detail=f"guard={self.name} {why}"))
+        return Refuse(Refusal(public, smtp=(code, enhanced), detail=f"guard={self.name} {why}"), final)
 
     async def told(self) -> Mapping[str, int]:
         """What it remembers, in numbers with their words."""

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
+DOUBT_S = 30.0      # that DNS could not say is remembered for so long: while it is away, not every message waits for it
 
 
 class Memory(Generic[V]):

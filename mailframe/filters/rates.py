@@ -97,7 +97,8 @@ class Rates(Guard):
         who = count.take(peer.ip, self._seconds())
         if not who:
             return PASS
-        return self.refuse(451, "4.7.1", f"Too many {what} from you, please try again later", f"{what} too often from {who}")
+        why = f"{what} too often from {who}"
+        return self.refuse(451, "4.7.1", f"Too many {what} from you, please try again later", why, final=True)
 
     async def told(self) -> Mapping[str, int]:
         """See `Guard`."""

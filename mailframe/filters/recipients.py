@@ -53,13 +53,13 @@ class Recipients(Guard):
         if connection.message != envelope.id:
             connection.message, connection.of_message = envelope.id, 0
         if settings.per_message and connection.of_message >= settings.per_message:
-            return self.refuse(452, "4.5.3", "Too many recipients", f"{settings.per_message} recipients of a message")
+            return self.refuse(452, "4.5.3", "Too many recipients", f"{settings.per_message} recipients of a message", final=True)
         if settings.per_connection and connection.of_all >= settings.per_connection:
             return self.refuse(452, "4.5.3", "Too many recipients in this connection",
-                               f"{settings.per_connection} recipients of a connection")
+                               f"{settings.per_connection} recipients of a connection", final=True)
         if settings.per_hour and not self._hours.take(network_of(peer.ip), self._seconds(), settings.per_hour):
             return self.refuse(451, "4.7.1", "Too many recipients from you, please try again later",
-                               f"{settings.per_hour} recipients in an hour")
+                               f"{settings.per_hour} recipients in an hour", final=True)
         connection.of_message += 1
         connection.of_all += 1
         return PASS

@@ -19,7 +19,7 @@ from mailframe.model.verdict import Named, Verdict
 from mailframe.pacing.deadline import within
 
 from .guard import PASS, Guard
-from .memory import Memory
+from .memory import DOUBT_S, Memory
 from .scope import Scope
 
 Require = Literal["nothing", "name", "confirmed"]
@@ -86,7 +86,8 @@ class ReverseDns(Guard):
             found = await within(self._settings.timeout_s, self._clock, self._look_up(ip))
         except (TimeoutError, DnsTemporaryError):
             found = Found.UNKNOWN, ""
-        self._known.put(ip, found, self._clock.seconds() + self._settings.remember_s)
+        kept = min(self._settings.remember_s, DOUBT_S) if found[0] is Found.UNKNOWN else self._settings.remember_s
+        self._known.put(ip, found, self._clock.seconds() + kept)
         return found
 
     async def _look_up(self, ip: str) -> tuple[Found, str]:

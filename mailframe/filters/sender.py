@@ -17,7 +17,7 @@ from mailframe.model.verdict import Verdict
 from mailframe.pacing.deadline import within
 
 from .guard import PASS, Guard
-from .memory import Memory
+from .memory import DOUBT_S, Memory
 from .scope import Scope
 
 _DOMAINS = 10_000       # that are remembered
@@ -30,7 +30,7 @@ class SenderSettings(Scope):
     exists: bool = True                    # refuse a domain with neither MX nor address: no report would ever reach it
     null_mx: bool = True                   # refuse a domain that says it takes no mail (RFC 7505 section 4.2)
     defer: bool = False                    # when DNS cannot say: true answers 451, false takes the mail
-    timeout_s: float = 10.0                # for the look-up; clients wait 5 minutes for an answer to MAIL
+    timeout_s: float = 5.0                 # for the look-up; clients wait 5 minutes for an answer to MAIL
     remember_s: float = 300.0              # what was found is not looked up again for so long; the resolver knows the TTL
 
 
@@ -69,8 +69,8 @@ class SenderDomain(Guard):
             found = await within(self._settings.timeout_s, self._clock, self._look_up(domain))
         except (TimeoutError, DnsTemporaryError):
             found = Found.UNKNOWN
-        else:
-            self._known.put(domain, found, self._clock.seconds() + self._settings.remember_s)
+        kept = min(self._settings.remember_s, DOUBT_S) if found is Found.UNKNOWN else self._settings.remember_s
+        self._known.put(domain, found, self._clock.seconds() + kept)
         return self._verdict(found, domain)
 
     def _verdict(self, found: Found, domain: str) -> Verdict:

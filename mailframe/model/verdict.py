@@ -16,6 +16,7 @@ class Pass:
 @dataclass(frozen=True, slots=True)
 class Refuse:
     refusal: Refusal
+    final: bool = False        # nobody need be asked after it, as after any permanent one
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,5 +210,5 @@ def _calls(filters: Sequence[object], stage: InterfaceClass, method: str) -> lis
 
 
 def _final(verdict: Verdict) -> bool:
-    """A permanent refusal: nothing that later filters say can change it."""
-    return isinstance(verdict, Refuse) and not verdict.refusal.temporary
+    """A refusal that is permanent, so that nothing that later filters say can change it, or says that it is the last word."""
+    return isinstance(verdict, Refuse) and (verdict.final or not verdict.refusal.temporary)

@@ -141,7 +141,9 @@ class SmtpSession(Wire):
         if delay > 0:
             await self.pause(delay)
             if self.framer.waiting:
-                self._attentive.early(self.peer, self.framer.take())
+                octets = self.framer.take()
+                self.framer.give_back(octets)
+                self._attentive.early(self.peer, octets)
 
     async def _hold_back(self, verb: bytes, reply: Reply) -> None:
         """Before a bad answer: as long as the reception wants."""

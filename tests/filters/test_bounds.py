@@ -20,8 +20,8 @@ from mailframe.filters.rates import Rates, RatesSettings
 from mailframe.filters.recipients import Recipients, RecipientsSettings
 from mailframe.filters.scope import Scope, concerned, network
 from mailframe.filters.tarpit import Tarpit, TarpitSettings
-from mailframe.interfaces.filter import IConnectionFilter, ISenderFilter
-from mailframe.model.envelope import Envelope, Peer
+from mailframe.interfaces.filter import IConnectionFilter, IGreetingFilter, IRecipientFilter, ISenderFilter
+from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.verdict import Named, Pass, Verdict
 
 HELLO = "S: 220 *\nC: HELO client.example\nS: 250 *\n"
@@ -264,6 +264,34 @@ def test_who_hangs_up_before_the_greeting_has_not_waited() -> None:
     world = GuardWorld(early(delay_s=2))
     world.says("S: <nothing>\nD:\n")
     world.says("S: <nothing>\nT: 2.1\n" + HELLO)
+
+
+def test_what_was_said_early_and_not_minded_is_answered() -> None:
+    @implementer(IGreetingFilter)
+    class Patient:
+        def greeting_delay(self, peer: Peer) -> float:
+            return 1.0
+
+        def early(self, peer: Peer, octets: bytes) -> Verdict:
+            assert octets == b"EHLO hasty.example\r\n"
+            return Pass()
+
+    GuardWorld([Patient()]).says("C: EHLO hasty.example\nS: <nothing>\nT: 1.1\nS: 220 *\nS: 250-*\nS: ...\n")
+
+
+def test_nothing_is_looked_up_for_what_comes_too_often() -> None:
+    @implementer(IRecipientFilter)
+    class Costly:
+        asked = 0
+
+        def recipient(self, envelope: Envelope, recipient: Recipient) -> Verdict:
+            self.asked += 1
+            return Pass()
+
+    costly = Costly()
+    world = GuardWorld(lambda world: [*rates(recipients=1)(world), costly])
+    world.says(HELLO + TWO + "451 4.7.1 *\n")
+    assert costly.asked == 1
 
 
 def test_a_client_on_this_machine_never_waits() -> None:

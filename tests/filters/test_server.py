@@ -21,6 +21,7 @@ from mailframe.app.config import FIXED, Config
 from mailframe.app.control import ControlError
 from mailframe.app.service import MailService
 from mailframe.app.toml import Document, read
+from mailframe.model.mailbox import FRESH_ACCOUNT
 from mailframe.testing.temporary import TemporaryPlaces
 
 OFF = "".join(f"[guards.{name}]\nroles = []\n" for name in (
@@ -117,6 +118,44 @@ class ServerTests(TemporaryPlaces, TestCase):
         self.assertEqual(await self.command("forget", "192.0.2.1"), "No guard knew anything of 192.0.2.1.\n")
         with self.assertRaisesRegex(ControlError, "is no address"):
             await self.command("forget", "bob")
+
+    async def test_names_and_lists_are_looked_up_and_shown_to_plugins_and_readers(self) -> None:
+        host, port = await self.server(
+            without("reverse") + "[guards.reverse]\nexempt = []\n"
+            "[guards.dnsbl]\nexempt = []\nheader = true\nrefuse_at = 3\n[[guards.dnsbl.lists]]\nzone = 'bad.example'\nweight = 2\n"
+            "[[filters]]\nplugin = 'support.guardworld:Tagger'\n", {
+                "1.0.0.127.in-addr.arpa": {"PTR": ["here.example."]}, "here.example": {"A": ["127.0.0.1"]},
+                "1.0.0.127.bad.example": {"A": ["127.0.0.3"]}})
+
+        def send() -> None:
+            with smtplib.SMTP(host, port, timeout=20) as client:
+                client.sendmail("a@far.example", ["bob@example.org"], b"Subject: x\r\n\r\nx\r\n")
+
+        await deferToThread(send)
+        account = await self.service.parts.store.open_account("bob@example.org", FRESH_ACCOUNT)
+        (inbox_id,) = [each.id for each in (await account.mailboxes()).mailboxes if each.name == "INBOX"]
+        inbox = await account.open_mailbox(inbox_id)
+        header = await inbox.read(1, 0, 65_536)
+        self.assertIn(b"X-DNS-Lists: bad.example; weight 2\r\nX-Peer: here.example\r\n", header)
+
+    async def test_a_listed_client_is_refused_at_mail_and_too_many_at_once_at_the_door(self) -> None:
+        host, port = await self.server(
+            without("rates") + "[guards.rates]\nexempt = []\nat_once = 2\n"
+            "[guards.dnsbl]\nexempt = []\n[[guards.dnsbl.lists]]\nzone = 'bad.example'\n",
+            {"1.0.0.127.bad.example": {"A": ["127.0.0.2"]}})
+
+        def talk() -> None:
+            with Talk(host, port) as one, Talk(host, port) as two:
+                assert one.say("MAIL FROM:<a@far.example>") == "550 5.7.1 Your address [127.0.0.1] is listed by bad.example"
+                assert two.say("NOOP").startswith("250")
+                with Talk(host, port, None) as three:
+                    assert three.greeting.startswith("421 4.7.0 Too many connections from your network")
+                one.say("QUIT")
+                assert one.reply() == ""
+            with Talk(host, port) as four:
+                assert four.greeting.startswith("220")
+
+        await deferToThread(talk)
 
     async def command(self, action: str, address: str = "") -> str:
         out = io.StringIO()

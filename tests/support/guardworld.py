@@ -6,6 +6,11 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from zope.interface import implementer
+
+from mailframe.interfaces.filter import ISenderFilter
+from mailframe.model.envelope import Envelope
+from mailframe.model.verdict import Tag, Verdict
 from mailframe.smtp.server import SmtpServerFactory
 from mailframe.smtp.settings import SmtpSettings
 
@@ -15,6 +20,14 @@ from .transcripts import Player
 
 STRANGER = "192.0.2.7"
 MESSAGE = "C: DATA\nS: 354 *\nC: Subject: x\nC: .\n"
+
+
+@implementer(ISenderFilter)
+class Tagger:
+    """A plugin's filter."""
+
+    def sender(self, envelope: Envelope) -> Verdict:
+        return Tag(f"X-Peer: {envelope.peer.name}\r\n".encode())
 
 
 class GuardWorld(PipelineWorld):
