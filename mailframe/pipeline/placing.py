@@ -32,6 +32,10 @@ class Targets:
         """What was to go to `key` goes to `one`; it keeps its key here."""
         self.of[key] = one
 
+    def recipients(self) -> tuple[Recipient, ...]:
+        """Who is to have the message, for filters to know."""
+        return tuple(one for one in self.of.values() if not one.expanded)
+
     def only(self) -> Address | None:
         """The one address that was asked for, None if there are several."""
         return next(iter(self.origins)).address if len(self.origins) == 1 else None

@@ -38,6 +38,8 @@ def received(envelope: Envelope, hostname: str, only_recipient: Address | None =
     line = f"Received: {start}by {clean(hostname)}{how}\r\n\tid {_ID.sub('', envelope.id[:MAX_VALUE]) or 'unknown'}"
     if only_recipient is not None:
         line += f"\r\n\tfor <{_mailbox(only_recipient)}>"
+    if envelope.priority:
+        line += f"\r\n\tPRIORITY {envelope.priority}"          # RFC 6710: a clause behind all others
     return f"{line};\r\n\t{mail_date(envelope.received_at)}\r\n".encode()
 
 
