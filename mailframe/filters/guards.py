@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mailframe.dns.resolver import Resolver
@@ -18,15 +18,18 @@ from .hello import Hello, HelloSettings
 from .rates import Rates, RatesSettings
 from .recipients import Recipients, RecipientsSettings
 from .reverse import ReverseSettings, reverse_dns
+from .scope import Scope
 from .sender import SenderDomain, SenderSettings
 from .tarpit import Tarpit, TarpitSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardsSettings:
-    """Built-in filters that keep strangers within bounds. Each has a table of its own, in which `roles = []` turns it off."""
+    """Built-in filters that keep strangers within bounds. Each has a table of its own, in which `roles = []` turns it off.
+    Wrong values raise ValueError."""
 
     enabled: bool = True                   # false: none of them, whatever their tables say
+    exempt: tuple[str, ...] = ()           # addresses and networks that all of them let alone, besides their own: your hosts, say
     bans: BansSettings = BansSettings()
     rates: RatesSettings = RatesSettings()
     early: EarlySettings = EarlySettings()
@@ -37,6 +40,9 @@ class GuardsSettings:
     recipients: RecipientsSettings = RecipientsSettings()
     greylist: GreylistSettings = GreylistSettings()
     tarpit: TarpitSettings = TarpitSettings()
+
+    def __post_init__(self) -> None:
+        Scope(exempt=self.exempt)          # raises ValueError
 
 
 def guards(
@@ -63,6 +69,7 @@ def guards(
         "greylist": lambda own: Greylist(own, engine, reactor),
         "tarpit": lambda own: Tarpit(own),
     }
-    asked = {name: getattr(settings, name) for name in makers}
+    asked = {name: replace(own, exempt=(*own.exempt, *settings.exempt))
+             for name, own in ((name, getattr(settings, name)) for name in makers)}
     return [make(asked[name]) for name, make in makers.items()
             if not set(roles).isdisjoint(asked[name].roles) and (name != "dnsbl" or settings.dnsbl.lists)]

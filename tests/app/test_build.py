@@ -13,6 +13,7 @@ from mailframe.app.build import build
 from mailframe.app.config import FIXED, Config, load
 from mailframe.app.parts import Parts
 from mailframe.app.toml import ConfigError, Document, PluginSpec, read
+from mailframe.model.envelope import Peer
 from mailframe.pipeline.local import LocalAgent
 
 
@@ -65,8 +66,18 @@ def test_guards_are_asked_before_the_plugins_and_stand_for_the_listeners_roles(t
     assert greylist in built._others()      # started and closed with the server
 
 
+def test_what_is_exempt_from_all_guards_is_exempt_from_each_besides_its_own(tmp_path: Path) -> None:
+    config = configured('[guards]\nexempt = ["198.51.100.0/24"]\n[guards.early]\nexempt = ["203.0.113.1"]\n')
+    guards = {guard.name: guard for guard in parts(tmp_path, guards=config.guards).guards}
+    concerned = {ip: {name for name, guard in guards.items() if guard.concerns(Peer(ip, role="mx"))}
+                 for ip in ("198.51.100.7", "203.0.113.1", "192.0.2.1", "127.0.0.1")}
+    assert concerned == {
+        "198.51.100.7": set(), "203.0.113.1": set(guards) - {"early"}, "192.0.2.1": set(guards), "127.0.0.1": {"early"}}
+
+
 @pytest.mark.parametrize(("text", "sentence"), [
     ('[guards.early]\nexempt = ["10.0.0.0/33"]', "line 2: guards.early cannot be used: exempt: '10.0.0.0/33' does not"),
+    ('[guards]\nexempt = ["home"]', "guards cannot be used: exempt: 'home' does not"),
     ('[guards.rates]\nroles = ["mta"]', "guards.rates cannot be used: roles holds 'mta'; there are mx, submission"),
     ("[guards.rates]\nconections = 3", "guards.rates.conections is not a setting; did you mean 'connections'"),
     ("[[guards.dnsbl.lists]]\nweight = 1", "zone is missing"),
