@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from support.coroutines import result_of
 from support.guardworld import MESSAGE, GuardWorld
 from support.memory import MemoryTransport
 from support.transcripts import Player
-from twisted.internet.defer import succeed
 from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface import implementer
 
@@ -23,6 +21,7 @@ from mailframe.filters.tarpit import Tarpit, TarpitSettings
 from mailframe.interfaces.filter import IConnectionFilter, IGreetingFilter, IRecipientFilter, ISenderFilter
 from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.verdict import Named, Pass, Verdict
+from mailframe.proxied.factory import ToldAddress
 
 HELLO = "S: 220 *\nC: HELO client.example\nS: 250 *\n"
 FROM = "C: MAIL FROM:<a@far.example>\nS: 250 *\n"
@@ -301,9 +300,9 @@ def test_a_client_on_this_machine_never_waits() -> None:
 def test_with_tls_from_the_first_octet_or_a_proxy_in_front_nobody_waits() -> None:
     world = GuardWorld(early(delay_s=2))
     Player(world.factory.buildProtocol(None), MemoryTransport(tls=True), world.clock).play(HELLO)
-    session = world.factory.buildProtocol(None)
-    session._meet = lambda: setattr(session, "peer", replace(session.peer, via="198.51.100.9")) or succeed(None)
-    Player(session, MemoryTransport(), world.clock).play(HELLO)
+    proxied = MemoryTransport()
+    proxied.peerAddr = ToldAddress("192.0.2.7", 1_024, via="198.51.100.9")
+    Player(world.factory.buildProtocol(None), proxied, world.clock).play(HELLO)
 
 
 @implementer(IConnectionFilter, ISenderFilter)
@@ -325,6 +324,23 @@ def test_a_name_found_at_the_connection_is_the_peers_from_then_on() -> None:
     namer = Namer()
     GuardWorld([namer]).says(HELLO + FROM + "C: EHLO again.example\nS: ...\n" + FROM)
     assert namer.seen == ["mail.far.example"] * 2
+
+
+def test_a_name_found_at_the_connection_outlives_starttls() -> None:
+    namer = Namer()
+    world = GuardWorld([namer])
+    world.factory.tls = "context"
+    world.says(HELLO + "C: STARTTLS\nS: 220 *\nC: EHLO client.example\nS: ...\n" + FROM)
+    assert namer.seen == ["mail.far.example"]
+
+
+def test_who_speaks_by_xclient_is_looked_at_and_counted_and_who_was_there_before_has_left() -> None:
+    world = GuardWorld(rates(at_once=1), xclient_from=("192.0.2.7",))
+    player = world.says("S: 220 *\nC: EHLO front.example\nS: ...\nC: XCLIENT ADDR=198.51.100.1\nS: 220 *\n")
+    world.says(HELLO)                                                   # the front's own place is free again
+    world.says("S: 421 4.7.0 *\nS: <closed>\n", ip="198.51.100.2")      # the client's is not
+    player.play("D:")
+    world.says(HELLO, ip="198.51.100.2")
 
 
 def test_each_refusal_is_one_line_in_the_log_with_its_reason_which_the_client_is_not_told() -> None:
