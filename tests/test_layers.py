@@ -16,13 +16,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("mime", "sasl", "interfaces"),
     ("pacing", "proxied", "sqlite", "dns", "tls", "staging", "tracing"),
-    ("smtp", "pop3", "imap", "stores", "auth", "pipeline", "queue"),
+    ("smtp", "pop3", "imap", "stores", "auth", "filters", "pipeline", "queue"),
     ("relay", "transfer"),
     ("testing",),
     ("app",),
 )
 WINGS = {"smtp", "pop3", "imap"}
-APART = {(room, wing) for room in (*WINGS, "pipeline", "queue") for wing in WINGS if room != wing}
+APART = {(room, wing) for room in (*WINGS, "filters", "pipeline", "queue") for wing in WINGS if room != wing}
 PURE_ROOMS = {"model", "mime", "sasl"}
 PURE_FILES = {"machine", "framer", "data", "syntax", "reply", "schedule", "bounce", "cursor", "writer", "numset", "view"}
 GLOBAL_REACTOR = {"twisted.internet.reactor"}

@@ -18,6 +18,7 @@ from mailframe.auth.development import FRESH_DEVELOPMENT
 from mailframe.auth.limiter import LoginLimiter
 from mailframe.auth.realm import portal as make_portal
 from mailframe.dns.resolver import Resolver
+from mailframe.filters.guards import guards
 from mailframe.interfaces.store import IIndexedStore, IMailStore
 from mailframe.mime.attributes import VERSION
 from mailframe.model.mailbox import FRESH_ACCOUNT
@@ -49,19 +50,24 @@ def build(config: Config, reactor: Any) -> Parts:
     development, checkers, directory = identity(config, context)
     local = one("delivery", config, config.delivery, context)
     filters = several("filter", "filters", config, config.filters, context)
+    resolver, limiter = Resolver(reactor, nameservers=config.relay.resolvers()), LoginLimiter(reactor.seconds, config.login)
+    guarding = guards(
+        config.guards, {listener.role for listener in config.listeners.values()}, reactor=reactor, resolver=resolver, engine=engine,
+        own_names=[config.hostname.lower(), *config.domains], shut_logins=limiter.shut)
     spool = Spool(engine, content, reactor)
-    relay = None if config.development else _relay(config, reactor)
+    relay = None if config.development else _relay(config, reactor, resolver)
     queue = QueueAgent(spool, onward=CARRIED if relay is None else relay.honours)
-    pipeline = Pipeline(directory, local, queue, filters, _pipeline_settings(config), clock=reactor, hostname=config.hostname)
+    pipeline = Pipeline(
+        directory, local, queue, [*guarding, *filters], _pipeline_settings(config), clock=reactor, hostname=config.hostname)
     runner = Runner(spool, relay, local, pipeline, config.queue, reactor, hostname=config.hostname)
     tls = LateContexts(config.tls.pairs(), reactor)
     portal = config.parts.get("portal") or make_portal(
-        reached, checkers, context.fresh, LoginLimiter(reactor.seconds, config.login))
-    others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
+        reached, checkers, context.fresh, limiter)
+    others = [*checkers, *([] if directory in checkers else [directory]), local, *guarding, *filters, *([relay] if relay else [])]
     parts = Parts(
         config, reactor, outside, store, directory, portal, pipeline, spool, runner, tls, development, others,
         titles(config, store, outside, local, checkers, directory, filters), fresh=context.fresh,
-        keys=MailboxKeys(engine, reached), traces=Traces(config.trace, reactor))
+        keys=MailboxKeys(engine, reached), traces=Traces(config.trace, reactor), guards=guarding)
     locks, turns = MaildropLocks(), Turns(reactor)
     for name, listener in config.listeners.items():
         parts.factories[name] = factory_for(name, listener, parts, locks, turns)
@@ -115,7 +121,7 @@ def _named(config: Config, store: IMailStore) -> str:
     return type(store).__name__ if "storage" in config.parts else f"{spec.plugin} {where}".rstrip()
 
 
-def _relay(config: Config, reactor: Any) -> RelayAgent:
+def _relay(config: Config, reactor: Any, resolver: Resolver) -> RelayAgent:
     """A CA file that cannot be used is told of now, not with the first mail."""
     tls = ClientContexts()
     for host in config.relay.hosts():

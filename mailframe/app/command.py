@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mailframe import __version__
-from mailframe.app import example, queuectl, reference, storectl, tracectl, transferctl
+from mailframe.app import example, guardctl, queuectl, reference, storectl, tracectl, transferctl
 from mailframe.app.chosen import PLUGINS, accounts_path
 from mailframe.app.config import Config, load
 from mailframe.app.control import ControlError
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_user(_command(commands, "user", "look after the accounts in the accounts file; a running server notices"))
     _add_queue(_command(commands, "queue", "look after the messages that wait to be handed on"))
+    _add_guards(_command(commands, "guards", "look at what the running server's guards remember"))
     storectl.add(_command(commands, "store", "look after the databases that mail rests in").add_subparsers(
         required=True, metavar="ACTION"), _command, _place, _config)
     transferctl.add_import(_command(commands, "import", "bring mail in from elsewhere"), _place, _config)
@@ -164,6 +165,17 @@ def _add_queue(parser: argparse.ArgumentParser) -> None:
             action.add_argument("ids", nargs="+", metavar="ID", help='a message\'s number or its id in the log, or "all"')
         action.set_defaults(run=lambda arguments, name=name: queuectl.run(
             name, _config(arguments).data, getattr(arguments, "ids", [])))
+
+
+def _add_guards(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    for name, words in guardctl.ACTIONS.items():
+        action = _command(actions, name, words)
+        _place(action)
+        if name == "forget":
+            action.add_argument("address", metavar="ADDRESS", help="an IPv4 or IPv6 address")
+        action.set_defaults(run=lambda arguments, name=name: guardctl.run(
+            name, _config(arguments).data, getattr(arguments, "address", "")))
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from mailframe.app.endpoints import endpoint_string, is_loopback
 from mailframe.app.toml import ConfigError, Document, Key, PluginSpec, did_you_mean, read
 from mailframe.auth.limiter import LoginLimits
+from mailframe.filters.guards import GuardsSettings
 from mailframe.imap.settings import ImapSettings
 from mailframe.model.domain import canonical_domain
 from mailframe.model.networks import checked_networks
@@ -97,6 +98,7 @@ class Config:
     auth: tuple[PluginSpec, ...] = (PluginSpec("file"),)  # who may log in: asked in turn until one says yes
     directory: PluginSpec | None = None    # who exists: answers at RCPT; none: the first of auth that is a directory, too
     filters: tuple[PluginSpec, ...] = ()   # judges of incoming mail: asked together at each stage, refusals count most
+    guards: GuardsSettings = GuardsSettings()
     pipeline: PipelineSettings = PipelineSettings()
     relay: RelaySettings = RelaySettings()
     queue: RetrySettings = RetrySettings()

@@ -94,7 +94,10 @@ plugin = "file"
 
 
 #: Tables that stand in the head, or cannot be shown by their defaults.
-_WRITTEN_BY_HAND = ((), ("listeners", "NAME"), ("tls",), ("tls", "also"), ("relay", "smarthost"), ("relay", "routes", "DOMAIN"))
+_WRITTEN_BY_HAND = (
+    (), ("listeners", "NAME"), ("tls",), ("tls", "also"), ("guards", "dnsbl", "lists"), ("relay", "smarthost"),
+    ("relay", "routes", "DOMAIN"),
+)
 
 
 def example() -> str:

@@ -16,6 +16,7 @@ from mailframe.app.config import Config
 from mailframe.app.control import AnyHandler, ControlFactory
 from mailframe.app.control import listen as listen_control
 from mailframe.app.explain import explained
+from mailframe.app.guardcontrol import handlers as guard_handlers
 from mailframe.app.latecontexts import LateContexts
 from mailframe.app.queuecontrol import handlers
 from mailframe.app.toml import ConfigError
@@ -23,6 +24,7 @@ from mailframe.app.tracecontrol import handlers as trace_handlers
 from mailframe.app.transfercontrol import Mail
 from mailframe.app.transfercontrol import handlers as transfer_handlers
 from mailframe.auth.development import DevelopmentAuth
+from mailframe.filters.guard import Guard
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.plugin import ILifecycle
 from mailframe.model.mailbox import FRESH_ACCOUNT, NewMailbox
@@ -61,6 +63,7 @@ class Parts:
     control: Any = None
     keys: Any = None                             # IMailboxKeys
     traces: Any = None                           # Traces
+    guards: Sequence[Guard] = ()                 # those that are on; they are among `others`, too
     _closed: bool = False
 
     async def start(self) -> None:
@@ -85,7 +88,8 @@ class Parts:
 
     def _handlers(self) -> dict[str, AnyHandler]:
         mail = Mail(self.reactor, self.config.data, self.store, self.directory, self.fresh)
-        return {**handlers(self.spool, self.runner.wake), **transfer_handlers(mail), **trace_handlers(self.traces)}
+        return {**handlers(self.spool, self.runner.wake), **transfer_handlers(mail), **trace_handlers(self.traces),
+                **guard_handlers(self.guards)}
 
     async def _begin(self, part: Any) -> None:
         try:

@@ -27,7 +27,16 @@ from mailframe.app.toml import ConfigError, PluginSpec, did_you_mean, ended
 from mailframe.interfaces.content import IContentInIndex, IContentStore
 from mailframe.interfaces.delivery import IDeliveryAgent
 from mailframe.interfaces.directory import IDirectory
-from mailframe.interfaces.filter import IConnectionFilter, IHelloFilter, IMessageFilter, IRecipientFilter, ISenderFilter
+from mailframe.interfaces.filter import (
+    IConnectionFilter,
+    IErrorFilter,
+    IGreetingFilter,
+    IHelloFilter,
+    IMessageFilter,
+    IPartingFilter,
+    IRecipientFilter,
+    ISenderFilter,
+)
 from mailframe.interfaces.plugin import IBuildContext, IMailPlugin
 from mailframe.interfaces.store import IMailStore
 from mailframe.model.mailbox import FRESH_ACCOUNT, NewMailbox
@@ -39,7 +48,9 @@ PROMISES: Mapping[str, tuple[InterfaceClass, ...]] = {
     "delivery": (IDeliveryAgent,),
     "auth": (ICredentialsChecker,),
     "directory": (IDirectory,),
-    "filter": (IConnectionFilter, IHelloFilter, ISenderFilter, IRecipientFilter, IMessageFilter),
+    "filter": (
+        IConnectionFilter, IGreetingFilter, IHelloFilter, ISenderFilter, IRecipientFilter, IMessageFilter, IErrorFilter,
+        IPartingFilter),
 }
 KINDS = tuple(PROMISES)
 

@@ -18,6 +18,17 @@ from mailframe.app.config import FIXED, Certificate, Config, Listener, TlsConfig
 from mailframe.app.factory import parameters_of, settings_of
 from mailframe.app.toml import Key, PluginSpec
 from mailframe.auth.limiter import LoginLimits
+from mailframe.filters.bans import BansSettings
+from mailframe.filters.dnslists import DnsList, DnsListsSettings
+from mailframe.filters.early import EarlySettings
+from mailframe.filters.greylist import GreylistSettings
+from mailframe.filters.guards import GuardsSettings
+from mailframe.filters.hello import HelloSettings
+from mailframe.filters.rates import RatesSettings
+from mailframe.filters.recipients import RecipientsSettings
+from mailframe.filters.reverse import ReverseSettings
+from mailframe.filters.sender import SenderSettings
+from mailframe.filters.tarpit import TarpitSettings
 from mailframe.imap.settings import ImapSettings
 from mailframe.pipeline.filters import FilterSettings
 from mailframe.pipeline.route import RouteSettings
@@ -49,6 +60,20 @@ GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
         (("pipeline",), "pipeline", PipelineSettings),
         (("pipeline", "route"), "pipeline.route", RouteSettings),
         (("pipeline", "filters"), "pipeline.filters", FilterSettings),
+    )),
+    ("Guards against strangers", (
+        (("guards",), "guards", GuardsSettings),
+        (("guards", "bans"), "guards.bans", BansSettings),
+        (("guards", "rates"), "guards.rates", RatesSettings),
+        (("guards", "early"), "guards.early", EarlySettings),
+        (("guards", "reverse"), "guards.reverse", ReverseSettings),
+        (("guards", "dnsbl"), "guards.dnsbl", DnsListsSettings),
+        (("guards", "dnsbl", "lists"), "[guards.dnsbl.lists]", DnsList),
+        (("guards", "hello"), "guards.hello", HelloSettings),
+        (("guards", "sender"), "guards.sender", SenderSettings),
+        (("guards", "recipients"), "guards.recipients", RecipientsSettings),
+        (("guards", "greylist"), "guards.greylist", GreylistSettings),
+        (("guards", "tarpit"), "guards.tarpit", TarpitSettings),
     )),
     ("Mail going out", (
         (("relay",), "relay", RelaySettings),
@@ -91,10 +116,11 @@ def settings(table: Key, cls: type) -> list[Setting]:
 
 
 def _comments(cls: type) -> dict[str, str]:
-    """What stands behind each field, on its line and on the comment lines that follow."""
+    """What stands behind each field, on its line and on the comment lines that follow; what a class adds beats what it inherits."""
     comments: dict[str, str] = {}
     name = ""
-    for line in inspect.getsource(cls).splitlines():
+    lines = [line for each in reversed(cls.__mro__[:-1]) for line in ["", *inspect.getsource(each).splitlines()]]
+    for line in lines:
         if match := re.match(r"    (\w+): [^#]*(?:#\s*(.*))?$", line):
             name = match[1]
             if match[2]:

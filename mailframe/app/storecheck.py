@@ -13,6 +13,7 @@ from pathlib import Path
 import apsw
 
 from mailframe.app.storefiles import COMPONENTS, StoreFiles, checks, present
+from mailframe.filters import greyschema
 from mailframe.sqlite import files
 from mailframe.sqlite.checking import Finding, found, mended, unsound
 from mailframe.sqlite.errors import EngineError
@@ -149,7 +150,7 @@ def _components(path: Path) -> Mapping[str, Sequence[Migration]]:
     with held(path) as con, suppress(apsw.Error):
         tables = {str(name) for name, in fetch(con, "SELECT name FROM sqlite_schema")}
         signs = {"content": "piece", "store": "message", "queue": "queue_message", COMPONENT: "shard",
-                 annotated.COMPONENT: "metadata_entry", shared.COMPONENT: "acl"}
+                 annotated.COMPONENT: "metadata_entry", shared.COMPONENT: "acl", greyschema.COMPONENT: "greylist"}
         return {name: steps for name, steps in COMPONENTS.items() if signs[name] in tables}
     raise EngineError(f"nothing can be read of {path}; restore a backup")
 

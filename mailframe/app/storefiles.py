@@ -11,6 +11,7 @@ import apsw
 
 from mailframe.app.builtin import CONTENT, DATABASE
 from mailframe.app.config import Config
+from mailframe.filters import greyschema
 from mailframe.queue import check as queuecheck
 from mailframe.queue import schema as queueschema
 from mailframe.sqlite import contentcheck, pieces
@@ -29,7 +30,7 @@ from mailframe.stores.sqlite import schema, sharding
 COMPONENTS: Mapping[str, Sequence[Migration]] = {
     "content": pieces.MIGRATIONS, "store": schema.MIGRATIONS, "queue": queueschema.MIGRATIONS,
     sharding.COMPONENT: sharding.MIGRATIONS, annotated.COMPONENT: annotated.MIGRATIONS,
-    shared.COMPONENT: shared.MIGRATIONS,
+    shared.COMPONENT: shared.MIGRATIONS, greyschema.COMPONENT: greyschema.MIGRATIONS,
 }
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailframe.model.client import is_near, network_of
 from mailframe.model.refusal import LoginFailed
+from mailframe.pacing.levels import Levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,23 @@ class LoginLimiter:
         """`seconds`: the clock."""
         self._seconds = seconds
         self._limits = limits = limits or LoginLimits()
-        self._addresses = _Bucket(limits.forgive_s, limits.remember_addresses)
-        self._known = _Bucket(limits.forgive_s, limits.remember_addresses)
+        self._addresses = Levels(limits.forgive_s, limits.remember_addresses)
+        self._known = Levels(limits.forgive_s, limits.remember_addresses)
 
     def check(self, ip: str, user: str) -> None:
         """Before the password is looked at. Raises TooManyFailures."""
-        most = self._limits.max_loopback_failures if is_near(ip) else self._limits.max_failures
-        now, network = self._seconds(), network_of(ip)
-        if self._addresses.level(network, now) + 1 <= most:
+        if not self.shut(ip):
             return
+        now, network = self._seconds(), network_of(ip)
         known = (network, _name(user))
         if known not in self._known or self._known.level(known, now) + 1 > self._limits.max_known_failures:
             raise TooManyFailures(detail=f"from {network}")
+
+    def shut(self, ip: str) -> bool:
+        """Whether too many passwords were guessed from there lately, so that strangers need not try."""
+        most = self._limits.max_loopback_failures if is_near(ip) else self._limits.max_failures
+        network = network_of(ip)
+        return network in self._addresses and self._addresses.level(network, self._seconds()) + 1 > most
 
     def failed(self, ip: str, user: str) -> None:
         """It was wrong."""
@@ -68,31 +73,6 @@ class LoginLimiter:
     def succeeded(self, ip: str, user: str) -> None:
         """It was right."""
         self._known.add((network_of(ip), _name(user)), self._seconds(), 0)
-
-
-class _Bucket:
-    """Levels that sink by one in `forgive_s`, of the latest `most` keys."""
-
-    def __init__(self, forgive_s: float, most: int) -> None:
-        self._forgive_s = forgive_s
-        self._most = most
-        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()     # (level, when it was that)
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._levels
-
-    def __len__(self) -> int:
-        return len(self._levels)
-
-    def level(self, key: Hashable, now: float) -> float:
-        level, since = self._levels.get(key, (0.0, now))
-        return max(0.0, level - (now - since) / self._forgive_s)
-
-    def add(self, key: Hashable, now: float, more: float) -> None:
-        self._levels[key] = self.level(key, now) + more, now
-        self._levels.move_to_end(key)
-        if len(self._levels) > self._most:
-            self._levels.popitem(last=False)
 
 
 def _name(user: str) -> str:

@@ -83,6 +83,10 @@ class Resolver:
         except DnsError as error:
             return error
 
+    async def ipv4(self, name: str) -> Answer[str]:
+        """A records alone, as DNS lists answer (RFC 5782)."""
+        return await self._records(name, dns.rdatatype.A, _address)
+
     async def txt(self, name: str) -> Answer[bytes]:
         """TXT records, each one's strings joined (RFC 7208 section 3.3)."""
         return await self._records(name, dns.rdatatype.TXT, _text)

@@ -93,8 +93,11 @@ class IHonours(Interface):
 class IReception(IDeliveryAgent):
     """What the SMTP wing is given: an agent that also judges the steps before MAIL. All may raise Refusal."""
 
-    async def connected(peer: Peer) -> None:
-        """A client has connected; raising refuses it with the refusal's code instead of 220."""
+    async def connected(peer: Peer) -> Peer | None:
+        """A client has connected; raising refuses it with the refusal's code instead of 220.
+
+        Returns `peer` with what was found out about it (`name`), or None.
+        """
 
     async def greeted(peer: Peer) -> None:
         """It has said HELO or EHLO (`peer.helo`)."""
@@ -119,3 +122,19 @@ class IStartsQueue(Interface):
     async def start_queue(peer: Peer, domain: str, below: bool) -> int:
         """Try what waits for `domain` (canonical), and if `below` for its subdomains; how many recipients. Raises Refusal, 459
         for a peer that may not ask for this domain."""
+
+
+class IAttentive(Interface):
+    """A reception that also cares how a session begins, errs and ends. Plain calls, of which `early` may raise Refusal."""
+
+    def greeting_delay(peer: Peer) -> float:
+        """After `connected`: for how many seconds the greeting is kept back; 0: not at all, and `early` is not asked."""
+
+    def early(peer: Peer, octets: bytes) -> None:
+        """The client did not wait for it. Raises Refusal."""
+
+    def erred(peer: Peer, verb: str, code: int) -> float:
+        """A command is about to be refused with this reply code: for how many seconds to keep the answer back."""
+
+    def disconnected(peer: Peer) -> None:
+        """Once for each `connected`, however that ended."""

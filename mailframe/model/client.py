@@ -17,8 +17,11 @@ class Client:
 
 def network_of(ip: str) -> str:
     """Who is counted as one peer: an IPv4 address, or the /64 that any IPv6 customer has to himself."""
-    if ":" not in ip:
-        return ip
+    return ip if ":" not in ip else _ipv6_network(ip)
+
+
+@lru_cache(8_192)
+def _ipv6_network(ip: str) -> str:
     try:
         address = ipaddress.IPv6Address(ip.partition("%")[0])
     except ValueError:

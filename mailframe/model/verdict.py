@@ -16,6 +16,7 @@ class Pass:
 @dataclass(frozen=True, slots=True)
 class Refuse:
     refusal: Refusal
+    final: bool = False        # nobody need be asked after it, as after any permanent one
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,14 @@ class Discard:
     reason: str = ""
 
 
-Verdict = Pass | Refuse | Tag | Rewritten | Quarantine | Discard
+@dataclass(frozen=True, slots=True)
+class Named:
+    """At the connection: this is the client's name in DNS, which leads back to its address. Later filters and Received show it."""
+
+    name: str
+
+
+Verdict = Pass | Refuse | Tag | Rewritten | Quarantine | Discard | Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,7 @@ class Judgement:
     words: frozenset[str] = frozenset()
     folder: str | None = None
     content: bytes | None = None
+    name: str = ""
 
 
 def combine(verdicts: Iterable[Verdict]) -> Judgement:
@@ -74,6 +83,7 @@ def combine(verdicts: Iterable[Verdict]) -> Judgement:
     words: frozenset[str] = frozenset()
     folder: str | None = None
     content: bytes | None = None
+    name = ""
     for verdict in verdicts:
         match verdict:
             case Refuse(found):
@@ -87,6 +97,8 @@ def combine(verdicts: Iterable[Verdict]) -> Judgement:
                 header, words, folder = header + more, words | labels, place or folder
             case Rewritten(octets):
                 content = octets
+            case Named(found_name):
+                name = found_name
             case Pass():
                 pass
-    return Judgement(refusal, discard, quarantine, header, words, folder, content)
+    return Judgement(refusal, discard, quarantine, header, words, folder, content, name)

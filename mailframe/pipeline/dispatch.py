@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IExpands, IHonours, IReception, IStartsQueue
+from mailframe.interfaces.delivery import IAttentive, IDelivery, IDeliveryAgent, IExpands, IHonours, IReception, IStartsQueue
 from mailframe.interfaces.directory import IDirectory, IValidSince
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
@@ -23,7 +24,7 @@ from .settings import PipelineSettings
 from .transaction import JoinedPipelineDelivery, PipelineDelivery
 
 
-@implementer(IReception, IHonours, IExpands, IStartsQueue)
+@implementer(IReception, IHonours, IAttentive, IExpands, IStartsQueue)
 class Pipeline:
     """Routes, judges and delivers. `local` takes what has an account, `queue` all else and what a mailbox cannot take now.
 
@@ -43,9 +44,27 @@ class Pipeline:
             ("RRVS", IValidSince.providedBy(directory)),      # a question for us first, whoever may be asked behind us
         ) if true}
 
-    async def connected(self, peer: Peer) -> None:
+    async def connected(self, peer: Peer) -> Peer | None:
         """See `IReception`."""
-        _obey(await self._parts.filters.connection(peer))
+        judgement = await self._parts.filters.connection(peer)
+        _obey(judgement)
+        return replace(peer, name=judgement.name) if judgement.name else None
+
+    def greeting_delay(self, peer: Peer) -> float:
+        """See `IAttentive`."""
+        return self._parts.filters.greeting_delay(peer)
+
+    def early(self, peer: Peer, octets: bytes) -> None:
+        """See `IAttentive`."""
+        _obey(self._parts.filters.early(peer, octets))
+
+    def erred(self, peer: Peer, verb: str, code: int) -> float:
+        """See `IAttentive`."""
+        return self._parts.filters.erred(peer, verb, code)
+
+    def disconnected(self, peer: Peer) -> None:
+        """See `IAttentive`."""
+        self._parts.filters.disconnected(peer)
 
     async def greeted(self, peer: Peer) -> None:
         """See `IReception`."""

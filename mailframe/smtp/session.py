@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from random import Random
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
@@ -12,7 +13,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from mailframe.interfaces.delivery import IHonours, IReception
+from mailframe.interfaces.delivery import IAttentive, IHonours, IReception
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer
 from mailframe.model.refusal import LoginFailed, Refusal
@@ -107,8 +108,11 @@ class SmtpSession(Wire):
         self.transaction: Transaction | None = None
         self.peer = Peer("")
         self._origin = ""                      # whose connection it is, whoever speaks by XCLIENT
+        self._name = ""                        # and that one's name in DNS
         self.situation: Situation
         self._honours: frozenset[str] = server.reception.honours if IHonours.providedBy(server.reception) else frozenset()
+        self._attentive: IAttentive | None = server.reception if IAttentive.providedBy(server.reception) else None
+        self._met: Peer | None = None       # whom the reception knows: it is told of the end
         self._opened = False
         self._admitted = False
         self._extended = False
@@ -142,13 +146,16 @@ class SmtpSession(Wire):
         return Peer(ip, port, listener=self.server.listener, role=self.settings.role, via=getattr(address, "via", ""))
 
     async def _open(self) -> None:
-        self._opened = True
+        first, self._opened = not self._opened, True
         if self.server.traces.active:
             self.trace = self.server.traces.begin("smtp", self.peer.ip, self.peer.listener)
         try:
             if not self.settings.admits(self.peer.ip):
                 raise NotAdmitted
-            await self.ask("connected", self.reception.connected, self.peer)
+            await self._meet()
+            if first:
+                self._name = self.peer.name
+                await self._wait_for_silence()
             if self.peer.helo:
                 await self.ask("greeted", self.reception.greeted, self.peer)
                 self.state = State.GREETED
@@ -158,6 +165,38 @@ class SmtpSession(Wire):
         else:
             banner = self.settings.banner or manners(self.settings.role).banner
             self.say(Reply.of(220, "", f"{self.settings.hostname} {banner}").encode())
+
+    async def _meet(self) -> None:
+        """Introduce `peer` to the reception, after the end of whoever came this way before. Raises Refusal."""
+        self._part()
+        self._met = self.peer
+        known: Peer | None = await self.ask("connected", self.reception.connected, self.peer)
+        self.peer = known or self.peer
+
+    def _part(self) -> None:
+        met, self._met = self._met, None
+        if met is not None and self._attentive is not None:
+            tell("disconnected", partial(self._attentive.disconnected, met))
+
+    async def _wait_for_silence(self) -> None:
+        """Keep the greeting back for a while: nobody may speak before it (RFC 5321 section 3.1). Raises Refusal.
+
+        Not where a proxy or a TLS handshake came first: then it cannot be known when the client began.
+        """
+        if self._attentive is None or self.peer.via or self.situation.tls:
+            return
+        delay = self._attentive.greeting_delay(self.peer)
+        if delay > 0:
+            await self.pause(delay)
+            if self.framer.waiting:
+                octets = self.framer.take()
+                self.framer.give_back(octets)
+                self._attentive.early(self.peer, octets)
+
+    async def _hold_back(self, verb: bytes, reply: Reply) -> None:
+        """Before a bad answer: as long as the reception wants."""
+        if self._attentive is not None:
+            await self.pause(self._attentive.erred(self.peer, verb.decode("ascii", "replace"), reply.code))
 
     def _situate(self, tls: bool, account: str | None) -> None:
         server = self.server
@@ -173,6 +212,7 @@ class SmtpSession(Wire):
             self.trace.end()
         self.reset()
         self._forget_login()
+        self._part()
         if self._admitted:
             self._admitted = False
             self.server.gone(self, self.peer.ip)
@@ -257,7 +297,7 @@ class SmtpSession(Wire):
             shown = command_shown(line, self.registry, self.situation) if expected is None else response_shown(line)
             self.trace.line("C", shown)
         if isinstance(line, Fault):
-            self.complain(Reply.of(500, "5.5.2", line.value))
+            await self._complain(b"", Reply.of(500, "5.5.2", line.value))
             if line is Fault.CHUNK:         # I5: its octets would be taken for commands
                 self.say(_UNREADABLE)
                 self.close()
@@ -272,28 +312,33 @@ class SmtpSession(Wire):
         verb = word.upper()
         command = self.registry.commands.get(verb)
         if command is None:
-            self._unknown(verb)
+            await self._unknown(verb)
             return
         refusal = out_of_order(command.order, self.state)
         if refusal is None:
             await self._run(verb, command.run, self, args.strip(b" "))
         else:
-            self.complain(refusal)
+            await self._complain(verb, refusal)
+
+    async def _complain(self, verb: bytes, reply: Reply) -> None:
+        await self._hold_back(verb, reply)
+        self.complain(reply)
 
     async def _run(self, verb: bytes, function: Callable[P, Awaitable[None] | None], *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             await self.ask(verb.decode(), cast("Callable[P, Awaitable[None]]", function), *args, **kwargs)
         except SyntaxFault as fault:
-            self.complain(Reply.from_refusal(fault))
+            await self._complain(verb, Reply.from_refusal(fault))
         except Refusal as refusal:
+            await self._hold_back(verb, Reply.from_refusal(refusal))
             self._refuse(refusal, verb, cast("bytes", args[-1]))
 
-    def _unknown(self, verb: bytes) -> None:
+    async def _unknown(self, verb: bytes) -> None:
         if verb in _FOREIGN_VERBS:
             self.say(_FOREIGN)
             self.close()
         else:
-            self.complain(_UNKNOWN)
+            await self._complain(b"", _UNKNOWN)
 
     def _refuse(self, refusal: Refusal, verb: bytes, args: bytes) -> None:
         reply = Reply.from_refusal(refusal)
@@ -425,7 +470,7 @@ class SmtpSession(Wire):
         self.encrypt(self.server.tls)
         self._forget_login()
         self.state = State.START
-        self.peer = peer
+        self.peer = replace(peer, name=self._name)
         self._situate(True, None)
 
     async def afresh(self, peer: Peer, account: str | None) -> None:

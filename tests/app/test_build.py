@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mailframe.app.build import build
 from mailframe.app.config import FIXED, Config, load
 from mailframe.app.parts import Parts
 from mailframe.app.toml import ConfigError, Document, PluginSpec, read
+from mailframe.model.envelope import Peer
 from mailframe.pipeline.local import LocalAgent
 
 
@@ -49,6 +51,42 @@ def test_an_index_is_kept_beside_a_store_that_needs_it_and_no_other(tmp_path: Pa
     built = parts(tmp_path, storage=spec)
     (agent,) = [part for part in built.others if isinstance(part, LocalAgent)]
     assert (agent.store is not built.store) is beside
+
+
+def test_guards_are_asked_before_the_plugins_and_stand_for_the_listeners_roles(tmp_path: Path) -> None:
+    config = configured(
+        'filters = ["support.guardworld:Tagger"]\n[guards.greylist]\nroles = ["mx"]\n[guards.rates]\nroles = ["submission"]\n'
+        '[guards.tarpit]\nroles = ["lmtp"]\n[[guards.dnsbl.lists]]\nzone = "bl.example"\nweight = -1\n')
+    built = parts(tmp_path, guards=config.guards, filters=config.filters)
+    names = [guard.name for guard in built.guards]
+    assert names == ["bans", "rates", "dnsbl", "reverse", "early", "hello", "sender", "recipients", "greylist"]
+    stage = [what.rpartition(".")[0] for what, _ in built.pipeline._parts.filters._sender]
+    assert stage[0] == "mailframe.filters.rates.Rates" and stage[-1] == "support.guardworld.Tagger"
+    (greylist,) = [part for part in built.others if getattr(part, "name", "") == "greylist"]
+    assert greylist in built._others()      # started and closed with the server
+
+
+def test_what_is_exempt_from_all_guards_is_exempt_from_each_besides_its_own(tmp_path: Path) -> None:
+    config = configured('[guards]\nexempt = ["198.51.100.0/24"]\n[guards.early]\nexempt = ["203.0.113.1"]\n')
+    guards = {guard.name: guard for guard in parts(tmp_path, guards=config.guards).guards}
+    concerned = {ip: {name for name, guard in guards.items() if guard.concerns(Peer(ip, role="mx"))}
+                 for ip in ("198.51.100.7", "203.0.113.1", "192.0.2.1", "127.0.0.1")}
+    assert concerned == {
+        "198.51.100.7": set(), "203.0.113.1": set(guards) - {"early"}, "192.0.2.1": set(guards), "127.0.0.1": {"early"}}
+
+
+@pytest.mark.parametrize(("text", "sentence"), [
+    ('[guards.early]\nexempt = ["10.0.0.0/33"]', "line 2: guards.early cannot be used: exempt: '10.0.0.0/33' does not"),
+    ('[guards]\nexempt = ["home"]', "guards cannot be used: exempt: 'home' does not"),
+    ('[guards.rates]\nroles = ["mta"]', "guards.rates cannot be used: roles holds 'mta'; there are mx, submission"),
+    ("[guards.rates]\nconections = 3", "guards.rates.conections is not a setting; did you mean 'connections'"),
+    ("[[guards.dnsbl.lists]]\nweight = 1", "zone is missing"),
+    ('[[guards.dnsbl.lists]]\nzone = "bl.example"\nanswers = ["10.0.0.1"]', "10.0.0.1 is not within 127.0.0.0/8"),
+    ("[guards]\ngraylist = {}", "did you mean 'greylist'"),
+])
+def test_a_guard_that_is_configured_wrongly_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        configured(text)
 
 
 @pytest.mark.parametrize("text", ["[smtp]\nrequire_login = true", "[submission]\nrequire_login = false",

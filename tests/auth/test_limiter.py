@@ -45,6 +45,15 @@ def test_a_guesser_is_shut_out_and_let_in_again_with_time() -> None:
     assert world.guesses(GUESSER) == 3
 
 
+def test_others_can_ask_who_is_shut() -> None:
+    world = World()
+    assert not world.limiter.shut(GUESSER)
+    world.guesses(GUESSER)
+    assert world.limiter.shut(GUESSER) and not world.limiter.shut(ELSEWHERE)
+    world.clock.advance(11)
+    assert not world.limiter.shut(GUESSER)
+
+
 def test_a_guesser_shuts_nobody_out_who_is_elsewhere() -> None:
     """L1"""
     world = World()

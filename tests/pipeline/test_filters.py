@@ -16,7 +16,7 @@ from mailframe.interfaces.filter import IConnectionFilter, IHelloFilter, IMessag
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.refusal import InternalError, Refusal
-from mailframe.model.verdict import Judgement, Pass, Quarantine, Refuse, Rewritten, Tag
+from mailframe.model.verdict import Judgement, Named, Pass, Quarantine, Refuse, Rewritten, Tag
 from mailframe.pipeline.filters import Filters, FilterSettings, RewrittenOctets
 
 DEFAULT = FilterSettings()
@@ -98,11 +98,33 @@ def test_a_filter_that_ignores_its_cancellation_is_left_behind() -> None:
 
 
 def test_nobody_is_asked_after_a_permanent_refusal_but_after_a_temporary_one() -> None:
+    @implementer(IHelloFilter)
+    class OnHello(OnConnection):
+        def hello(self, peer: Peer) -> Any:
+            return self.connection(peer)
+
+    for code, asked in ((554, 0), (451, 1)):
+        last = OnHello(Pass())
+        filters = Filters([OnHello(Refuse(Refusal("No", smtp=(code, "5.7.1")))), last], DEFAULT, cast(IReactorTime, Clock()))
+        assert result_of(filters.hello(PEER)).refusal is not None
+        assert last.asked == asked
+
+
+@pytest.mark.parametrize("code", [421, 554])
+def test_a_connection_that_is_refused_is_over_and_nobody_else_is_asked_about_it(code: int) -> None:
     last = OnConnection(Pass())
-    judged(OnConnection(Refuse(Refusal("No", smtp=(554, "5.7.1")))), last)
+    judged(OnConnection(Refuse(Refusal("No", smtp=(code, "5.7.1")))), last)
     assert last.asked == 0
-    judged(OnConnection(Refuse(Refusal("Later", smtp=(451, "4.7.1")))), last)
-    assert last.asked == 1
+
+
+def test_the_name_that_one_filter_found_is_shown_to_the_next() -> None:
+    class Curious(OnConnection):
+        def connection(self, peer: Peer) -> Any:
+            self.answer = Tag(f"X-Name: {peer.name}\r\n".encode())
+            return self.answer
+
+    judgement = judged(OnConnection(Named("mail.far.example")), Curious(Pass()))
+    assert judgement == Judgement(header=b"X-Name: mail.far.example\r\n", name="mail.far.example")
 
 
 def test_each_filter_is_asked_only_at_its_stages() -> None:

@@ -21,8 +21,8 @@ class _Handle:
 class MemoryTransport(StringTransport):
     """Behaves as TCP does: bytes after a close go nowhere. `settle` delivers the connectionLost that is due."""
 
-    def __init__(self, ip: str = "192.0.2.7", *, tls: bool = False) -> None:
-        super().__init__(peerAddress=(IPv6Address if ":" in ip else IPv4Address)("TCP", ip, 40_000))
+    def __init__(self, ip: str = "192.0.2.7", *, tls: bool = False, port: int = 40_000) -> None:
+        super().__init__(peerAddress=(IPv6Address if ":" in ip else IPv4Address)("TCP", ip, port))
         self.writes: list[bytes] = []
         self.tls_with: object = None
         self.lost = False

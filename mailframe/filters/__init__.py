@@ -1,0 +1,1 @@
+"""The guards: built-in filters that keep strangers within bounds."""
