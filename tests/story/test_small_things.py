@@ -112,7 +112,8 @@ def test_helo_and_ehlo_greet_as_they_should(house: House) -> None:
         assert answer.splitlines()[0] == "250-mail.one.example"
         words = {line[4:].split(" ")[0] for line in answer.splitlines()[1:]}
         assert words == {
-            "PIPELINING", "SIZE", "8BITMIME", "CHUNKING", "BINARYMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "STARTTLS"}
+            "PIPELINING", "SIZE", "8BITMIME", "CHUNKING", "BINARYMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "STARTTLS",
+            "DELIVERBY", "MT-PRIORITY"}
         assert codes(talk, "RCPT TO:<bob@one.example>") == ["503 5.5.1"], "EHLO ended the transaction (section 4.1.4)"
         assert codes(talk, "MAIL FROM:<a@far.example>", "EHLO", "RCPT TO:<bob@one.example>") == [
             "250 2.1.0", "501 5.5.4", "250 2.1.5"], "an EHLO that cannot be read changes nothing (section 4.1.4)"
