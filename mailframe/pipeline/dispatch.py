@@ -62,7 +62,7 @@ class Pipeline:
         if envelope.size is not None and envelope.size > self._parts.settings.max_octets:
             raise MessageTooBig(detail=f"{envelope.size} octets announced")
         account, sender, directory = envelope.peer.account, envelope.sender, self._parts.directory
-        if account is not None and sender is not None and not await contained(
+        if envelope.submitted and sender is not None and not await contained(
             directory, directory.may_send_as, account, sender, limit=self._parts.limit,
         ):
             raise SenderNotAllowed(detail=f"{account} as {sender}")

@@ -24,10 +24,11 @@ from .extension import MailDraft, Registry, Situation
 from .framer import AUTH_LIMIT, Fault
 from .ids import new_id
 from .machine import State, out_of_order
-from .reply import Reply
+from .reply import Answer, Reply
+from .roles import manners
 from .settings import SmtpSettings
 from .syntax import SyntaxFault
-from .transaction import Transaction
+from .transaction import NO_REMARKS, Transaction
 from .wire import Wire, encrypted, ip_and_port, is_loopback, tls_words
 
 T = TypeVar("T")
@@ -45,6 +46,11 @@ _TLS_GO = Reply.of(220, "2.0.0", "Ready to start TLS").encode()
 _TLS_INJECTED = Reply.of(421, "4.7.0", "Nothing may follow STARTTLS before the handshake").encode()
 _FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))
 
+
+class NotAdmitted(Refusal):
+    """Told at once, not at RCPT: nothing on such a port is for who is not in its networks (RFC 5321 section 4.3.2)."""
+
+    public, smtp = "No mail service for your address here", (554, "5.7.1")
 
 @dataclass(slots=True)
 class Chunk:
@@ -86,9 +92,11 @@ class SmtpSession(Wire):
         self.reception: IReception = server.reception
         self.registry: Registry = server.registry
         self.portal: Portal | None = server.portal
+        self.remarks = NO_REMARKS
         self.state = State.START
         self.transaction: Transaction | None = None
         self.peer = Peer("")
+        self._origin = ""                      # whose connection it is, whoever speaks by XCLIENT
         self.situation: Situation
         self._honours: frozenset[str] = server.reception.honours if IHonours.providedBy(server.reception) else frozenset()
         self._opened = False
@@ -104,8 +112,8 @@ class SmtpSession(Wire):
     # Beginning and end.
 
     def connectionMade(self) -> None:
-        ip, port = ip_and_port(self.transport.getPeer())  # type: ignore[union-attr]
-        self.peer = Peer(ip, port, listener=self.server.listener, role=self.settings.role)
+        self.peer = self._connected()
+        ip = self._origin = self.peer.ip
         self._situate(encrypted(self.transport), None)
         super().connectionMade()
         self._admitted = self.server.admit(self, ip)
@@ -115,21 +123,33 @@ class SmtpSession(Wire):
         else:
             self.advance()
 
+    def _connected(self) -> Peer:
+        """Who has connected, as far as the transport knows."""
+        address = self.transport.getPeer()  # type: ignore[union-attr]
+        ip, port = ip_and_port(address)
+        return Peer(ip, port, listener=self.server.listener, role=self.settings.role, via=getattr(address, "via", ""))
+
     async def _open(self) -> None:
         self._opened = True
         try:
+            if not self.settings.admits(self.peer.ip):
+                raise NotAdmitted
             await self.ask("connected", self.reception.connected, self.peer)
+            if self.peer.helo:
+                await self.ask("greeted", self.reception.greeted, self.peer)
+                self.state = State.GREETED
         except Refusal as refusal:
             self._refuse(refusal, b"connection", b"")
             self.close()
         else:
-            self.say(Reply.of(220, "", f"{self.settings.hostname} {self.settings.banner}").encode())
+            banner = self.settings.banner or manners(self.settings.role).banner
+            self.say(Reply.of(220, "", f"{self.settings.hostname} {banner}").encode())
 
     def _situate(self, tls: bool, account: str | None) -> None:
         server = self.server
         self.situation = Situation(
             self.settings, tls, server.tls is not None, is_loopback(self.peer.ip), self.portal is not None, account,
-            server.mechanisms, self.now(), self._honours,
+            server.mechanisms, self.now(), self._origin, self._honours,
         )
 
     def ended(self) -> None:
@@ -282,7 +302,8 @@ class SmtpSession(Wire):
 
     async def _answer_chunk(self, chunk: Chunk, transaction: Transaction | None) -> None:
         if chunk.refusal is not None:
-            self._answer(chunk.refusal)
+            each = self.transaction if chunk.last else None        # after the last chunk LMTP's client waits for all replies
+            self._answer(chunk.refusal if each is None else each.answer(chunk.refusal))
         elif transaction is not None and chunk.last:
             await self._finish(transaction)
         elif transaction is not None and transaction.refusal is not None:
@@ -298,7 +319,7 @@ class SmtpSession(Wire):
             self._errors = self._refused_recipients = 0
         self._answer(reply)
 
-    def _answer(self, reply: Reply) -> None:
+    def _answer(self, reply: Answer) -> None:
         self.say(reply.encode())
         if reply.code == 421:
             self.close()
@@ -337,6 +358,7 @@ class SmtpSession(Wire):
         )
 
     def reset(self) -> None:
+        self.remarks = NO_REMARKS
         transaction, self.transaction = self.transaction, None
         if transaction is not None:
             self.state = State.GREETED
@@ -347,12 +369,37 @@ class SmtpSession(Wire):
             self.say(_TLS_INJECTED)
             self.close()
             return
+        peer = self._connected()               # what XCLIENT has said is forgotten, too
+        if self.peer.ip != peer.ip and not self._become(peer):
+            return
         self.say(_TLS_GO)
         self.encrypt(self.server.tls)
         self._forget_login()
         self.state = State.START
-        self.peer = replace(self.peer, helo="", protocol="SMTP", tls="", account=None)
+        self.peer = peer
         self._situate(True, None)
+
+    async def afresh(self, peer: Peer, account: str | None) -> None:
+        self.reset()
+        self._forget_login()
+        self.state = State.START
+        self._errors = self._refused_recipients = self._login_failures = 0
+        self._extended = peer.protocol != "SMTP"
+        if self._become(peer):
+            self._situate(self.situation.tls, account)
+            tls = tls_words(self.transport) if self.situation.tls else ""
+            self.peer = replace(peer, account=account, tls=tls, protocol=self._protocol(utf8=False))
+            await self._open()
+
+    def _become(self, peer: Peer) -> bool:
+        """Count `peer` in place of who has spoken until now, if there is room for it."""
+        self.server.gone(self, self.peer.ip)
+        self.peer = peer
+        self._admitted = self.server.admit(self, peer.ip)
+        if not self._admitted:
+            self.say(_CROWDED)
+            self.close()
+        return self._admitted
 
     def logged_in(self, account: str, logout: Callable[[], object]) -> None:
         log.info("login ip={ip} user={user!r} protocol=smtp", ip=self.peer.ip, user=account)
@@ -372,7 +419,8 @@ class SmtpSession(Wire):
 
     def _protocol(self, *, utf8: bool) -> str:
         """The word after "with" in Received (RFC 3848, RFC 6531 section 4.3)."""
-        word = "UTF8SMTP" if utf8 else "ESMTP" if self._extended else "SMTP"
+        words = manners(self.settings.role)
+        word = words.utf8 if utf8 else words.extended if self._extended else words.plain
         if word == "SMTP":
             return word
         return f"{word}{'S' if self.situation.tls else ''}{'A' if self.situation.account else ''}"

@@ -1,9 +1,11 @@
-"""One mail transaction, from MAIL to the one reply that its outcomes become."""
+"""One mail transaction, from MAIL to the replies that its outcomes become."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
+from types import MappingProxyType
 
 from mailframe.interfaces.delivery import IDelivery
 from mailframe.model.envelope import Envelope, Recipient
@@ -11,11 +13,14 @@ from mailframe.model.refusal import InternalError, MessageTooBig, Refusal
 
 from .asking import ask, log, tell
 from .data import ChunkReader, DataReader
-from .reply import Reply
+from .reply import Answer, Replies, Reply
+from .roles import manners
 from .settings import SmtpSettings
 from .wire import is_loopback
 
+NO_REMARKS: Mapping[str, str] = MappingProxyType({})
 _SHOWN = 5      # recipients in a log line
+_FORGOTTEN = InternalError(detail="no outcome from commit")
 
 
 class BareNewline(Refusal):
@@ -29,15 +34,24 @@ class Transaction:
       T2  once `refusal` is set the delivery is aborted, and the rest of the message only read.
     """
 
-    __slots__ = ("_chunks", "_limit", "_repair", "delivery", "envelope", "reader", "recipients", "refusal", "size")
+    __slots__ = (
+        "_chunks", "_each", "_limit", "_remarks", "_repair", "accepted", "delivery", "envelope", "reader", "recipients", "refusal",
+        "size",
+    )
 
-    def __init__(self, envelope: Envelope, delivery: IDelivery, settings: SmtpSettings) -> None:
+    def __init__(
+        self, envelope: Envelope, delivery: IDelivery, settings: SmtpSettings, remarks: Mapping[str, str] = NO_REMARKS,
+    ) -> None:
+        """`remarks` stand in the message's log line."""
         self.envelope = envelope
         self.delivery = delivery
         self.recipients: dict[Recipient, None] = {}    # accepted, in order, each once
+        self.accepted: list[Recipient] = []            # one for each RCPT, also for one that was asked for before
         self.reader: DataReader | None = None          # while the message is coming in
         self.size = 0                                  # octets of it so far
         self.refusal: Refusal | None = None
+        self._each = manners(settings.role).each
+        self._remarks = remarks
         self._limit = settings.max_message_octets
         self._chunks: ChunkReader | None = None        # of a text that comes by BDAT; BINARYMIME is kept as it is
         self._repair = settings.normalises(local=is_loopback(envelope.peer.ip))
@@ -47,6 +61,7 @@ class Transaction:
         if recipient not in self.recipients:
             await ask(self.envelope.peer, "add_recipient", self.delivery.add_recipient, recipient)
             self.recipients[recipient] = None
+        self.accepted.append(recipient)
 
     def begin_data(self) -> None:
         self.reader = DataReader(repair=self._repair)
@@ -86,9 +101,9 @@ class Transaction:
             self.refusal = refusal
             self._forget()
 
-    async def finish(self) -> Reply:
-        """After the dot: make it durable, and say what came of it. The log gets the message's one line."""
-        failed = 0
+    async def finish(self) -> Answer:
+        """After the end of the message: make it durable, and say what came of it. The log gets the message's one line."""
+        outcomes: Mapping[Recipient, Refusal | None] = {}
         if self.refusal is None:
             try:
                 outcomes = await ask(self.envelope.peer, "commit", self.delivery.commit)
@@ -97,8 +112,12 @@ class Transaction:
                 self._forget()
             else:
                 self.refusal = verdict(self.recipients, outcomes)
-                failed = sum(outcome is not None for outcome in outcomes.values())
-        return self._reply(failed)
+        reply = self._reply(sum(outcome is not None for outcome in outcomes.values()))
+        return Replies(tuple(self._each_reply(outcomes))) if self._each else reply
+
+    def answer(self, reply: Reply) -> Answer:
+        """What is said to a message that cannot be taken: as often as this role answers one (RFC 2033 sections 4.2, 4.3)."""
+        return Replies((reply,) * len(self.accepted)) if self._each and self.accepted else reply
 
     def abort(self) -> None:
         """It ends without a message."""
@@ -107,6 +126,20 @@ class Transaction:
 
     def _forget(self) -> None:
         tell("abort", self.delivery.abort)
+
+    def _each_reply(self, outcomes: Mapping[Recipient, Refusal | None]) -> Iterator[Reply]:
+        """One for each RCPT that was accepted, in their order (RFC 2033 section 4.2)."""
+        for recipient in self.accepted:
+            refusal = outcomes.get(recipient, _FORGOTTEN) if outcomes else self.refusal
+            if refusal is None:
+                yield Reply.of(250, "2.1.5", f"<{recipient}> Ok: delivered as {self.envelope.id}")
+                continue
+            reply = Reply.from_refusal(refusal)
+            yield replace(reply, lines=(f"<{recipient}> {reply.lines[0]}", *reply.lines[1:]))
+            if outcomes:       # else the message's own line has said it
+                detail = f" ({refusal.detail})" if refusal.detail else ""
+                log.info("refused id={id} to={to} reply={reply!s}{detail}", id=self.envelope.id, to=str(recipient), reply=reply,
+                         detail=detail)
 
     def _reply(self, failed: int) -> Reply:
         envelope, refusal = self.envelope, self.refusal
@@ -119,6 +152,8 @@ class Transaction:
         # Finished here and not by the observer: formatting field by field would cost as much as the rest of the line.
         line = (f"{word} id={envelope.id} from=<{sender}> to={to} failed={failed} size={self.size} ip={envelope.peer.ip} "
                 f"account={account} reply={reply}{detail}")
+        if self._remarks:
+            line += "".join([f" {name}={value}" for name, value in self._remarks.items()])
         log.info("{line}", line=line, word=word, id=envelope.id, sender=sender, count=len(self.recipients), to=to, failed=failed,
                  size=self.size, ip=envelope.peer.ip, account=account, reply=reply)
         return reply
@@ -131,5 +166,5 @@ def verdict(recipients: Collection[Recipient], outcomes: Mapping[Recipient, Refu
     """
     if any(recipient in outcomes and outcomes[recipient] is None for recipient in recipients):
         return None
-    refusals = [outcomes.get(recipient) or InternalError(detail="no outcome from commit") for recipient in recipients]
+    refusals = [outcomes.get(recipient) or _FORGOTTEN for recipient in recipients]
     return next((refusal for refusal in refusals if refusal.temporary), refusals[0])

@@ -13,6 +13,7 @@ from . import (
     eightbitmime,
     enhancedstatuscodes,
     futurerelease,
+    lmtp,
     mail,
     mtpriority,
     pipelining,
@@ -20,9 +21,11 @@ from . import (
     size,
     smtputf8,
     starttls,
+    xclient,
+    xforward,
 )
 
 BUILTIN = Registry(module.EXTENSION for module in (
     base, mail, pipelining, size, eightbitmime, chunking, binarymime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
-    requiretls, deliverby, mtpriority, futurerelease,
+    requiretls, deliverby, mtpriority, futurerelease, lmtp, xclient, xforward,
 ))
