@@ -20,10 +20,14 @@ from mailframe.auth.realm import portal as make_portal
 from mailframe.dns.resolver import Resolver
 from mailframe.interfaces.store import IIndexedStore, IMailStore
 from mailframe.mime.attributes import VERSION
+from mailframe.model.flags import SEEN
 from mailframe.model.mailbox import FRESH_ACCOUNT
 from mailframe.pacing.turns import Turns
 from mailframe.pipeline.dispatch import Pipeline
+from mailframe.pipeline.local import LocalAgent
 from mailframe.pipeline.settings import PipelineSettings
+from mailframe.pipeline.submission.ratebook import RateBook
+from mailframe.pipeline.submission.sentcopy import SentCopies
 from mailframe.pop3.locks import MaildropLocks
 from mailframe.queue.agent import QueueAgent
 from mailframe.queue.runner import Runner
@@ -50,13 +54,16 @@ def build(config: Config, reactor: Any) -> Parts:
     filters = several("filter", "filters", config, config.filters, context)
     spool = Spool(engine, content, reactor)
     queue = QueueAgent(spool)
-    pipeline = Pipeline(directory, local, queue, filters, _pipeline_settings(config), clock=reactor, hostname=config.hostname)
+    settings = _pipeline_settings(config)
+    sent = SentCopies(LocalAgent(indexed, fresh=context.fresh, flags=SEEN, return_path=False), reached, context.fresh)
+    pipeline = Pipeline(directory, local, queue, filters, settings, clock=reactor, hostname=config.hostname, sent=sent)
+    rates = RateBook(pipeline.rates, engine, reactor, settings.submission.rates.save_s)
     relay = None if config.development else _relay(config, reactor)
     runner = Runner(spool, relay, local, pipeline, config.queue, reactor, hostname=config.hostname)
     tls = LateContexts(config.tls.pairs(), reactor)
     portal = config.parts.get("portal") or make_portal(
         reached, checkers, context.fresh, LoginLimiter(reactor.seconds, config.login))
-    others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else [])]
+    others = [*checkers, *([] if directory in checkers else [directory]), local, *filters, *([relay] if relay else []), rates]
     parts = Parts(
         config, reactor, outside, store, directory, portal, pipeline, spool, runner, tls, development, others,
         titles(config, store, outside, local, checkers, directory, filters), fresh=context.fresh,

@@ -96,6 +96,14 @@ def _add_user(parser: argparse.ArgumentParser) -> None:
         if name != "list":
             action.add_argument("name", metavar="NAME@DOMAIN")
         action.set_defaults(run=run)
+    words = "show or change which addresses an account may send as, besides its own and those that lead to it"
+    action = _command(actions, "allow-from", words)
+    _place(action)
+    action.add_argument("--accounts", type=Path, help="the accounts file (default: the configuration's)")
+    action.add_argument("--remove", action="store_true", help="take these addresses away again")
+    action.add_argument("name", metavar="NAME@DOMAIN")
+    action.add_argument("patterns", nargs="*", metavar="ADDRESS", help='an address, "*@DOMAIN" or "*"; none: show them')
+    action.set_defaults(run=_user_allow_from)
 
 
 def _accounts(arguments: argparse.Namespace) -> Path:
@@ -137,6 +145,21 @@ def _user_remove(arguments: argparse.Namespace) -> None:
 def _user_list(arguments: argparse.Namespace) -> None:
     for name in accountedit.names(_accounts(arguments)):
         print(name)
+
+
+def _user_allow_from(arguments: argparse.Namespace) -> None:
+    path, name = _accounts(arguments), account_name(arguments.name)
+    if name not in accountedit.names(path):
+        raise Refused(f"{path} has no account {name}.")
+    there, named = list(accountedit.sends_as(path, name)), [word.strip() for word in arguments.patterns]
+    if named:
+        unknown = [word for word in named if word not in there]
+        if arguments.remove and unknown:
+            raise Refused(f"{name} was not allowed to send as {unknown[0]}.")
+        there = [word for word in there if word not in named] if arguments.remove else [*there, *dict.fromkeys(unknown)]
+        accountedit.set_sends_as(path, name, there)
+    for word in there:
+        print(word)
 
 
 def _new_password() -> str:

@@ -22,6 +22,7 @@ from mailframe.imap.settings import ImapSettings
 from mailframe.pipeline.filters import FilterSettings
 from mailframe.pipeline.route import RouteSettings
 from mailframe.pipeline.settings import PipelineSettings
+from mailframe.pipeline.submission.settings import RateSettings, SubmissionSettings
 from mailframe.pop3.settings import Pop3Settings
 from mailframe.queue.schedule import RetrySettings
 from mailframe.relay.settings import RelaySettings, Smarthost
@@ -43,6 +44,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
         (("smtp",), "smtp", SmtpSettings),
         (("submission",), "submission", SmtpSettings),
         (("pipeline",), "pipeline", PipelineSettings),
+        (("pipeline", "submission"), "pipeline.submission", SubmissionSettings),
+        (("pipeline", "submission", "rates"), "pipeline.submission.rates", RateSettings),
         (("pipeline", "route"), "pipeline.route", RouteSettings),
         (("pipeline", "filters"), "pipeline.filters", FilterSettings),
     )),

@@ -14,8 +14,7 @@ from .words import decode_words
 
 __all__ = [
     "Address", "Parameters", "chosen_fields", "content_type", "decode_words", "disposition", "fields", "filter_fields", "has_field",
-    "parse_addresses", "parse_date", "split_header", "strip_comments", "unfold",
-    "without_field",
+    "parse_addresses", "parse_date", "parted", "split_header", "strip_comments", "unfold", "without_field",
 ]
 
 # A field with its folding; consecutive matches touch, so that nothing is searched octet by octet.
@@ -68,7 +67,20 @@ def has_field(block: bytes, name: bytes) -> bool:
 
 def without_field(block: bytes, name: bytes) -> bytes:
     """`block` without the fields `name` (lower case); all else stays as it is."""
-    return _FIELD.sub(lambda match: b"" if match[1].lower() == name else match.group(), block)
+    return parted(block, frozenset({name}))[0]
+
+
+def parted(block: bytes, names: frozenset[bytes]) -> tuple[bytes, bytes]:
+    """(`block` without the fields `names`, in lower case; these fields as they stood), lines that are no fields in the first."""
+    found: list[bytes] = []
+
+    def choose(match: re.Match[bytes]) -> bytes:
+        if match[1].lower() not in names:
+            return match.group()
+        found.append(match.group())
+        return b""
+
+    return _FIELD.sub(choose, block), b"".join(found)
 
 
 def filter_fields(block: bytes, names: frozenset[bytes], keep: bool) -> bytes:

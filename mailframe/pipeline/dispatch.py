@@ -11,13 +11,13 @@ from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IHonours, I
 from mailframe.interfaces.directory import IDirectory
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
-from mailframe.model.refusal import MessageTooBig, Refusal, RelayDenied, SenderNotAllowed, UnknownRecipient
+from mailframe.model.refusal import MessageTooBig, Refusal, RelayDenied, UnknownRecipient
 from mailframe.model.verdict import Judgement
 
-from .contain import contained
 from .parts import Parts
 from .route import route
 from .settings import PipelineSettings
+from .submission.sentcopy import SentCopies
 from .transaction import JoinedPipelineDelivery, PipelineDelivery
 
 
@@ -32,9 +32,10 @@ class Pipeline:
 
     def __init__(
         self, directory: IDirectory, local: IDeliveryAgent, queue: IDeliveryAgent | None, filters: Sequence[object],
-        settings: PipelineSettings, *, clock: IReactorTime, hostname: str,
+        settings: PipelineSettings, *, clock: IReactorTime, hostname: str, sent: SentCopies | None = None,
     ) -> None:
-        self._parts = Parts(directory, local, queue, filters, settings, clock, hostname)
+        self._parts = Parts(directory, local, queue, filters, settings, clock, hostname, sent)
+        self.rates = self._parts.desk.rates      # for who keeps them across restarts (`submission.ratebook`)
         self.honours: frozenset[str] = queue.honours if IHonours.providedBy(queue) else frozenset()
 
     async def connected(self, peer: Peer) -> None:
@@ -58,18 +59,17 @@ class Pipeline:
         return True
 
     async def begin(self, envelope: Envelope) -> IDelivery:
-        """See `IDeliveryAgent`. Raises SenderNotAllowed, MessageTooBig, a filter's refusal, or InternalError."""
+        """See `IDeliveryAgent`. Raises SenderNotAllowed, SendingTooMuch, MessageTooBig, a filter's refusal, or InternalError."""
         if envelope.size is not None and envelope.size > self._parts.settings.max_octets:
             raise MessageTooBig(detail=f"{envelope.size} octets announced")
-        account, sender, directory = envelope.peer.account, envelope.sender, self._parts.directory
-        if account is not None and sender is not None and not await contained(
-            directory, directory.may_send_as, account, sender, limit=self._parts.limit,
-        ):
-            raise SenderNotAllowed(detail=f"{account} as {sender}")
+        account, desk = envelope.peer.account, self._parts.desk
+        if account is not None:
+            await desk.rights.check_envelope(envelope, account)
         judgement = await self._parts.filters.sender(envelope)
         _obey(judgement)
+        submission = desk.open(envelope, account) if account is not None else None
         make = PipelineDelivery if self._parts.engine is None else JoinedPipelineDelivery
-        delivery: IDelivery = make(self._parts, envelope, judgement)
+        delivery: IDelivery = make(self._parts, envelope, judgement, submission)
         return delivery
 
 

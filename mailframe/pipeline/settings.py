@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from .filters import FilterSettings
 from .route import RouteSettings
+from .submission.settings import SubmissionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,4 @@ class PipelineSettings:
     deadline_s: float = 240.0              # for one answer of a directory or an agent: clients wait 5 minutes (RFC 5321 4.5.3.2)
     route: RouteSettings = field(default_factory=RouteSettings)
     filters: FilterSettings = field(default_factory=FilterSettings)
+    submission: SubmissionSettings = field(default_factory=SubmissionSettings)

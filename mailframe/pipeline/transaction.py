@@ -20,6 +20,8 @@ from .parts import Parts
 from .placing import DestinationKey, Targets, both, key_of, placed
 from .route import route
 from .sink import Outcomes, Sink
+from .submission.desk import Submission
+from .submission.sentcopy import SentCopy
 
 log = Logger()
 _MISSING = TryAgainLater()
@@ -29,8 +31,10 @@ _MISSING = TryAgainLater()
 class PipelineDelivery:
     """What SMTP writes one message into. Of the agents behind, each has its `Sink`."""
 
-    def __init__(self, pipeline: Parts, envelope: Envelope, judgement: Judgement) -> None:
+    def __init__(self, pipeline: Parts, envelope: Envelope, judgement: Judgement, submission: Submission | None = None) -> None:
         self._pipeline = pipeline
+        self._submission = submission                            # what is done for our own users' messages
+        self._copy: SentCopy | None = None
         self._envelope = envelope
         self._judgement = judgement                              # of the sender stage
         self._targets = Targets()
@@ -49,19 +53,22 @@ class PipelineDelivery:
         pipeline = self._pipeline
         if len(self._targets.origins) >= pipeline.settings.max_recipients:
             raise TooManyRecipients
-        may_relay = pipeline.may_relay(self._envelope.peer)
-        found = await route(pipeline.directory, recipient, pipeline.settings.route, may_relay, pipeline.limit)
-        judgement = await pipeline.filters.recipient(self._envelope, recipient)
-        if judgement.refusal is not None:
-            raise judgement.refusal
-        if judgement.discard is not None:
-            log.info("{id} discarded for {to}: {why}", id=self._envelope.id, to=str(recipient), why=judgement.discard)
-            self._targets.origins[recipient] = []
+        if self._submission is None:
+            await self._take(recipient)
             return
-        self._targets.origins[recipient] = await self._add(placed(found, judgement), judgement.header)
+        self._submission.add_recipient()
+        try:
+            await self._take(recipient)
+        except BaseException:
+            self._submission.drop_recipient()
+            raise
 
     async def write(self, octets: bytes) -> None:
-        """See `IDelivery`. Raises MessageTooBig, StorageFull."""
+        """See `IDelivery`. Raises MessageTooBig, HeaderTooLong, StorageFull."""
+        if self._submission is not None:
+            octets = self._submission.opening.feed(octets)
+            if not octets:
+                return
         intake = self._intake
         if intake is None:
             intake = self._intake = self._pipeline.intake(self._sinks())
@@ -82,6 +89,8 @@ class PipelineDelivery:
             self.abort()
             raise
         self._note(outcomes)
+        if self._submission is not None:
+            await self._submitted(self._submission, bool(self._done) or None in outcomes.values())
         self._drop()
         return self._targets.by_origin(outcomes)
 
@@ -89,9 +98,28 @@ class PipelineDelivery:
         """See `IDelivery`."""
         self._local.abort()
         self._queue.abort()
+        if self._submission is not None:
+            self._submission.release()
+        if self._copy is not None:
+            self._copy.abort()
         self._drop()
 
     # -- recipients ------------------------------------------------------------------------------------------------
+
+    async def _take(self, recipient: Recipient) -> None:
+        """Route and judge one recipient. Raises Refusal."""
+        pipeline = self._pipeline
+        may_relay = pipeline.may_relay(self._envelope.peer)
+        found = await route(pipeline.directory, recipient, pipeline.settings.route, may_relay, pipeline.limit)
+        judgement = await pipeline.filters.recipient(self._envelope, recipient)
+        if judgement.refusal is not None:
+            raise judgement.refusal
+        if judgement.discard is not None:
+            log.info("{id} discarded for {to}: {why}", id=self._envelope.id, to=str(recipient), why=judgement.discard)
+            self._targets.origins[recipient] = []
+            return
+        self._targets.origins[recipient] = await self._add(placed(found, judgement), judgement.header)
+        self._targets.note_forward(recipient)
 
     async def _add(self, found: Iterable[Recipient], tag: bytes) -> list[DestinationKey]:
         """Raises a Refusal when all refuse; what only some refuse is the queue's, to be tried again or reported."""
@@ -99,7 +127,7 @@ class PipelineDelivery:
         refused: list[tuple[Recipient, Refusal]] = []
         for one in found:
             try:
-                if key_of(one) not in self._targets.of:
+                if not self._targets.merge(one):
                     await self._aim(one, self._sink_for(one), tag)
                 keys.append(key_of(one))
             except Refusal as refusal:
@@ -132,8 +160,15 @@ class PipelineDelivery:
     async def _prepare(self, head: bytes) -> bytes | None:
         """Seal and judge; returns the head that all get, or None: it was dropped. Raises Refusal for all."""
         pipeline, envelope = self._pipeline, self._envelope
+        submission = self._submission
         intake = self._intake = self._intake or pipeline.intake(self._sinks())
+        if submission is not None and (rest := submission.opening.finish()):
+            await intake.write(rest)
         await intake.seal()
+        if submission is not None:
+            await submission.check(intake.header())
+        elif self._targets.all_came_round(intake.header()):
+            raise MailLoop(detail=f"{envelope.id} was forwarded from the same address before")
         if trace.hops(intake.header()) > pipeline.settings.max_received:
             raise MailLoop(detail=f"{envelope.id}: more than {pipeline.settings.max_received} Received fields")
         judgement = self._judgement
@@ -149,8 +184,10 @@ class PipelineDelivery:
             intake = await self._replace(judgement.content)
         self._key = pipeline.half_done.key(envelope, intake.size(), intake.header()) if len(pipeline.half_done) else b""
         self._done = pipeline.half_done.done(self._key)
-        if judgement.quarantine is not None or judgement.folder is not None or self._done:
+        if judgement.quarantine is not None or judgement.folder is not None or self._done or self._targets.merged:
             await self._place_again(judgement)
+        if submission is not None:
+            self._copy = await submission.copy(intake.header())
         return judgement.header + self._trace(intake) + head + trace.gap(intake.header())
 
     async def _replace(self, content: bytes) -> Intake:
@@ -174,21 +211,28 @@ class PipelineDelivery:
                 log.info("{id} is quarantined and does not go to {to}", id=self._envelope.id, to=str(one))
                 continue
             self._targets.replace(key, there[0])
-            await self._sink_for(there[0]).add(there[0])
+            try:
+                await self._sink_for(there[0]).add(there[0])
+            except Refusal as refusal:
+                if self._pipeline.queue is None:
+                    raise
+                log.info("{id} refused for {to}: {why}", id=self._envelope.id, to=str(one), why=str(refusal))
+                await self._queue.add(there[0])
 
     def _trace(self, intake: Intake) -> bytes:
         pipeline, envelope = self._pipeline, self._envelope
         only = self._targets.only()
         line = trace.received(envelope, pipeline.hostname, only, pipeline.settings.hide_client and envelope.submitted)
-        return line + trace.missing_fields(intake.header(), envelope, pipeline.hostname) if envelope.submitted else line
+        return line if self._submission is None else line + self._submission.fields(intake.header())
 
     # -- the commit ------------------------------------------------------------------------------------------------
 
     async def _commit(self, head: bytes, heads: Mapping[Recipient, bytes]) -> Outcomes:
         """Mailboxes, and the queue with them when both rest on one engine. One outcome for each that was tried."""
         assert self._intake is not None
-        engine = self._pipeline.engine
-        if engine is not None and self._local and self._queue:
+        engine, copy = self._pipeline.engine, self._copy
+        joins = copy is not None and copy.joins(engine)
+        if engine is not None and len(self._sinks()) + joins > 1 and self._sinks():
             unit, after = await self._joined(head, heads)
             outcomes: Outcomes = await contained(engine, engine.submit, unit, self._weight())
             after()
@@ -201,10 +245,12 @@ class PipelineDelivery:
     async def _joined(self, head: bytes, heads: Mapping[Recipient, bytes]) -> tuple[Callable[[Any], Outcomes], Callable[[], None]]:
         assert self._intake is not None
         units = []
-        shared = self._intake.share() if len(self._sinks()) > 1 else None
+        joins = self._copy is not None and self._copy.joins(self._pipeline.engine)
+        shared = self._intake.share() if len(self._sinks()) + joins > 1 else None
         for sink in self._sinks():
             await sink.feed(self._intake)
             units.append(await sink.unit(head, heads))
+        copy = await self._copy.unit(self._intake) if self._copy is not None and joins else None
 
         def run(connection: Any) -> Outcomes:
             outcomes: Outcomes = {}
@@ -212,13 +258,25 @@ class PipelineDelivery:
                 shared.kept = None
             for unit, _ in units:
                 outcomes.update(unit(connection))
+            if copy is not None and None in outcomes.values():
+                copy[0](connection)
             return outcomes
 
         def after() -> None:
-            for _, then in units:
+            for _, then in (*units, *([copy] if copy is not None else ())):
                 then()
 
         return run, after
+
+    async def _submitted(self, submission: Submission, accepted: bool) -> None:
+        """A user's message has been committed, or refused for everybody."""
+        if not accepted:
+            submission.release()
+            return
+        submission.settle()
+        if self._copy is not None:
+            assert self._intake is not None
+            await self._copy.commit(self._intake)
 
     def _weight(self) -> int:
         """Octets that the engine's job will write, about."""
@@ -280,8 +338,8 @@ class PipelineDelivery:
 class JoinedPipelineDelivery(PipelineDelivery):
     """The same where mailboxes and queue rest on one engine: others (the queue's reports) can commit together with it."""
 
-    def __init__(self, pipeline: Parts, envelope: Envelope, judgement: Judgement) -> None:
-        super().__init__(pipeline, envelope, judgement)
+    def __init__(self, pipeline: Parts, envelope: Envelope, judgement: Judgement, submission: Submission | None = None) -> None:
+        super().__init__(pipeline, envelope, judgement, submission)
         self.engine = pipeline.engine
 
     async def unit(
