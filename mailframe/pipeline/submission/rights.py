@@ -49,17 +49,17 @@ class Rights:
         if settings.check_from != "header":
             return
         check_form(found, settings.max_authors)
-        known = {envelope.sender}                   # has been asked about at MAIL
+        known = {envelope.sender.folded if envelope.sender else ""}      # has been asked about at MAIL
         for name in (b"resent-from", b"resent-sender") if found.redirected and settings.redirects else _ALL:
             for address in found.named(name):
-                if address in known:
+                if address.folded in known:
                     continue
                 if unreadable(address):
                     raise NotYourAddress(f"{title(name)} holds {str(address).rstrip('@')!r}, which is no full address")
                 if not await self.may(account, address):
                     raise NotYourAddress(f"{account} may not send as {address} ({title(name)}): {_ADVICE}",
                                          detail=f"{account} as {address} in {title(name)}")
-                known.add(address)
+                known.add(address.folded)
 
 
 _ALL = (b"from", b"sender", b"resent-from", b"resent-sender")
