@@ -100,7 +100,7 @@ def _add_user(parser: argparse.ArgumentParser) -> None:
     action = _command(actions, "allow-from", words)
     _place(action)
     action.add_argument("--accounts", type=Path, help="the accounts file (default: the configuration's)")
-    action.add_argument("--remove", action="store_true", help="take these addresses away again")
+    action.add_argument("--remove", nargs="+", default=[], metavar="ADDRESS", help="take these away again")
     action.add_argument("name", metavar="NAME@DOMAIN")
     action.add_argument("patterns", nargs="*", metavar="ADDRESS", help='an address, "*@DOMAIN" or "*"; none: show them')
     action.set_defaults(run=_user_allow_from)
@@ -151,14 +151,14 @@ def _user_allow_from(arguments: argparse.Namespace) -> None:
     path, name = _accounts(arguments), account_name(arguments.name)
     if name not in accountedit.names(path):
         raise Refused(f"{path} has no account {name}.")
-    there, named = list(accountedit.sends_as(path, name)), [word.strip() for word in arguments.patterns]
-    if named:
-        unknown = [word for word in named if word not in there]
-        if arguments.remove and unknown:
-            raise Refused(f"{name} was not allowed to send as {unknown[0]}.")
-        there = [word for word in there if word not in named] if arguments.remove else [*there, *dict.fromkeys(unknown)]
-        accountedit.set_sends_as(path, name, there)
-    for word in there:
+    there = accountedit.sends_as(path, name)
+    for word in arguments.remove:
+        if word not in there:
+            raise Refused(f"{name} was not allowed to send as {word}.")
+    wanted = tuple(dict.fromkeys(word for word in (*there, *arguments.patterns) if word not in arguments.remove))
+    if wanted != there:
+        accountedit.set_sends_as(path, name, wanted)
+    for word in wanted:
         print(word)
 
 

@@ -116,6 +116,8 @@ def _kind(hint: Any) -> str:
         return " or ".join(json.dumps(word) for word in arguments)
     if origin in (tuple, frozenset):
         return f"list of {_kind(arguments[0])}s"
+    if len(arguments) == 2 and get_origin(arguments[1]) is tuple:
+        return f"table of {_kind(arguments[1]).replace('list', 'lists', 1)}"
     if origin is not None or (dataclasses.is_dataclass(hint) and hint not in _KINDS):
         return "table"
     return _KINDS.get(hint, getattr(hint, "__name__", str(hint)))
@@ -135,6 +137,8 @@ def shown(value: Any) -> str | None:
         return f"{value:_.0f}" if value.is_integer() else repr(value)
     if isinstance(value, (tuple, frozenset)) and all(isinstance(item, (str, PluginSpec)) for item in value):
         return "[" + ", ".join(str(shown(item)) for item in value) + "]"
+    if value == {}:
+        return "{}"
     return None
 
 

@@ -14,7 +14,7 @@ class RateSettings:
     """How much one account may send, whichever way it logs in. 0 is no limit; what failed is not counted."""
 
     messages_per_hour: int = 500           # far beyond what a person writes; a stolen password sends all it can
-    messages_per_day: int = 3_000
+    messages_per_day: int = 3_000          # six busy hours: notices to customers pass, a mailing does not
     recipients_per_hour: int = 2_000       # what they cost others; two of the largest messages (`max_recipients`)
     recipients_per_day: int = 10_000       # about what large providers allow a paying user
     on_loopback: bool = False              # true: programs on this machine are counted as well; wanted where a webmail runs here
