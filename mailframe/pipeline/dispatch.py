@@ -14,11 +14,12 @@ from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.refusal import MessageTooBig, Refusal, RelayDenied, UnknownRecipient
 from mailframe.model.verdict import Judgement
 
+from .joined import JoinedPipelineDelivery
 from .parts import Parts
 from .route import route
 from .settings import PipelineSettings
 from .submission.sentcopy import SentCopies
-from .transaction import JoinedPipelineDelivery, PipelineDelivery
+from .transaction import PipelineDelivery
 
 
 @implementer(IReception, IHonours)

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailframe.interfaces.delivery import IDelivery, IJoinedDelivery
+from mailframe.interfaces.delivery import IDelivery
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.refusal import MailLoop, OverQuota, Refusal, TooManyRecipients, TryAgainLater
 from mailframe.model.verdict import Judgement
@@ -16,6 +16,7 @@ from mailframe.staging.intake import Intake
 
 from . import trace
 from .contain import contained
+from .joining import joined
 from .parts import Parts
 from .placing import DestinationKey, Targets, both, key_of, placed
 from .route import route
@@ -50,9 +51,6 @@ class PipelineDelivery:
         """See `IDelivery`. Raises UnknownRecipient, RelayDenied, TooManyRecipients, a filter's refusal..."""
         if recipient in self._targets.origins:
             return
-        pipeline = self._pipeline
-        if len(self._targets.origins) >= pipeline.settings.max_recipients:
-            raise TooManyRecipients
         if self._submission is None:
             await self._take(recipient)
             return
@@ -62,6 +60,23 @@ class PipelineDelivery:
         except BaseException:
             self._submission.drop_recipient()
             raise
+
+    async def _take(self, recipient: Recipient) -> None:
+        """Count, route and judge one recipient. Raises Refusal."""
+        pipeline = self._pipeline
+        if len(self._targets.origins) >= pipeline.settings.max_recipients:
+            raise TooManyRecipients
+        may_relay = pipeline.may_relay(self._envelope.peer)
+        found = await route(pipeline.directory, recipient, pipeline.settings.route, may_relay, pipeline.limit)
+        judgement = await pipeline.filters.recipient(self._envelope, recipient)
+        if judgement.refusal is not None:
+            raise judgement.refusal
+        if judgement.discard is not None:
+            log.info("{id} discarded for {to}: {why}", id=self._envelope.id, to=str(recipient), why=judgement.discard)
+            self._targets.origins[recipient] = []
+            return
+        self._targets.origins[recipient] = await self._add(placed(found, judgement), judgement.header)
+        self._targets.note_forward(recipient)
 
     async def write(self, octets: bytes) -> None:
         """See `IDelivery`. Raises MessageTooBig, HeaderTooLong, StorageFull."""
@@ -105,21 +120,6 @@ class PipelineDelivery:
         self._drop()
 
     # -- recipients ------------------------------------------------------------------------------------------------
-
-    async def _take(self, recipient: Recipient) -> None:
-        """Route and judge one recipient. Raises Refusal."""
-        pipeline = self._pipeline
-        may_relay = pipeline.may_relay(self._envelope.peer)
-        found = await route(pipeline.directory, recipient, pipeline.settings.route, may_relay, pipeline.limit)
-        judgement = await pipeline.filters.recipient(self._envelope, recipient)
-        if judgement.refusal is not None:
-            raise judgement.refusal
-        if judgement.discard is not None:
-            log.info("{id} discarded for {to}: {why}", id=self._envelope.id, to=str(recipient), why=judgement.discard)
-            self._targets.origins[recipient] = []
-            return
-        self._targets.origins[recipient] = await self._add(placed(found, judgement), judgement.header)
-        self._targets.note_forward(recipient)
 
     async def _add(self, found: Iterable[Recipient], tag: bytes) -> list[DestinationKey]:
         """Raises a Refusal when all refuse; what only some refuse is the queue's, to be tried again or reported."""
@@ -244,29 +244,8 @@ class PipelineDelivery:
 
     async def _joined(self, head: bytes, heads: Mapping[Recipient, bytes]) -> tuple[Callable[[Any], Outcomes], Callable[[], None]]:
         assert self._intake is not None
-        units = []
-        joins = self._copy is not None and self._copy.joins(self._pipeline.engine)
-        shared = self._intake.share() if len(self._sinks()) + joins > 1 else None
-        for sink in self._sinks():
-            await sink.feed(self._intake)
-            units.append(await sink.unit(head, heads))
-        copy = await self._copy.unit(self._intake) if self._copy is not None and joins else None
-
-        def run(connection: Any) -> Outcomes:
-            outcomes: Outcomes = {}
-            if shared is not None:
-                shared.kept = None
-            for unit, _ in units:
-                outcomes.update(unit(connection))
-            if copy is not None and None in outcomes.values():
-                copy[0](connection)
-            return outcomes
-
-        def after() -> None:
-            for _, then in (*units, *([copy] if copy is not None else ())):
-                then()
-
-        return run, after
+        copy = self._copy if self._copy is not None and self._copy.joins(self._pipeline.engine) else None
+        return await joined(self._sinks(), self._intake, head, heads, copy)
 
     async def _submitted(self, submission: Submission, accepted: bool) -> None:
         """A user's message has been committed, or refused for everybody."""
@@ -332,27 +311,3 @@ class PipelineDelivery:
     def _drop(self) -> None:
         if self._intake is not None:
             self._pipeline.drop(self._intake)
-
-
-@implementer(IJoinedDelivery)
-class JoinedPipelineDelivery(PipelineDelivery):
-    """The same where mailboxes and queue rest on one engine: others (the queue's reports) can commit together with it."""
-
-    def __init__(self, pipeline: Parts, envelope: Envelope, judgement: Judgement, submission: Submission | None = None) -> None:
-        super().__init__(pipeline, envelope, judgement, submission)
-        self.engine = pipeline.engine
-
-    async def unit(
-        self, head: bytes, heads: Mapping[Recipient, bytes],
-    ) -> tuple[Callable[[Any], Mapping[Recipient, Refusal | None]], Callable[[], None]]:
-        """See `IJoinedDelivery`: outcomes as they are, nothing is handed on to the queue. Raises Refusal for all."""
-        whole = await self._prepare(head)
-        if whole is None:
-            return lambda _: dict.fromkeys(self._targets.origins), lambda: None
-        run, after = await self._joined(whole, self._targets.heads(heads))
-
-        def then() -> None:
-            after()
-            self._drop()
-
-        return lambda connection: self._targets.by_origin(run(connection)), then

@@ -161,6 +161,7 @@ def test_a_redirected_message_keeps_its_author_and_gets_its_resent_fields() -> N
 def test_sender_names_the_account_where_from_does_not(wanted: str, header: bytes, sender: str | None) -> None:
     """RFC 6409 section 8.1, RFC 5322 section 3.6.2."""
     assert sent(header, add_sender=wanted)["Sender"] == sender
+    assert sent(b"From:\r\n", check_from="off")["Sender"] is None
 
 
 def test_nothing_is_added_twice() -> None:

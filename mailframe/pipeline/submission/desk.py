@@ -39,11 +39,13 @@ class Desk:
         """Raises SendingTooMuch."""
         return Submission(self, envelope, account)
 
+    def saves(self, account: str) -> bool:
+        """Whether copies of what `account` sends go into Sent."""
+        return bool(self._saves) and self._sent is not None and account_address(account, "") in self._saves
+
     async def copy(self, envelope: Envelope, account: str, head: bytes) -> SentCopy | None:
-        """What goes into Sent, if `account` wants it."""
-        if not self._saves or self._sent is None or account_address(account, "") not in self._saves:
-            return None
-        return await self._sent.begin(envelope, account, head, self._sent_limit)
+        """Such a copy, waiting for its message."""
+        return None if self._sent is None else await self._sent.begin(envelope, account, head, self._sent_limit)
 
 
 class Submission:
@@ -103,11 +105,9 @@ class Submission:
 
     async def copy(self, header: bytes) -> SentCopy | None:
         """The sender's own, where it is wanted: what was mended is in it, and to whom it went in secret."""
-        return await self._desk.copy(
-            self._envelope, self._account, self._own_fields(header) + gap(header))
-
-    def _own_fields(self, header: bytes) -> bytes:
-        return self.opening.blind + self.fields(header)
+        if not self._desk.saves(self._account):
+            return None
+        return await self._desk.copy(self._envelope, self._account, self.opening.blind + self.fields(header) + gap(header))
 
     def _author_fields(self) -> str:
         found, wanted = self._found, self._desk.settings.add_sender
@@ -116,10 +116,10 @@ class Submission:
         if wanted == "never" or b"sender" in found.names or (found.redirected and self._desk.settings.redirects):
             return ""
         listed = found.named(b"from")
+        if len(listed) < 2 and wanted == "several":
+            return ""
         me = account_address(self._account, self._desk.hostname)
-        if len(listed) > 1 or (wanted == "differs" and not _among(me, listed)):
-            return author_field("Sender", me)
-        return ""
+        return author_field("Sender", me) if len(listed) > 1 or not _among(me, listed) else ""
 
     def _read(self, header: bytes) -> None:
         self._header = header
