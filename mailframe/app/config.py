@@ -117,8 +117,8 @@ READY = ("storage", "content", "delivery", "auth", "directory", "filters", "port
 FIXED: Mapping[Key, Sequence[str]] = {
     (): ("development", "parts", "base"),
     ("pipeline", "route"): ("own_domain", "postmaster"),
-    ("smtp",): ("role", "hostname", "plaintext_login", "require_login"),
-    ("submission",): ("role", "hostname", "plaintext_login", "require_login"),
+    ("smtp",): ("role", "hostname", "plaintext_login", "require_login", "complete_domain"),
+    ("submission",): ("role", "hostname", "plaintext_login", "require_login", "complete_domain"),
     ("imap",): ("plaintext_login", "hostname"), ("pop3",): ("plaintext_login", "hostname"),
 }
 

@@ -26,6 +26,8 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
         table = config.smtp if listener.role == "mx" else config.submission
         settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login,
                            max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
+        if listener.role == "submission":
+            settings = replace(settings, complete_domain=config.pipeline.submission.complete_domain)
         portal = parts.portal if listener.role == "submission" else None
         factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns)
     elif listener.role == "imap":

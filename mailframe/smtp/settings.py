@@ -25,6 +25,7 @@ class SmtpSettings:
     bare_newlines: BareNewlines = "reject"     # a bare CR or LF in a message smuggles mail through others; "repair" makes it CRLF
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
+    complete_domain: str = ""                  # what a bare local part in MAIL and RCPT gets (RFC 6409 section 4.2); "": an error
     idle_timeout_s: float = 300.0              # RFC 5321 section 4.5.3.2.7: at least 5 minutes
     data_timeout_s: float = 300.0              # between two chunks of data; clients allow themselves 3 (section 4.5.3.2.5)
     answer_timeout_s: float = 540.0            # for a plugin's answer: below the 10 minutes a client waits (section 4.5.3.2.6)

@@ -53,7 +53,8 @@ class Submission:
     release, of which the first counts."""
 
     def __init__(self, desk: Desk, envelope: Envelope, account: str) -> None:
-        self.opening = Opening(desk.settings.max_header_octets, desk.settings.strip_bcc)
+        settings = desk.settings
+        self.opening = Opening(settings.max_header_octets, settings.strip_bcc, settings.complete_domain)
         self._desk = desk
         self._envelope = envelope
         self._account = account

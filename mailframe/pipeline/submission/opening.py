@@ -9,6 +9,8 @@ from mailframe.mime.header import parted, split_header
 from mailframe.model.refusal import Refusal
 from mailframe.pipeline.trace import begins_header
 
+from .completing import completed
+
 #: What no recipient is to see (RFC 5322 section 3.6.3), and what only the last hop writes (RFC 5321 section 4.4).
 _BLIND = frozenset({b"bcc", b"resent-bcc"})
 _RETURN_PATH = frozenset({b"return-path"})
@@ -28,10 +30,11 @@ class Opening:
       O2  a message that begins with text has no header: nothing is taken out of it.
     """
 
-    __slots__ = ("_held", "_limit", "_open", "_strip_bcc", "blind")
+    __slots__ = ("_domain", "_held", "_limit", "_open", "_strip_bcc", "blind")
 
-    def __init__(self, limit: int, strip_bcc: bool) -> None:
+    def __init__(self, limit: int, strip_bcc: bool, complete_domain: str = "") -> None:
         self.blind = b""                       # the Bcc fields that were taken out, complete with their line ends
+        self._domain = complete_domain.encode()
         self._limit = limit
         self._strip_bcc = strip_bcc
         self._held = bytearray()
@@ -62,8 +65,10 @@ class Opening:
         if end > self._limit:
             raise HeaderTooLong(detail=f"{end} octets")
         header = held[:end]
+        if self._domain:
+            header = completed(header, self._domain)
         if _ANY.search(header) is None:
-            return held
+            return header + held[end:] if self._domain else held
         header, _ = parted(header, _RETURN_PATH)
         if self._strip_bcc:
             header, self.blind = parted(header, _BLIND)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mailframe.model.domain import canonical_domain
 from mailframe.model.pattern import AddressPatterns
 
 
@@ -42,6 +43,8 @@ class SubmissionSettings:
     missing_from: Literal["add", "refuse"] = "add"  # what happens to a message without From: it gets the sender's address
     add_sender: Literal["never", "several", "differs"] = "several"  # Sender (RFC 6409 section 8.1): where From has several
     #                                        authors (RFC 5322 section 3.6.2), or also where the account is none of them
+    complete_domain: str = ""              # "example.org": addresses without a domain get it, in the envelope and in the header
+    #                                        (RFC 6409 sections 4.2 and 8.8); "": they are refused, for they say who to nobody else
     strip_bcc: bool = True                 # take Bcc out, which would show everybody who else has it; the Sent copy keeps it
     save_sent: tuple[str, ...] = ()        # accounts whose mail is copied into Sent: "*" or some; most programs do so themselves,
     #                                        and then there would be two
@@ -55,6 +58,8 @@ class SubmissionSettings:
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be greater than 0")
         AddressPatterns.parse(self.save_sent)
+        if self.complete_domain:
+            object.__setattr__(self, "complete_domain", canonical_domain(self.complete_domain))
         for account, patterns in self.allow_from.items():
             try:
                 AddressPatterns.parse([*patterns, *([account] if "@" in account else [])])
