@@ -29,7 +29,7 @@ from mailframe.pipeline.settings import PipelineSettings
 from mailframe.pipeline.submission.ratebook import RateBook
 from mailframe.pipeline.submission.sentcopy import SentCopies
 from mailframe.pop3.locks import MaildropLocks
-from mailframe.queue.agent import QueueAgent
+from mailframe.queue.agent import CARRIED, QueueAgent
 from mailframe.queue.runner import Runner
 from mailframe.queue.spool import Spool
 from mailframe.relay.agent import RelayAgent
@@ -53,12 +53,12 @@ def build(config: Config, reactor: Any) -> Parts:
     local = one("delivery", config, config.delivery, context)
     filters = several("filter", "filters", config, config.filters, context)
     spool = Spool(engine, content, reactor)
-    queue = QueueAgent(spool)
+    relay = None if config.development else _relay(config, reactor)
+    queue = QueueAgent(spool, onward=CARRIED if relay is None else relay.honours)
     settings = _pipeline_settings(config)
     sent = SentCopies(LocalAgent(indexed, fresh=context.fresh, flags=SEEN, return_path=False), reached, context.fresh)
     pipeline = Pipeline(directory, local, queue, filters, settings, clock=reactor, hostname=config.hostname, sent=sent)
     rates = RateBook(pipeline.rates, engine, reactor, settings.submission.rates.save_s)
-    relay = None if config.development else _relay(config, reactor)
     runner = Runner(spool, relay, local, pipeline, config.queue, reactor, hostname=config.hostname)
     tls = LateContexts(config.tls.pairs(), reactor)
     portal = config.parts.get("portal") or make_portal(
@@ -127,8 +127,9 @@ def _relay(config: Config, reactor: Any) -> RelayAgent:
     for host in config.relay.hosts():
         if host.ca_file is not None:
             tls.verified(host.name, host.ca_file)
+    resolver = Resolver(reactor, nameservers=config.relay.resolvers(), trusted=config.relay.validating)
     return RelayAgent(
-        Resolver(reactor, nameservers=config.relay.resolvers()), config.relay, reactor=reactor, hostname=config.hostname,
+        resolver, config.relay, reactor=reactor, hostname=config.hostname,
         own_names=config.relay.own_names, tls=tls,
         own_address=own_address([each.endpoint for each in config.listeners.values()], config.relay.port))
 

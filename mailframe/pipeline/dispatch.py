@@ -37,7 +37,8 @@ class Pipeline:
     ) -> None:
         self._parts = Parts(directory, local, queue, filters, settings, clock, hostname, sent)
         self.rates = self._parts.desk.rates      # for who keeps them across restarts (`submission.ratebook`)
-        self.honours: frozenset[str] = queue.honours if IHonours.providedBy(queue) else frozenset()
+        onward = local if queue is None else queue
+        self.honours: frozenset[str] = onward.honours if IHonours.providedBy(onward) else frozenset()
 
     async def connected(self, peer: Peer) -> None:
         """See `IReception`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from zope.interface import implementer
@@ -20,13 +20,19 @@ from .item import NewItem
 Outcomes = Mapping[Recipient, Refusal | None]
 
 
+#: What is kept by carrying it on: it is promised only where whoever hands the messages on keeps it as well.
+CARRIED = frozenset(("BINARYMIME", "REQUIRETLS"))
+
+
 @implementer(IDeliveryAgent, IHonours)
 class QueueAgent:
     """Takes any message for any recipient. `engine` is the spool's, or None."""
 
     honours = frozenset(("DSN",))
 
-    def __init__(self, spool: ISpool, *, max_octets: int = 1 << 32) -> None:
+    def __init__(self, spool: ISpool, *, max_octets: int = 1 << 32, onward: Collection[str] = ()) -> None:
+        """`onward`: what the relay honours; `CARRIED` where nothing leaves this machine."""
+        self.honours = self.honours.union(CARRIED.intersection(onward))
         self.spool = spool
         self.engine: Any = spool.engine
         self.max_octets = max_octets

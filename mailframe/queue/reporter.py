@@ -37,7 +37,8 @@ async def compose(
     message: Message, entries: Sequence[Entry], spool: ISpool, hostname: str, now: float, new_id: Callable[[], str],
 ) -> tuple[Envelope, bytes]:
     """The report's envelope and octets. Raises Refusal when the message cannot be read."""
-    whole = message.envelope.ret == "FULL" and message.size <= MAX_WHOLE and any(entry.action == "failed" for entry in entries)
+    asked = message.envelope.ret == "FULL" and not message.envelope.require_tls         # RFC 8689 section 5
+    whole = asked and message.size <= MAX_WHOLE and any(entry.action == "failed" for entry in entries)
     original = message.head + await _read(spool, message, message.size if whole else MAX_HEADER)
     if not whole:
         original = _lines(original[:split_header(original)])
@@ -46,7 +47,7 @@ async def compose(
     sender = message.envelope.sender
     envelope = Envelope(
         report.id, None, Peer("", helo=hostname), now, body="7BIT" if octets.isascii() else "8BITMIME",
-        smtputf8=sender is not None and sender.needs_smtputf8)
+        smtputf8=sender is not None and sender.needs_smtputf8, require_tls=message.envelope.require_tls)
     return envelope, octets
 
 

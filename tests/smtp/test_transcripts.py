@@ -22,7 +22,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "submission": {"role": "submission"},
 }
 WITH_LOGIN = {"auth", "submission", "too-many-logins"}
-IMPLICIT_TLS = {"auth", "too-many-logins"}
+IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls"}
+HONOURED = {"requiretls": "REQUIRETLS", "requiretls-in-the-clear": "REQUIRETLS"}      # by whoever is behind, besides DSN
 WHOLE_ONLY = {"injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
 
 
@@ -33,6 +34,7 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
         return
     world = SmtpWorld(portal=make_portal() if name in WITH_LOGIN else None, **SETTINGS.get(name, {}))
     world.reception.obstacles["rcpt nobody@mx.example"] = UnknownRecipient()
+    world.reception.honours |= set(HONOURED.get(name, "").split())
     world.reception.known = {"known@mx.example": True, "nobody@mx.example": False}
 
     def nothing_delivered() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..extension import Registry
-from . import auth, base, dsn, eightbitmime, enhancedstatuscodes, mail, pipelining, size, smtputf8, starttls
+from . import auth, base, dsn, eightbitmime, enhancedstatuscodes, mail, pipelining, requiretls, size, smtputf8, starttls
 
 BUILTIN = Registry(module.EXTENSION for module in (
     base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
+    requiretls,
 ))
