@@ -177,3 +177,19 @@ def test_nobody_but_the_sender_sees_bcc() -> None:
     for octets in (*place.mail("bob"), *place.mail("eve"), place.relay.tries[0][1]):
         assert b"secret" not in octets and octets.endswith(MESSAGE)
     assert b"secret" in sent(b"Bcc: secret@example.net\r\n", strip_bcc=False).as_bytes()
+
+
+def test_an_empty_message_is_one() -> None:
+    place = world()
+    place.send(BOB, peer=USER, sender=ME, content=b"")
+    got = message_from_bytes(place.mail("bob")[0])
+    assert got["From"] == "bob@example.org" and got["Date"] and got.get_payload() == ""
+
+
+def test_addresses_in_other_scripts_are_compared_as_they_are_meant() -> None:
+    """RFC 6532: UTF-8 in the header, U-labels beside A-labels, composed and not."""
+    own = {"bob": ("jürgen@bücher.example",)}
+    for text in ("jürgen@bücher.example", "ju\u0308rgen@xn--bcher-kva.example", "JÜRGEN@BÜCHER.example"):
+        assert sent(f"From: {text}\r\n".encode(), allow_from=own)["From"]
+    assert refusal("From: jurgen@bücher.example\r\n".encode(), allow_from=own).smtp == (550, "5.7.1")
+    assert refusal(b"From: b\xff@example.org\r\n").smtp == (550, "5.7.1")

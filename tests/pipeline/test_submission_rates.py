@@ -46,7 +46,7 @@ def test_an_account_that_has_sent_enough_is_told_when_to_come_again() -> None:
 
 def test_recipients_are_counted_one_by_one() -> None:
     place = world(recipients_per_day=2)
-    with pytest.raises(SendingTooMuch, match="2 recipients in the last day"):
+    with pytest.raises(SendingTooMuch, match="has sent to 2 recipients in the last day"):
         place.send(BOB, EVE, FAR, peer=USER, sender=ME)
     assert place.mail("bob") == []
     assert len(place.send(BOB, EVE, peer=USER, sender=ME)) == 2      # what failed did not count

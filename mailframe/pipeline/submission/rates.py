@@ -20,7 +20,7 @@ log = Logger()
 
 #: What is counted, over how long: the order in which `Ledger` keeps its windows, and the database their numbers.
 KINDS = (("messages", HOUR_S), ("messages", DAY_S), ("recipients", HOUR_S), ("recipients", DAY_S))
-_PER = {HOUR_S: "hour", DAY_S: "day"}
+_PER, _TO = {HOUR_S: "hour", DAY_S: "day"}, {"messages": "", "recipients": "to "}
 
 
 class SendingTooMuch(Refusal):
@@ -68,7 +68,7 @@ class Rates:
         for (what, length), window, limit in zip(KINDS, ledger.windows, self._limits):
             more = messages if what == "messages" else recipients
             if more and limit and (wait := window.wait_s(more, limit, now)) > 0:
-                words = f"{account} has sent {limit} {what} in the last {_PER[length]}, which is its limit"
+                words = f"{account} has sent {_TO[what]}{limit} {what} in the last {_PER[length]}, which is its limit"
                 if not ledger.warned:
                     log.warn("{words}; a stolen password sends like this", words=words)
                 ledger.warned = True
