@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailframe.mime.header import fields, parse_addresses
+from mailframe.mime.header import fields, parse_addresses, unfold
 from mailframe.mime.limits import LIMITS
 from mailframe.model.address import Address
 from mailframe.model.domain import canonical_domain
 from mailframe.model.refusal import Refusal
+
+from .wellformed import spoken
 
 #: Fields that a message may have only once (RFC 5322 section 3.6), and by which a second author could hide behind the first.
 _ONCE = (b"from", b"sender")
@@ -26,6 +28,7 @@ class Authors:
     names: frozenset[bytes]                              # of all its fields
     fields: tuple[tuple[bytes, tuple[Address, ...]], ...]  # From, Sender, Resent-From, Resent-Sender: as often as they stand there
     overlong: bytes = b""                                # the name of one of these that is too long to be read to its end
+    unclear: bytes = b""                                 # and of one that others might read otherwise (`wellformed`)
 
     @property
     def redirected(self) -> bool:
@@ -43,11 +46,17 @@ _AUTHORS = frozenset({b"from", b"sender", b"resent-from", b"resent-sender"})
 def read(header: bytes, most: int) -> Authors:
     """Never raises; an address that cannot be read is one that nobody may use (`unreadable`)."""
     found = fields(header, len(header) + 1)
-    authors = [(name, value) for name, value in found if name in _AUTHORS]
-    return Authors(
-        frozenset(name for name, _ in found),
-        tuple((name, tuple(_addresses(value, most))) for name, value in authors),
-        next((name for name, value in authors if len(value) > LIMITS.address_tokens), b""))
+    authors = [(name, unfold(value)) for name, value in found if name in _AUTHORS]
+    overlong = next((name for name, value in authors if len(value) > LIMITS.address_tokens), b"")
+    unclear, listed = b"", []
+    for name, value in authors:
+        exact = None if overlong else spoken(value)
+        if exact is None:
+            unclear = unclear or name
+            listed.append((name, tuple(_addresses(value, most))))
+        else:
+            listed.append((name, tuple(dict.fromkeys(map(_spoken, exact)))))
+    return Authors(frozenset(name for name, _ in found), tuple(listed), overlong, unclear)
 
 
 def check_form(found: Authors, most: int) -> None:
@@ -63,6 +72,9 @@ def check_form(found: Authors, most: int) -> None:
             raise BadHeader(f"{title(name)} names no address")
         if len(addresses) > most:
             raise BadHeader(f"{title(name)} names more than {most} addresses")
+    if found.unclear and not any(map(unreadable, found.named(found.unclear))):      # of which `rights` says more
+        raise BadHeader(f"{title(found.unclear)} is not written as RFC 5322 section 3.4 has it, and programs might show different "
+                        "authors: put names with special characters in quotes and addresses in <>")
     if any(name in (b"sender", b"resent-sender") and len(addresses) > 1 for name, addresses in found.fields):
         raise BadHeader("Sender names several addresses; RFC 5322 section 3.6.2 allows one")
 
@@ -75,6 +87,13 @@ def unreadable(address: Address) -> bool:
 def title(name: bytes) -> str:
     """A field's name as people write it."""
     return name.decode("ascii", "replace").title()
+
+
+def _spoken(text: bytes) -> Address:
+    try:
+        return Address.parse(text.decode("utf-8"))
+    except ValueError:
+        return Address(text.decode("utf-8", "replace"), "")
 
 
 def _addresses(value: bytes, most: int) -> Iterator[Address]:
