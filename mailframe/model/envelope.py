@@ -32,6 +32,7 @@ class Recipient:
     orcpt: str | None = None               # "rfc822;bob@example.org", decoded
     account: str | None = None             # set by routing for an own account
     folder: str = "INBOX"                  # set by routing: the mailbox of that account
+    expanded: bool = False                 # set by routing: an alias for several, here only to be reported (RFC 3461 5.2.7)
     valid_since: float | None = None       # RRVS (RFC 7293): who has had the address only later must not get it; epoch seconds
 
     def __str__(self) -> str:

@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from mailframe.interfaces.content import IContent, IReadableContent
 from mailframe.interfaces.delivery import IDeliveryAgent
 from mailframe.interfaces.directory import IDirectory
-from mailframe.model.envelope import Peer
+from mailframe.model.envelope import DeliverBy, Peer
+from mailframe.model.refusal import Refusal
 from mailframe.staging.intake import Intake
 from mailframe.staging.sharing import ISharingDelivery
 
@@ -50,6 +51,11 @@ class Parts:
         if peer.account is not None or not peer.ip:
             return True
         return bool(self._networks) and _within(peer.ip, self._networks)
+
+    def in_time(self, by: DeliverBy) -> None:
+        """Raises Refusal when a message that took long to arrive must be returned instead of delivered (RFC 2852)."""
+        if not by.notify and self.limit.clock.seconds() >= by.at:
+            raise Refusal("The time by which it was to be delivered has passed", smtp=(554, "5.4.7"))
 
     def intake(self, sinks: Sequence[Sink]) -> Intake:
         """A new intake that as many of `sinks` as possible can share."""

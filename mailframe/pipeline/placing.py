@@ -47,7 +47,7 @@ class Targets:
         """Its copies for other servers tell where they came by, so that one that comes round is known."""
         line = b""
         for key in self.origins[origin]:
-            if key[0] == "" and key[1] != origin.address.folded:
+            if key[0] == "" and key[1] != origin.address.folded and not self.of[key].expanded:
                 line = delivered_to(origin.address)
                 if line not in self._tags.get(key, b""):
                     self._tags[key] = line + self._tags.get(key, b"")
@@ -64,6 +64,10 @@ class Targets:
     def replace(self, key: DestinationKey, one: Recipient) -> None:
         """What was to go to `key` goes to `one`; it keeps its key here."""
         self.of[key] = one
+
+    def recipients(self) -> tuple[Recipient, ...]:
+        """Who is to have the message, for filters to know."""
+        return tuple(one for one in self.of.values() if not one.expanded)
 
     def only(self) -> Address | None:
         """The one address that was asked for, None if there are several."""

@@ -47,6 +47,8 @@ def received(envelope: Envelope, hostname: str, only_recipient: Address | None =
         line += f"\r\n\tfor <{mailbox(only_recipient)}>"
     if cipher := suite(peer.tls):
         line += f"\r\n\ttls {cipher}"
+    if envelope.priority:
+        line += f"\r\n\tPRIORITY {envelope.priority}"          # RFC 6710: a clause behind all others
     return f"{line};\r\n\t{mail_date(envelope.received_at)}\r\n".encode()
 
 

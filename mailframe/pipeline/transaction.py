@@ -125,7 +125,11 @@ class PipelineDelivery:
         """Raises a Refusal when all refuse; what only some refuse is the queue's, to be tried again or reported."""
         keys: list[DestinationKey] = []
         refused: list[tuple[Recipient, Refusal]] = []
+        aliases: list[Recipient] = []
         for one in found:
+            if one.expanded:
+                aliases.append(one)
+                continue
             try:
                 if not self._targets.merge(one):
                     await self._aim(one, self._sink_for(one), tag)
@@ -135,7 +139,8 @@ class PipelineDelivery:
                 refused.append((one, refusal))
         if refused and not keys:
             raise refused[0][1]
-        for one, _ in refused if self._pipeline.queue is not None else ():
+        reported = [] if self._envelope.sender is None else aliases
+        for one in [*(one for one, _ in refused), *reported] if self._pipeline.queue is not None else ():
             await self._aim(one, self._queue, tag)
             keys.append(key_of(one))
         return keys
@@ -145,8 +150,8 @@ class PipelineDelivery:
         self._targets.add(one, tag)
 
     def _sink_for(self, recipient: Recipient) -> Sink:
-        """Mailboxes get it directly, unless its sender wants to be told of the success: the queue writes such reports."""
-        if self._pipeline.queue is None or (recipient.account is not None and not (
+        """Mailboxes get it directly, unless it is to wait, or its sender to be told of the success: both are the queue's."""
+        if self._pipeline.queue is None or (recipient.account is not None and self._envelope.hold_until is None and not (
             "SUCCESS" in recipient.notify and self._envelope.sender is not None
         )):
             return self._local
@@ -169,11 +174,13 @@ class PipelineDelivery:
             await submission.check(intake.header())
         elif self._targets.all_came_round(intake.header()):
             raise MailLoop(detail=f"{envelope.id} was forwarded from the same address before")
+        if envelope.deliver_by is not None:
+            pipeline.in_time(envelope.deliver_by)
         if trace.hops(intake.header()) > pipeline.settings.max_received:
             raise MailLoop(detail=f"{envelope.id}: more than {pipeline.settings.max_received} Received fields")
         judgement = self._judgement
         if pipeline.filters.judge_messages:
-            judgement = both(judgement, await pipeline.filters.message(envelope, tuple(self._targets.of.values()), intake))
+            judgement = both(judgement, await pipeline.filters.message(envelope, self._targets.recipients(), intake))
         if judgement.refusal is not None:
             raise judgement.refusal
         if judgement.discard is not None:

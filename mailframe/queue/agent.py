@@ -28,7 +28,7 @@ CARRIED = frozenset(("BINARYMIME", "REQUIRETLS"))
 class QueueAgent:
     """Takes any message for any recipient. `engine` is the spool's, or None."""
 
-    honours = frozenset(("DSN",))
+    honours = frozenset(("DSN", "DELIVERBY", "FUTURERELEASE", "MT-PRIORITY"))
 
     def __init__(self, spool: ISpool, *, max_octets: int = 1 << 32, onward: Collection[str] = ()) -> None:
         """`onward`: what the relay honours; `CARRIED` where nothing leaves this machine."""

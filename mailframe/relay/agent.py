@@ -70,8 +70,7 @@ class RelayAgent:
             error.subFailure.raiseException()          # cancelled
         together = Handed()
         for handed in found:
-            together.update(handed)
-            together.reporting |= handed.reporting
+            together.merge(handed)
         return together
 
     async def begin(self, envelope: Envelope) -> RelayDelivery:

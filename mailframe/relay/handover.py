@@ -123,9 +123,7 @@ class Handover:
         settled: set[Recipient] = set()
         for recipient, outcome in outcomes.items():
             if outcome.accepted:
-                self.outcomes[recipient] = None
-                if "DSN" in client.extensions:
-                    self.outcomes.reporting.add(recipient)
+                self.outcomes.note(recipient, client.extensions)
             elif try_next_host(outcome):
                 lost = outcome
                 continue

@@ -156,7 +156,7 @@ class SmtpClient(SmtpStream):
         utf8_header = envelope.smtputf8 and "SMTPUTF8" not in self.extensions and not await ascii_header(head, source)
         todo = plan(
             envelope, recipients, len(head) + source.size, self.extensions, utf8_header=utf8_header, logged_in=self.logged_in,
-            trusted=self.trusted)
+            trusted=self.trusted, now=self._clock.seconds())
         outcomes = dict(todo.refused)
         if todo.rcpts:
             timer = self._timer(self._settings.message_timeout_s, "it to take one message")

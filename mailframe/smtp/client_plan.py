@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from mailframe.model.envelope import Envelope, Recipient
 
+from .client_words import too_late, words
 from .reply import Reply
 
 _MAX_ORCPT = 500      # octets, RFC 3461 section 4.2
@@ -64,14 +65,15 @@ class Plan:
 
 def plan(
     envelope: Envelope, recipients: Sequence[Recipient], size: int, offers: Mapping[str, str], *, utf8_header: bool = False,
-    logged_in: bool = False, trusted: bool = False,
+    logged_in: bool = False, trusted: bool = False, now: float = 0.0,
 ) -> Plan:
     """`size`: octets of the whole message. `utf8_header`: its header needs SMTPUTF8 (RFC 6531 section 3.6).
 
-    `logged_in`: we are. `trusted`: what REQUIRETLS demands of a session is true of this one (RFC 8689 section 2).
+    `logged_in`: we are. `trusted`: what REQUIRETLS demands of a session is true of this one (RFC 8689 section 2). `now`: epoch
+    seconds.
     8-bit content is taken to be fit for the server (`relay.fitting` makes it so).
     """
-    unfit = _unfit(envelope, offers, trusted)
+    unfit = _unfit(envelope, offers, trusted, now)
     if unfit is not None:
         return Plan(refused=dict.fromkeys(recipients, unfit))
     limit = offers.get("SIZE", "").partition(" ")[0]
@@ -90,10 +92,10 @@ def plan(
     )
     rcpts = [(recipient, _rcpt(recipient, offers, asks_utf8)) for recipient in recipients if recipient not in refused]
     mail = _mail(envelope, size, offers, asks_utf8, logged_in, trusted)
-    return Plan(mail, rcpts, refused, envelope.body == "BINARYMIME")
+    return Plan(_line([*mail, *words(envelope, offers, now)]), rcpts, refused, envelope.body == "BINARYMIME")
 
 
-def _unfit(envelope: Envelope, offers: Mapping[str, str], trusted: bool) -> Outcome | None:
+def _unfit(envelope: Envelope, offers: Mapping[str, str], trusted: bool, now: float) -> Outcome | None:
     """Why the server cannot be given the message at all, by what was promised for it.
 
     A report goes where it can even so (RFC 8689 section 5): a sender who required TLS is better told in the clear than not.
@@ -105,10 +107,11 @@ def _unfit(envelope: Envelope, offers: Mapping[str, str], trusted: bool) -> Outc
             return _NOT_TRUSTED
         if "REQUIRETLS" not in offers:
             return _NOT_REQUIRETLS
-    return None
+    late = too_late(envelope, offers, now)
+    return None if late is None else Outcome(late, Stage.HOST)
 
 
-def _mail(envelope: Envelope, size: int, offers: Mapping[str, str], utf8: bool, logged_in: bool, trusted: bool) -> bytes:
+def _mail(envelope: Envelope, size: int, offers: Mapping[str, str], utf8: bool, logged_in: bool, trusted: bool) -> list[str]:
     said = [f"MAIL FROM:<{envelope.sender or ''}>"]
     if "SIZE" in offers:
         said.append(f"SIZE={size}")
@@ -129,7 +132,7 @@ def _mail(envelope: Envelope, size: int, offers: Mapping[str, str], utf8: bool, 
         said.append("REQUIRETLS")
     if envelope.solicitation and "NO-SOLICITING" in offers:
         said.append(f"SOLICIT={envelope.solicitation}")        # RFC 3865 section 2.3
-    return _line(said)
+    return said
 
 
 def _rcpt(recipient: Recipient, offers: Mapping[str, str], utf8: bool) -> bytes:

@@ -35,6 +35,7 @@ class Situation:
     login_available: bool                      # there is a portal
     account: str | None                        # who has logged in
     mechanisms: Mapping[bytes, Mechanism]
+    now: float = 0.0                           # seconds since the epoch, when it was last looked at
     honours: frozenset[str] = frozenset()      # EHLO keywords whose parameters are kept behind us (`interfaces.delivery.IHonours`)
 
     @property
@@ -60,6 +61,7 @@ class MailDraft:
     priority: int = 0
     require_tls: bool = False
     solicitation: str = ""
+    reply: Reply | None = None                 # what MAIL is answered instead of the usual, when it is taken
 
 
 @dataclass(slots=True)

@@ -117,7 +117,7 @@ class SmtpSession(Wire):
         server = self.server
         self.situation = Situation(
             self.settings, tls, server.tls is not None, is_loopback(self.peer.ip), self.portal is not None, account,
-            server.mechanisms, self._honours,
+            server.mechanisms, self.now(), self._honours,
         )
 
     def ended(self) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 Role = Literal["mx", "submission", "lmtp", "relay-in"]
 PlaintextLogin = Literal["tls", "loopback", "always"]
 BareNewlines = Literal["reject", "repair"]
+PriorityProfile = Literal["", "MIXER", "STANAG4406", "NSEP"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,12 @@ class SmtpSettings:
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
     complete_domain: str = ""                  # what a bare local part in MAIL and RCPT gets (RFC 6409 section 4.2); "": an error
+    max_hold_s: int = 30 * 86_400              # FUTURERELEASE, submission alone: what waits takes disk; 0: not announced
+    deliver_by: bool = True                    # announce DELIVERBY (RFC 2852), where the delivery agent honours its parameter
+    min_deliver_by_s: int = 0                  # least time of its mode R: more, where mail always takes a while to leave; 0: none
+    mt_priority: bool = True                   # announce MT-PRIORITY (RFC 6710), where the delivery agent honours its parameter
+    priority_profile: PriorityProfile = ""     # the name announced with it: whose meanings its numbers have; "": no name
+    max_priority: int | None = None            # higher ones are lowered to this; none: 4 for own users, 9 for own hosts, else 0
     idle_timeout_s: float = 300.0              # RFC 5321 section 4.5.3.2.7: at least 5 minutes
     data_timeout_s: float = 300.0              # between two chunks of data; clients allow themselves 3 (section 4.5.3.2.5)
     answer_timeout_s: float = 540.0            # for a plugin's answer: below the 10 minutes a client waits (section 4.5.3.2.6)
@@ -42,15 +49,21 @@ class SmtpSettings:
             raise ValueError(f"hostname must be a domain name, not {self.hostname!r}")
         if not self.banner.isascii() or not (self.banner.isprintable() and len(self.banner) <= 200):
             raise ValueError("banner must be one short line of printable ASCII")
-        for key, words in (("role", Role), ("plaintext_login", PlaintextLogin), ("bare_newlines", BareNewlines)):
+        for key, words in (("role", Role), ("plaintext_login", PlaintextLogin), ("bare_newlines", BareNewlines),
+                           ("priority_profile", PriorityProfile)):
             if getattr(self, key) not in get_args(words):
                 raise ValueError(f"{key} must be one of {', '.join(get_args(words))}, not {getattr(self, key)!r}")
         for key in _POSITIVE:
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be greater than 0, not {getattr(self, key)!r}")
-        for key in ("max_message_octets", "auth_failure_delay_s"):
+        for key in ("max_message_octets", "auth_failure_delay_s", "max_hold_s", "min_deliver_by_s"):
             if getattr(self, key) < 0:
                 raise ValueError(f"{key} must not be negative")
+        for key in ("max_hold_s", "min_deliver_by_s"):
+            if getattr(self, key) > 999_999_999:
+                raise ValueError(f"{key} must have at most nine digits")     # as RFC 4865 and RFC 2852 write it
+        if self.max_priority is not None and not -9 <= self.max_priority <= 9:
+            raise ValueError("max_priority must be from -9 to 9")
 
     @property
     def wants_login(self) -> bool:

@@ -20,10 +20,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "timeouts": {"idle_timeout_s": 300},
     "data-timeout": {"data_timeout_s": 180},
     "submission": {"role": "submission"},
+    "futurerelease": {"role": "submission", "max_hold_s": 3_600},
+    "deliverby": {"min_deliver_by_s": 30},
+    "mt-priority": {"role": "submission", "priority_profile": "STANAG4406"},
+    "not-honoured": {"dsn": False},
 }
-WITH_LOGIN = {"auth", "submission", "too-many-logins"}
-IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls"}
-HONOURED = {"requiretls": "REQUIRETLS", "requiretls-in-the-clear": "REQUIRETLS"}      # by whoever is behind, besides DSN
+WITH_LOGIN = {"auth", "submission", "too-many-logins", "futurerelease", "mt-priority"}
+IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls", "futurerelease", "mt-priority"}
+HONOURED = {         # by whoever is behind, besides DSN
+    "requiretls": "REQUIRETLS", "requiretls-in-the-clear": "REQUIRETLS",
+    "futurerelease": "FUTURERELEASE DELIVERBY", "futurerelease-mx": "FUTURERELEASE", "deliverby": "DELIVERBY",
+    "mt-priority": "MT-PRIORITY", "mt-priority-mx": "MT-PRIORITY",
+}
 WHOLE_ONLY = {"injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import imaplib
 import poplib
+import re
 import smtplib
 import ssl
 from pathlib import Path
@@ -24,6 +25,7 @@ admins = ["root@example.org"]
 plugin = "sqlite"
 search_index = true
 """
+_TIME = re.compile(r"\b\d{4}-\d\d-\d\dT[\d:]+Z")         # of FUTURERELEASE: another one at every connection
 _LISTENER = '[listeners.{0}]\nrole = "{0}"\nendpoint = "127.0.0.1:0"\n'
 
 
@@ -66,7 +68,7 @@ def _smtp(server: MailServer) -> dict[str, list[str]]:
 def _ehlo(client: smtplib.SMTP) -> list[str]:
     code, answer = client.ehlo()
     assert code == 250
-    return answer.decode().splitlines()[1:]
+    return [_TIME.sub("(the latest time)", line) for line in answer.decode().splitlines()[1:]]
 
 
 def _imap(server: MailServer) -> dict[str, list[str]]:

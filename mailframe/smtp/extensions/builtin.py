@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from ..extension import Registry
-from . import auth, base, dsn, eightbitmime, enhancedstatuscodes, mail, pipelining, requiretls, size, smtputf8, starttls
+from . import (
+    auth,
+    base,
+    deliverby,
+    dsn,
+    eightbitmime,
+    enhancedstatuscodes,
+    futurerelease,
+    mail,
+    mtpriority,
+    pipelining,
+    requiretls,
+    size,
+    smtputf8,
+    starttls,
+)
 
 BUILTIN = Registry(module.EXTENSION for module in (
     base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
-    requiretls,
+    requiretls, deliverby, mtpriority, futurerelease,
 ))

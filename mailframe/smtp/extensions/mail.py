@@ -34,7 +34,7 @@ async def mail(session: Conversation, args: bytes) -> None:
     envelope = session.envelope(parse_sender(path, smtputf8=draft.smtputf8), draft)
     session.transaction = Transaction(envelope, await session.ask("begin", session.reception.begin, envelope), session.settings)
     session.state = State.SENDER
-    session.say(_SENDER_OK)
+    session.say(_SENDER_OK if draft.reply is None else draft.reply.encode())
 
 
 async def rcpt(session: Conversation, args: bytes) -> None:
