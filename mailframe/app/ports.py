@@ -22,13 +22,13 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
     config, reactor = parts.config, parts.reactor
     tls = parts.tls if listener.tls == "starttls" else None
     factory: Any
-    if listener.role in ("mx", "submission"):
-        table = config.smtp if listener.role == "mx" else config.submission
+    table = config.smtp_for(listener.role)
+    if table is not None:
         settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login,
                            max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
         if listener.role == "submission":
             settings = replace(settings, complete_domain=config.pipeline.submission.complete_domain)
-        portal = parts.portal if listener.role == "submission" else None
+        portal = parts.portal if table.wants_login else None
         factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns)
     elif listener.role == "imap":
         contact = config.imap.contact or f"mailto:postmaster@{config.domains[0] if config.domains else config.hostname}"

@@ -31,6 +31,7 @@ class IDelivery(Interface):
     async def write(octets: bytes) -> None:
         """The next octets of the content, CRLF line ends, without dot-stuffing. Returns when more may come.
 
+        Any octets at all where the envelope's body is BINARYMIME, which only agents get that honour it (`IHonours`).
         Raises Refusal (too big, no space): the delivery is over, but for abort.
         """
 

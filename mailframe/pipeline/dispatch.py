@@ -37,8 +37,7 @@ class Pipeline:
     ) -> None:
         self._parts = Parts(directory, local, queue, filters, settings, clock, hostname, sent)
         self.rates = self._parts.desk.rates      # for who keeps them across restarts (`submission.ratebook`)
-        onward = local if queue is None else queue
-        self.honours: frozenset[str] = onward.honours if IHonours.providedBy(onward) else frozenset()
+        self.honours = _kept(local, queue)
 
     async def connected(self, peer: Peer) -> None:
         """See `IReception`."""
@@ -64,7 +63,7 @@ class Pipeline:
         """See `IDeliveryAgent`. Raises SenderNotAllowed, SendingTooMuch, MessageTooBig, a filter's refusal, or InternalError."""
         if envelope.size is not None and envelope.size > self._parts.settings.max_octets:
             raise MessageTooBig(detail=f"{envelope.size} octets announced")
-        account, desk = envelope.peer.account, self._parts.desk
+        account, desk = envelope.peer.account if envelope.submitted else None, self._parts.desk
         if account is not None:
             await desk.rights.check_envelope(envelope, account)
         judgement = await self._parts.filters.sender(envelope)
@@ -73,6 +72,15 @@ class Pipeline:
         make = PipelineDelivery if self._parts.engine is None else JoinedPipelineDelivery
         delivery: IDelivery = make(self._parts, envelope, judgement, submission)
         return delivery
+
+
+def _kept(local: IDeliveryAgent, queue: IDeliveryAgent | None) -> frozenset[str]:
+    """What whoever takes a message on keeps of its parameters; octets as they are must be kept on either way."""
+    onward = local if queue is None else queue
+    kept: frozenset[str] = onward.honours if IHonours.providedBy(onward) else frozenset()
+    if not (IHonours.providedBy(local) and "BINARYMIME" in local.honours):
+        kept -= {"BINARYMIME"}
+    return kept
 
 
 def _obey(judgement: Judgement) -> None:

@@ -38,10 +38,11 @@ def received(envelope: Envelope, hostname: str, only_recipient: Address | None =
     `hide_client` leaves out who submitted (their home address is nobody's concern).
     """
     peer = envelope.peer
-    start = "" if hide_client or not peer.ip else f"from {_client(peer)}\r\n\t"
+    client = "" if hide_client or peer.local_origin else _client(peer)
+    start = f"from {client}\r\n\t" if client else ""
     tls = f" ({_COMMENT.sub('?', peer.tls[:MAX_VALUE])})" if peer.tls else ""
     protocol = _PROTOCOL.sub("", peer.protocol[:32]) or "SMTP"
-    how = f" with {protocol}{tls}" if peer.ip else ""
+    how = "" if peer.local_origin else f" with {protocol}{tls}"
     line = f"Received: {start}by {clean(hostname)}{how}\r\n\tid {word(envelope.id)}"
     if only_recipient is not None:
         line += f"\r\n\tfor <{mailbox(only_recipient)}>"
@@ -78,11 +79,15 @@ def begins_header(octets: bytes) -> bool:
 
 
 def _client(peer: Peer) -> str:
+    """Its name and address; the name alone, or "", for who came through a Unix socket."""
     literal = f"[IPv6:{peer.ip}]" if ":" in peer.ip else f"[{peer.ip}]"
     literal = re.sub(r"[^A-Za-z0-9.:\[\]]", "?", literal[:MAX_VALUE])
     helo, name = peer.helo[:MAX_VALUE], peer.name[:MAX_VALUE]
+    named = _HELO.fullmatch(helo) is not None
+    if not peer.ip:
+        return helo if named else ""
     known = f"{name} " if _NAME.fullmatch(name) else ""
-    return f"{helo if _HELO.fullmatch(helo) else literal} ({known}{literal})"
+    return f"{helo if named else literal} ({known}{literal})"
 
 
 def mailbox(address: Address) -> str:

@@ -38,6 +38,7 @@ class PipelineDelivery:
         self._copy: SentCopy | None = None
         self._envelope = envelope
         self._judgement = judgement                              # of the sender stage
+        self._each = envelope.peer.role == "lmtp"                # the client is answered for each recipient (RFC 2033)
         self._targets = Targets()
         self._local = Sink(pipeline.local, envelope, pipeline.limit)
         self._queue = Sink(pipeline.local if pipeline.queue is None else pipeline.queue, envelope, pipeline.limit)
@@ -67,7 +68,7 @@ class PipelineDelivery:
         if len(self._targets.origins) >= pipeline.settings.max_recipients:
             raise TooManyRecipients
         may_relay = pipeline.may_relay(self._envelope.peer)
-        found = await route(pipeline.directory, recipient, pipeline.settings.route, may_relay, pipeline.limit)
+        found = await route(pipeline.directory, recipient, pipeline.route_settings(self._envelope.peer), may_relay, pipeline.limit)
         judgement = await pipeline.filters.recipient(self._envelope, recipient)
         if judgement.refusal is not None:
             raise judgement.refusal
@@ -92,7 +93,10 @@ class PipelineDelivery:
             await waiting
 
     async def commit(self, head: bytes = b"", heads: Mapping[Recipient, bytes] = {}) -> Outcomes:
-        """See `IDelivery`. With a queue, a mailbox's failure is the queue's care and not the sender's, unless all refuse."""
+        """See `IDelivery`. With a queue, a mailbox's failure is the queue's care and not the sender's, unless all refuse.
+
+        Where the client is answered for each recipient it is the client's, unless the recipient has other places that took it.
+        """
         try:
             whole = await self._prepare(head)
             if whole is None:
@@ -103,11 +107,12 @@ class PipelineDelivery:
         except BaseException:
             self.abort()
             raise
-        self._note(outcomes)
+        if not self._each or self._key or self._targets.partly(outcomes):
+            self._note(outcomes)
         if self._submission is not None:
             await self._submitted(self._submission, bool(self._done) or None in outcomes.values())
         self._drop()
-        return self._targets.by_origin(outcomes)
+        return self._targets.by_origin(outcomes, whole=self._each)
 
     def abort(self) -> None:
         """See `IDelivery`."""
@@ -269,27 +274,16 @@ class PipelineDelivery:
         return self._intake.size() if self._intake is not None and self._intake.in_memory else 0
 
     async def _hand_on(self, outcomes: Outcomes, head: bytes, heads: Mapping[Recipient, bytes]) -> None:
-        """Give the queue what is for others, and what a mailbox refused for now (or for good, while others took it).
+        """Give the queue what is for others, and what a mailbox refused that the sender is not told of.
 
-        Raises the queue's refusal when something would be lost: the sender comes again. Without a queue only the sender
-        can answer for those who were refused, so that it is told, though others have the message.
+        Raises the queue's refusal when something would be lost, and no answer could name it: the sender comes again.
         """
-        failed = {one: refusal for one, refusal in outcomes.items() if refusal is not None}
-        if not (self._done or self._queue) and self._all_full(outcomes):
-            return
-        waits = self._pipeline.queue is not None and any(refusal.temporary for refusal in failed.values())
-        accepted = waits or bool(self._done) or bool(self._queue) or len(failed) < len(outcomes)
-        left = [one for one, refusal in failed.items() if refusal.temporary or accepted]
-        if self._pipeline.queue is None:
-            if left and accepted:
-                self._note(outcomes)
-                raise next((refusal for refusal in failed.values() if refusal.temporary), failed[left[0]])
-            return
+        left = self._left(outcomes)
         if not left and not self._queue:
             return
         try:
             for one in left:
-                log.info("{id} for {to} waits in the queue: {why}", id=self._envelope.id, to=str(one), why=str(failed[one]))
+                log.info("{id} for {to} waits in the queue: {why}", id=self._envelope.id, to=str(one), why=str(outcomes[one]))
                 await self._queue.add(one)
             assert self._intake is not None
             queued = await self._queue.commit(self._intake, head, heads)
@@ -297,9 +291,29 @@ class PipelineDelivery:
             queued = dict.fromkeys((*self._queue.recipients, *left), refusal)
         outcomes.update(queued)
         lost = next((refusal for refusal in queued.values() if refusal is not None), None)
-        if lost is not None:
+        if lost is not None and not self._each:
             self._note(outcomes)
             raise lost if lost.temporary else TryAgainLater(detail=str(lost))
+
+    def _left(self, outcomes: Outcomes) -> list[Recipient]:
+        """Who is to go on into the queue: refused for now, or for good while others took it.
+
+        Without a queue only the sender can answer for those who were refused, so that it is told, though others have the
+        message: raises the refusal.
+        """
+        queue = self._pipeline.queue
+        if self._each:
+            return [] if queue is None else self._targets.partly(outcomes)
+        failed = {one: refusal for one, refusal in outcomes.items() if refusal is not None}
+        if not (self._done or self._queue) and self._all_full(outcomes):
+            return []
+        waits = queue is not None and any(refusal.temporary for refusal in failed.values())
+        accepted = waits or bool(self._done) or bool(self._queue) or len(failed) < len(outcomes)
+        left = [one for one, refusal in failed.items() if refusal.temporary or accepted]
+        if queue is None and left and accepted:
+            self._note(outcomes)
+            raise next((refusal for refusal in failed.values() if refusal.temporary), failed[left[0]])
+        return left if queue is not None else []
 
     def _all_full(self, outcomes: Outcomes) -> bool:
         """Every mailbox is over its quota: a matter of days, and the sender's to know now (452 4.2.2) rather than our queue's."""

@@ -60,3 +60,28 @@ class Reply:
 
     def __str__(self) -> str:
         return f"{self.code} {self.enhanced} {self.text}" if self.enhanced else f"{self.code} {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """One after the other: what LMTP says after a message, one for each recipient (RFC 2033 section 4.2)."""
+
+    each: tuple[Reply, ...]
+
+    @property
+    def code(self) -> int:
+        """421 if one of them is, which is the end; otherwise the best one's."""
+        codes = [reply.code for reply in self.each]
+        return 421 if 421 in codes else min(codes)
+
+    @property
+    def positive(self) -> bool:
+        """Somebody has got it."""
+        return any(reply.positive for reply in self.each)
+
+    def encode(self) -> bytes:
+        """All of them as octets for the wire."""
+        return b"".join([reply.encode() for reply in self.each])
+
+
+Answer = Reply | Replies

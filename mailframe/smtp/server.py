@@ -46,7 +46,7 @@ class SmtpServerFactory(ServerFactory):
         self.portal = portal
         self.tls = tls
         self.random = random
-        self.registry = registry
+        self.registry = registry.for_role(settings.role)
         self.mechanisms = mechanisms
         self.listener = listener
         self.stopping = False
@@ -63,7 +63,8 @@ class SmtpServerFactory(ServerFactory):
         """Count a new session, unless there are too many."""
         origin = network_of(ip)
         count = self._per_ip.get(origin, 0)
-        if len(self._sessions) >= self.settings.max_connections or count >= self.settings.max_connections_per_ip:
+        crowded = bool(ip) and count >= self.settings.max_connections_per_ip    # a Unix socket is no address: whoever may, may
+        if crowded or len(self._sessions) >= self.settings.max_connections:
             return False
         self._sessions.add(session)
         self._per_ip[origin] = count + 1

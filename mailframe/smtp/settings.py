@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from mailframe.model.networks import checked_networks, within
+
 Role = Literal["mx", "submission", "lmtp", "relay-in"]
 PlaintextLogin = Literal["tls", "loopback", "always"]
-BareNewlines = Literal["reject", "repair"]
 PriorityProfile = Literal["", "MIXER", "STANAG4406", "NSEP"]
+BareNewlines = Literal["role", "refuse", "normalise", "local"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +20,17 @@ class SmtpSettings:
 
     hostname: str = "localhost"                # our name in the greeting, EHLO and the trace header
     role: Role = "mx"                          # from other servers, from our users (RFC 6409), by LMTP (RFC 2033), from own hosts
-    banner: str = "ESMTP"                      # after the host name in the greeting; says nothing about versions
+    banner: str = ""                           # after the host name in the greeting; "": ESMTP or LMTP, nothing about versions
+    networks: tuple[str, ...] = ()             # who may connect: "192.0.2.0/24", "unix"; empty: anybody, but to relay-in nobody
     require_login: bool | None = None          # None: as the role has it; RFC 6409 section 4.3 wants it of a submission server
     plaintext_login: PlaintextLogin = "tls"    # where AUTH PLAIN and LOGIN may be used; a password in the clear is given away
     max_message_octets: int = 50 * 1024 * 1024  # what the large mail providers take; 0: none of its own
     max_recipients: int = 1_000                # RFC 5321 section 4.5.3.1.8 asks for 100; mailing lists send more at once
-    bare_newlines: BareNewlines = "reject"     # a bare CR or LF in a message smuggles mail through others; "repair" makes it CRLF
+    bare_newlines: BareNewlines = "role"       # CR or LF alone smuggles mail through others: refuse with 550, or normalise to CRLF
+                                               # (local: of clients on this machine only); role: local for submission, else refuse
+    chunking: bool = True                      # announce CHUNKING, and BINARYMIME where the delivery agent keeps it (RFC 3030)
+    xclient_from: tuple[str, ...] = ()         # proxies whose XCLIENT is believed: it says who is speaking, and who has logged in
+    xforward_from: tuple[str, ...] = ()        # filters whose XFORWARD is believed: it says what the log tells of an origin
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
     complete_domain: str = ""                  # what a bare local part in MAIL and RCPT gets (RFC 6409 section 4.2); "": an error
@@ -49,6 +56,8 @@ class SmtpSettings:
             raise ValueError(f"hostname must be a domain name, not {self.hostname!r}")
         if not self.banner.isascii() or not (self.banner.isprintable() and len(self.banner) <= 200):
             raise ValueError("banner must be one short line of printable ASCII")
+        for key in ("networks", "xclient_from", "xforward_from"):
+            object.__setattr__(self, key, checked_networks(key, getattr(self, key)))
         for key, words in (("role", Role), ("plaintext_login", PlaintextLogin), ("bare_newlines", BareNewlines),
                            ("priority_profile", PriorityProfile)):
             if getattr(self, key) not in get_args(words):
@@ -65,10 +74,21 @@ class SmtpSettings:
         if self.max_priority is not None and not -9 <= self.max_priority <= 9:
             raise ValueError("max_priority must be from -9 to 9")
 
+    def admits(self, ip: str) -> bool:
+        """Whether somebody may connect from `ip` ("": a Unix socket). A relay for everybody would be spam's; it wants names."""
+        return within(ip, self.networks) if self.networks or self.role == "relay-in" else True
+
     @property
     def wants_login(self) -> bool:
         """Whether MAIL needs AUTH before."""
         return self.role == "submission" if self.require_login is None else self.require_login
+
+    def normalises(self, *, local: bool) -> bool:
+        """Whether a CR or LF alone becomes CRLF, in a message of a client on this machine (`local`) or of another."""
+        policy = self.bare_newlines
+        if policy == "role":
+            policy = "local" if self.role == "submission" else "refuse"
+        return policy == "normalise" or (policy == "local" and local)
 
 
 _POSITIVE = (

@@ -147,8 +147,8 @@ def test_an_ipv6_peer_is_its_whole_network() -> None:
     world.connect("2001:db8:0:1::2").play("S: 220 *")
 
 
-def test_bare_newlines_can_be_repaired() -> None:
-    world = SmtpWorld(bare_newlines="repair")
+def test_bare_newlines_can_be_normalised() -> None:
+    world = SmtpWorld(bare_newlines="normalise")
     world.connect().play(HELLO + MAIL + RCPT + DATA + "C| a\\n.\\nb\\rc\\r\\n.\\r\\n\nS: 250 *")
     assert world.reception.committed[0].octets == b"a\r\n.\r\nb\r\nc\r\n"
 

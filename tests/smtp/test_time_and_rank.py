@@ -56,7 +56,8 @@ def test_by_when_it_is_to_be_delivered(parameters: str, by: DeliverBy | None) ->
 ])
 def test_which_priority_it_has(asked: int, role: str, most: int | None, got: int) -> None:
     """RFC 6710 section 4.1: who may ask for how much is the operator's to say."""
-    assert envelope(f"MT-PRIORITY={asked}", role=role, max_priority=most).priority == got
+    networks = ("192.0.2.0/24",) if role == "relay-in" else ()
+    assert envelope(f"MT-PRIORITY={asked}", role=role, networks=networks, max_priority=most).priority == got
 
 
 @pytest.mark.parametrize("wrong", [

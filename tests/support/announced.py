@@ -21,6 +21,10 @@ domains = ["example.org"]
 [imap]
 admins = ["root@example.org"]
 
+[lmtp]
+xclient_from = ["127.0.0.1"]
+xforward_from = ["127.0.0.1"]
+
 [storage]
 plugin = "sqlite"
 search_index = true
@@ -32,7 +36,7 @@ _LISTENER = '[listeners.{0}]\nrole = "{0}"\nendpoint = "127.0.0.1:0"\n'
 def real_server(folder: Path) -> MailServer:
     """A server with an account and an administrator's, as one would run it for oneself (no development mode, mail indexed)."""
     config = folder / "mailframe.toml"
-    config.write_text(_CONFIGURATION + "".join(_LISTENER.format(role) for role in ("smtp", "submission", "imap", "pop3")))
+    config.write_text(_CONFIGURATION + "".join(_LISTENER.format(role) for role in ("smtp", "submission", "lmtp", "imap", "pop3")))
     (folder / "mailframe-data").mkdir(mode=0o700)
     for name in (USER, ADMIN):
         add(folder / "mailframe-data" / "accounts", name, hash_password(PASSWORD))
@@ -62,6 +66,8 @@ def _smtp(server: MailServer) -> dict[str, list[str]]:
             if role == "submission":
                 client.login(USER, PASSWORD)
                 found[f"{title}, logged in"] = _ehlo(client)
+    with smtplib.LMTP("127.0.0.1", server.ports["lmtp"], "client.example.org", timeout=PATIENCE_S) as own:
+        found["LMTP, from where XCLIENT and XFORWARD may be used"] = _ehlo(own)
     return found
 
 

@@ -48,7 +48,7 @@ class Recorder:
     """`obstacles` maps a moment ("connected", "hello", "mail", "rcpt a@b", "write", "commit") to an exception or a Deferred."""
 
     def __init__(self) -> None:
-        self.honours = frozenset(("DSN",))
+        self.honours = frozenset(("DSN", "BINARYMIME"))
         self.obstacles: dict[str, Exception | Awaitable[None]] = {}
         self.outcomes: dict[str, Refusal] = {}
         self.deliveries: list[Delivered] = []

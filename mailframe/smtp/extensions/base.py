@@ -8,6 +8,7 @@ from mailframe.model.refusal import UnknownRecipient
 from ..extension import Command, Conversation, Extension
 from ..machine import ORDER, State
 from ..reply import Reply
+from ..roles import SMTP_ROLES
 from ..syntax import SyntaxFault, parse_hello
 from .mail import LoginNeeded
 
@@ -72,7 +73,8 @@ def quit_(session: Conversation, args: bytes) -> None:
 
 
 EXTENSION = Extension("base", "5321", commands=tuple(
-    Command(verb, ORDER[verb], run) for verb, run in (
-        (b"HELO", helo), (b"EHLO", ehlo), (b"NOOP", noop), (b"VRFY", vrfy), (b"EXPN", expn), (b"HELP", help_), (b"QUIT", quit_),
+    Command(verb, ORDER[verb], run, roles=roles) for verb, run, roles in (
+        (b"HELO", helo, SMTP_ROLES), (b"EHLO", ehlo, SMTP_ROLES), (b"NOOP", noop, None), (b"VRFY", vrfy, None),
+        (b"EXPN", expn, None), (b"HELP", help_, None), (b"QUIT", quit_, None),
     )
 ))

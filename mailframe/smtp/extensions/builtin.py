@@ -6,11 +6,14 @@ from ..extension import Registry
 from . import (
     auth,
     base,
+    binarymime,
+    chunking,
     deliverby,
     dsn,
     eightbitmime,
     enhancedstatuscodes,
     futurerelease,
+    lmtp,
     mail,
     mtpriority,
     pipelining,
@@ -18,9 +21,11 @@ from . import (
     size,
     smtputf8,
     starttls,
+    xclient,
+    xforward,
 )
 
 BUILTIN = Registry(module.EXTENSION for module in (
-    base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
-    requiretls, deliverby, mtpriority, futurerelease,
+    base, mail, pipelining, size, eightbitmime, chunking, binarymime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
+    requiretls, deliverby, mtpriority, futurerelease, lmtp, xclient, xforward,
 ))

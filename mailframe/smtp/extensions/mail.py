@@ -9,11 +9,12 @@ from ..extension import Command, Conversation, Extension, MailDraft, RcptDraft
 from ..machine import ORDER, State
 from ..reply import Reply
 from ..syntax import BadRecipientAddress, BadSenderAddress, SyntaxFault, parse_address, parse_sender, split_path, with_domain
-from ..transaction import Transaction
+from ..transaction import NO_REMARKS, Transaction
 
 _SENDER_OK = Reply.of(250, "2.1.0", "Sender ok").encode()
 _RECIPIENT_OK = Reply.of(250, "2.1.5", "Recipient ok").encode()
 _GO_ON = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>").encode()
+_BY_CHUNKS = Reply.of(503, "5.5.1", "A BINARYMIME message comes by BDAT, not DATA")
 _RESET = Reply.of(250, "2.0.0", "Ok").encode()
 
 
@@ -32,7 +33,9 @@ async def mail(session: Conversation, args: bytes) -> None:
     draft = MailDraft(situation, session.now())
     session.registry.read_mail(parameters, draft)
     envelope = session.envelope(parse_sender(path, smtputf8=draft.smtputf8), draft)
-    session.transaction = Transaction(envelope, await session.ask("begin", session.reception.begin, envelope), session.settings)
+    delivery = await session.ask("begin", session.reception.begin, envelope)
+    session.transaction = Transaction(envelope, delivery, session.settings, session.remarks)
+    session.remarks = NO_REMARKS
     session.state = State.SENDER
     session.say(_SENDER_OK if draft.reply is None else draft.reply.encode())
 
@@ -40,7 +43,7 @@ async def mail(session: Conversation, args: bytes) -> None:
 async def rcpt(session: Conversation, args: bytes) -> None:
     transaction = session.transaction
     assert transaction is not None, "RCPT comes only after MAIL"
-    if len(transaction.recipients) >= session.settings.max_recipients:
+    if len(transaction.accepted) >= session.settings.max_recipients:
         raise TooManyRecipients
     path, parameters = split_path(args, b"TO:", BadRecipientAddress)
     path = with_domain(path, session.settings.complete_domain)
@@ -56,6 +59,9 @@ async def rcpt(session: Conversation, args: bytes) -> None:
 def data(session: Conversation, args: bytes) -> None:
     if args:
         raise SyntaxFault("DATA has no parameters")
+    if session.transaction is not None and session.transaction.envelope.body == "BINARYMIME":
+        session.complain(_BY_CHUNKS)        # RFC 3030 section 3: DATA would make lines of it
+        return
     session.say(_GO_ON)
     session.read_data()
 
