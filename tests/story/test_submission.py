@@ -107,6 +107,18 @@ def test_msmtp_sends_to_bcc_and_nobody_sees_it_but_the_sender(house: House) -> N
     assert (copy["Message-ID"], copy["From"]) == (message["Message-ID"], "alice@one.example")
 
 
+def test_no_bcc_gets_out_by_chunks_either(house: House) -> None:
+    """RFC 3030: the field is cut in two by the border of chunks."""
+    with house.talk("bob") as talk:
+        talk.say("MAIL FROM:<bob@one.example>")
+        talk.say("RCPT TO:<carol@one.example>")
+        for chunk, last in ((b"Subject: x\r\nB", ""), (b"cc: secret@one.ex", ""), (b"ample\r\nX: 1\r\n\r\nBcc: text\r\n", " LAST")):
+            talk.send(f"BDAT {len(chunk)}{last}\r\n".encode() + chunk)
+            assert talk.reply().startswith("250")
+    [(_, message)] = house.take("carol")
+    assert message["Bcc"] is None and message["X"] == "1" and message.get_payload() == "Bcc: text\r\n"
+
+
 @pytest.mark.skipif(shutil.which("swaks") is None, reason="needs swaks")
 def test_swaks_may_send_as_it_is_allowed_and_learns_what_to_do(house: House) -> None:
     def swaks(header_from: str) -> tuple[int, str]:
