@@ -21,10 +21,14 @@ from mailframe.dns.resolver import Resolver
 from mailframe.filters.guards import guards
 from mailframe.interfaces.store import IIndexedStore, IMailStore
 from mailframe.mime.attributes import VERSION
+from mailframe.model.flags import SEEN
 from mailframe.model.mailbox import FRESH_ACCOUNT
 from mailframe.pacing.turns import Turns
 from mailframe.pipeline.dispatch import Pipeline
+from mailframe.pipeline.local import LocalAgent
 from mailframe.pipeline.settings import PipelineSettings
+from mailframe.pipeline.submission.ratebook import RateBook
+from mailframe.pipeline.submission.sentcopy import SentCopies
 from mailframe.pop3.locks import MaildropLocks
 from mailframe.queue.agent import CARRIED, QueueAgent
 from mailframe.queue.runner import Runner
@@ -57,13 +61,16 @@ def build(config: Config, reactor: Any) -> Parts:
     spool = Spool(engine, content, reactor)
     relay = None if config.development else _relay(config, reactor, resolver)
     queue = QueueAgent(spool, onward=CARRIED if relay is None else relay.honours)
+    settings = _pipeline_settings(config)
+    sent = SentCopies(LocalAgent(indexed, fresh=context.fresh, flags=SEEN, return_path=False), reached, context.fresh)
     pipeline = Pipeline(
-        directory, local, queue, [*guarding, *filters], _pipeline_settings(config), clock=reactor, hostname=config.hostname)
+        directory, local, queue, [*guarding, *filters], settings, clock=reactor, hostname=config.hostname, sent=sent)
+    rates = RateBook(pipeline.rates, engine, reactor, settings.submission.rates.save_s)
     runner = Runner(spool, relay, local, pipeline, config.queue, reactor, hostname=config.hostname)
     tls = LateContexts(config.tls.pairs(), reactor)
-    portal = config.parts.get("portal") or make_portal(
-        reached, checkers, context.fresh, limiter)
-    others = [*checkers, *([] if directory in checkers else [directory]), local, *guarding, *filters, *([relay] if relay else [])]
+    portal = config.parts.get("portal") or make_portal(reached, checkers, context.fresh, limiter)
+    others = [*checkers, *([] if directory in checkers else [directory]), local, *guarding, *filters, *([relay] if relay else []),
+              rates]
     parts = Parts(
         config, reactor, outside, store, directory, portal, pipeline, spool, runner, tls, development, others,
         titles(config, store, outside, local, checkers, directory, filters), fresh=context.fresh,

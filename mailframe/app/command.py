@@ -100,6 +100,14 @@ def _add_user(parser: argparse.ArgumentParser) -> None:
         if name != "list":
             action.add_argument("name", metavar="NAME@DOMAIN")
         action.set_defaults(run=run)
+    words = "show or change which addresses an account may send as, besides its own and those that lead to it"
+    action = _command(actions, "allow-from", words)
+    _place(action)
+    action.add_argument("--accounts", type=Path, help="the accounts file (default: the configuration's)")
+    action.add_argument("--remove", nargs="+", default=[], metavar="ADDRESS", help="take these away again")
+    action.add_argument("name", metavar="NAME@DOMAIN")
+    action.add_argument("patterns", nargs="*", metavar="ADDRESS", help='an address, "*@DOMAIN" or "*"; none: show them')
+    action.set_defaults(run=_user_allow_from)
 
 
 def _accounts(arguments: argparse.Namespace) -> Path:
@@ -141,6 +149,21 @@ def _user_remove(arguments: argparse.Namespace) -> None:
 def _user_list(arguments: argparse.Namespace) -> None:
     for name in accountedit.names(_accounts(arguments)):
         print(name)
+
+
+def _user_allow_from(arguments: argparse.Namespace) -> None:
+    path, name = _accounts(arguments), account_name(arguments.name)
+    if name not in accountedit.names(path):
+        raise Refused(f"{path} has no account {name}.")
+    there = accountedit.sends_as(path, name)
+    for word in arguments.remove:
+        if word not in there:
+            raise Refused(f"{name} was not allowed to send as {word}.")
+    wanted = tuple(dict.fromkeys(word for word in (*there, *arguments.patterns) if word not in arguments.remove))
+    if wanted != there:
+        accountedit.set_sends_as(path, name, wanted)
+    for word in wanted:
+        print(word)
 
 
 def _new_password() -> str:

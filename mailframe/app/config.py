@@ -151,10 +151,9 @@ READY = ("storage", "content", "delivery", "auth", "directory", "filters", "port
 FIXED: Mapping[Key, Sequence[str]] = {
     (): ("development", "parts", "base"),
     ("pipeline", "route"): ("own_domain", "postmaster"),
-    ("lmtp",): ("role", "hostname", "plaintext_login", "no_soliciting"),
-    ("relay_in",): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting"),
-    ("smtp",): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting"),
-    ("submission",): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting"),
+    **{(table,): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting", "complete_domain")
+       for table in ("smtp", "submission", "relay_in")},
+    ("lmtp",): ("role", "hostname", "plaintext_login", "no_soliciting", "complete_domain"),
     ("imap",): ("plaintext_login", "hostname"), ("pop3",): ("plaintext_login", "hostname"),
 }
 

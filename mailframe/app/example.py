@@ -107,6 +107,6 @@ def example() -> str:
         if table in _WRITTEN_BY_HAND:
             continue
         rows = [(f"#{item.name} = {shown(item.default)}", item.reason) for item in settings(table, cls)
-                if shown(item.default) is not None]
+                if shown(item.default) is not None and item.kind != "table"]
         parts.append("\n".join([f"#[{title}]", *(f"{left:<40}  # {reason}" if reason else left for left, reason in rows)]) + "\n")
     return "\n".join(parts)

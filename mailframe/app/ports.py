@@ -30,6 +30,8 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
                            no_soliciting=config.pipeline.no_soliciting if listener.role in SOLICITED else (),
                            max_recipients=min(table.max_recipients, config.pipeline.max_recipients),
                            max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
+        if listener.role == "submission":
+            settings = replace(settings, complete_domain=config.pipeline.submission.complete_domain)
         portal = parts.portal if table.wants_login else None
         factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns,
                                     traces=parts.traces)

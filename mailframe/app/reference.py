@@ -33,6 +33,7 @@ from mailframe.imap.settings import ImapSettings
 from mailframe.pipeline.filters import FilterSettings
 from mailframe.pipeline.route import RouteSettings
 from mailframe.pipeline.settings import PipelineSettings
+from mailframe.pipeline.submission.settings import RateSettings, SubmissionSettings
 from mailframe.pop3.settings import Pop3Settings
 from mailframe.queue.schedule import RetrySettings
 from mailframe.relay.settings import RelaySettings, Smarthost
@@ -58,6 +59,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
         (("lmtp",), "lmtp", SmtpSettings),
         (("relay_in",), "relay_in", SmtpSettings),
         (("pipeline",), "pipeline", PipelineSettings),
+        (("pipeline", "submission"), "pipeline.submission", SubmissionSettings),
+        (("pipeline", "submission", "rates"), "pipeline.submission.rates", RateSettings),
         (("pipeline", "route"), "pipeline.route", RouteSettings),
         (("pipeline", "filters"), "pipeline.filters", FilterSettings),
     )),
@@ -143,6 +146,8 @@ def _kind(hint: Any) -> str:
         return " or ".join(json.dumps(word) for word in arguments)
     if origin in (tuple, frozenset):
         return f"list of {_kind(arguments[0])}s"
+    if len(arguments) == 2 and get_origin(arguments[1]) is tuple:
+        return f"table of {_kind(arguments[1]).replace('list', 'lists', 1)}"
     if origin is not None or (dataclasses.is_dataclass(hint) and hint not in _KINDS):
         return "table"
     return _KINDS.get(hint, getattr(hint, "__name__", str(hint)))
@@ -162,6 +167,8 @@ def shown(value: Any) -> str | None:
         return f"{value:_.0f}" if value.is_integer() else repr(value)
     if isinstance(value, (tuple, frozenset)) and all(isinstance(item, (str, PluginSpec)) for item in value):
         return "[" + ", ".join(str(shown(item)) for item in value) + "]"
+    if value == {}:
+        return "{}"
     return None
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from mailframe.model.pattern import AddressPatterns
 from mailframe.sqlite.files import sync
 
 from .accountlines import Line, account_line, numbered
@@ -18,7 +19,7 @@ from .names import account_name
 
 def names(path: Path) -> list[str]:
     """The accounts in the file's order. Raises ValueError (file, line, reason) and OSError, as everything here."""
-    return [line.name for _, line in numbered(path.read_text("utf-8-sig"), str(path)) if not line.targets]
+    return [line.name for _, line in numbered(path.read_text("utf-8-sig"), str(path)) if line.hash]
 
 
 def add(path: Path, name: str, stored: str, now: float | None = None) -> str:
@@ -32,7 +33,7 @@ def add(path: Path, name: str, stored: str, now: float | None = None) -> str:
     check_hash(stored)
 
     def change(text: str) -> str:
-        if any(line.name == name for _, line in numbered(text, str(path))):
+        if any(line.name == name and not line.sends_as for _, line in numbered(text, str(path))):
             raise ValueError(f"{path} has {name} already")
         return text + ("" if not text or text.endswith("\n") else "\n") + account_line(name, stored, now) + "\n"
 
@@ -47,21 +48,52 @@ def set_password(path: Path, name: str, stored: str) -> None:
 
 
 def remove(path: Path, name: str) -> None:
-    """Take an account out of the file. Its mail stays in the store; aliases that lead to it stay as well."""
+    """Take an account out of the file, and what it may send as. Its mail stays in the store; aliases that lead to it stay
+    as well."""
     _replace_line(path, name, None)
+
+
+def sends_as(path: Path, name: str) -> tuple[str, ...]:
+    """The patterns of addresses that account `name` may use besides its own."""
+    name = account_name(name)
+    found = (line.sends_as for _, line in numbered(path.read_text("utf-8-sig"), str(path)) if line.name == name and line.sends_as)
+    return next(found, ())
+
+
+def set_sends_as(path: Path, name: str, patterns: Sequence[str]) -> None:
+    """Let account `name` use the addresses of `patterns` (`AddressPatterns`) besides its own, and no others."""
+    name = account_name(name)
+    AddressPatterns.parse(patterns)
+
+    def change(text: str) -> str:
+        lines = list(numbered(text, str(path)))
+        if not any(line.name == name and line.hash for _, line in lines):
+            raise ValueError(f"{path} has no account {name}")
+        there = {number for number, line in lines if line.name == name and line.sends_as}
+        kept = [raw for number, raw in enumerate(text.split("\n"), 1) if number not in there]
+        if patterns:
+            at = len(kept) - (not kept[-1])
+            kept.insert(at, f"{name} sends as {', '.join(patterns)}")
+        return "\n".join(kept)
+
+    _edit(path, change, create=False)
 
 
 def _replace_line(path: Path, name: str, make: Callable[[Line], str] | None) -> None:
     name = account_name(name)
 
     def change(text: str) -> str:
-        found = [(number, line) for number, line in numbered(text, str(path)) if line.name == name and not line.targets]
+        known = [(number, line) for number, line in numbered(text, str(path)) if line.name == name]
+        found = [(number, line) for number, line in known if line.hash]
         if not found:
             raise ValueError(f"{path} has no account {name}")
         lines = text.split("\n")
-        number, line = found[0]
-        lines[number - 1: number] = [make(line)] if make else []
-        return "\n".join(lines)
+        if make is not None:
+            number, line = found[0]
+            lines[number - 1] = make(line)
+            return "\n".join(lines)
+        gone = {found[0][0], *(number for number, line in known if line.sends_as)}
+        return "\n".join(line for number, line in enumerate(lines, 1) if number not in gone)
 
     _edit(path, change, create=False)
 

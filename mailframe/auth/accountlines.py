@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mailframe.model.address import Address
 from mailframe.model.domain import canonical_domain
+from mailframe.model.pattern import AddressPatterns
 
 from .hashing import check_hash
 from .names import account_name, folded, without_subaddress
 
 _SINCE = "since="
+_SENDS_AS = re.compile(r"([^\s:]+)\s+sends\s+as\s+(\S.*)")
 _MAX_ALIAS_DEPTH = 10           # an alias of an alias of...: deeper is a mistake
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one line of the file says. `targets` is empty for an account, `hash` for an alias."""
+    """What one line of the file says: one of `hash`, `targets` and `sends_as` is not empty."""
 
     name: str                   # the account, the alias's address, or "@domain" for a catch-all
     hash: str = field(default="", repr=False)
     targets: tuple[Address, ...] = ()
     since: float | None = None  # when the account was made, in seconds since the epoch; None: nobody wrote it down
+    sends_as: tuple[str, ...] = ()      # patterns of addresses that an account may use besides its own (`AddressPatterns`)
 
 
 def parse_line(text: str) -> Line | None:
     """``alice@one.example:$argon2id$...`` (perhaps with `` since=2026-01-31T12:00:00Z`` behind it),
     ``info@one.example -> alice@one.example, bob@two.example`` or
-    ``@one.example -> ...``; None for an empty line and a comment. Raises ValueError without quoting a hash (I9)."""
+    ``@one.example -> ...``, and ``alice@one.example sends as sales@one.example, *@lists.one.example``; None for an empty
+    line and a comment. Raises ValueError without quoting a hash (I9)."""
     text = text.strip()
     if not text or text.startswith("#"):
         return None
+    if match := _SENDS_AS.fullmatch(text):
+        patterns = tuple(word.strip() for word in match[2].split(","))
+        AddressPatterns.parse(patterns)
+        return Line(account_name(match[1]), sends_as=patterns)
     name, arrow, targets = text.partition("->")
     if arrow and ":" not in name:
         return Line(_alias_name(name.strip()), targets=tuple(_target(word) for word in targets.split(",")))
     name, colon, stored = text.partition(":")
     if not colon:
-        raise ValueError('expected "name@domain:hash" or "name@domain -> target, target"')
+        raise ValueError('expected "name@domain:hash", "name@domain -> target, target" or "name@domain sends as address, address"')
     stored, _, rest = stored.strip().partition(" ")
     check_hash(stored)
     return Line(account_name(name.strip()), stored, since=_since(rest.strip()))
@@ -86,6 +95,7 @@ class Accounts:
     aliases: dict[str, tuple[Address, ...]] = field(default_factory=dict)
     domains: frozenset[str] = frozenset()
     since: dict[str, float] = field(default_factory=dict)
+    sends_as: dict[str, AddressPatterns] = field(default_factory=dict)
 
     def find(self, address: Address) -> str | tuple[Address, ...] | None:
         """The account's name, or an alias's targets: the address itself, then without its subaddress, then the catch-all."""
@@ -120,13 +130,15 @@ def parse_accounts(text: str, source: str, domains: Collection[str]) -> Accounts
     """
     accounts = Accounts()
     for number, line in numbered(text, source):
-        known = line.name in accounts.hashes or line.name in accounts.aliases
+        known = line.name in accounts.sends_as if line.sends_as else line.name in accounts.hashes or line.name in accounts.aliases
         domain = line.name.rpartition("@")[2]
         if known:
             raise ValueError(f"{source}, line {number}: {line.name} stands here a second time")
         if domains and domain not in domains:
             raise ValueError(f"{source}, line {number}: {domain} is none of this server's domains ({', '.join(sorted(domains))})")
-        if line.targets:
+        if line.sends_as:
+            accounts.sends_as[line.name] = AddressPatterns.parse(line.sends_as)
+        elif line.targets:
             accounts.aliases[line.name] = line.targets
         else:
             accounts.hashes[line.name] = line.hash

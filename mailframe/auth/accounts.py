@@ -133,9 +133,9 @@ class AccountsFile:
         return catch_all or ((Address.parse(first),) if first else None)
 
     async def may_send_as(self, account: str, address: Address) -> bool:
-        """Its own address with any subaddress, and whatever leads to it through aliases."""
+        """Its own address with any subaddress, whatever leads to it through aliases, and what its line "sends as" names."""
         accounts = await self._current()
-        if accounts.leads_to(address, account):
+        if accounts.leads_to(address, account) or address in accounts.sends_as.get(account, ()):
             return True
         is_postmaster = address.local.lower() == "postmaster" and address.domain in accounts.domains
         found = self._resolve(accounts, address) if is_postmaster else None

@@ -17,7 +17,8 @@ class IDirectory(Interface):
         """One answer for each address, in order. Raising counts as TryLater for all."""
 
     async def may_send_as(account: str, address: Address) -> bool:
-        """Whether the authenticated `account` may use `address` as the sender of a submitted message."""
+        """Whether the authenticated `account` may use `address` in MAIL FROM, and in From, Sender, Resent-From and Resent-Sender
+        of a submitted message. What the configuration's allow-from lets it use is not asked about."""
 
 
 class IValidSince(Interface):

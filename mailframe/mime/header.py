@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import islice
 
 from .address import Address, parse_addresses
@@ -14,7 +15,7 @@ from .words import decode_words
 
 __all__ = [
     "Address", "Parameters", "chosen_fields", "content_type", "decode_words", "disposition", "fields", "filter_fields", "has_field",
-    "parse_addresses", "parse_date", "split_header", "strip_comments", "unfold",
+    "parse_addresses", "parse_date", "parted", "split_header", "strip_comments", "unfold", "with_fields_changed",
     "without_field",
 ]
 
@@ -68,7 +69,23 @@ def has_field(block: bytes, name: bytes) -> bool:
 
 def without_field(block: bytes, name: bytes) -> bytes:
     """`block` without the fields `name` (lower case); all else stays as it is."""
-    return _FIELD.sub(lambda match: b"" if match[1].lower() == name else match.group(), block)
+    return parted(block, frozenset({name}))[0]
+
+
+def parted(block: bytes, names: frozenset[bytes]) -> tuple[bytes, bytes]:
+    """(`block` without the fields `names`, in lower case; these fields as they stood), lines that are no fields in the first."""
+    found: list[bytes] = []
+
+    def take(field: bytes) -> bytes:
+        found.append(field)
+        return b""
+
+    return with_fields_changed(block, names, take), b"".join(found)
+
+
+def with_fields_changed(block: bytes, names: frozenset[bytes], change: Callable[[bytes], bytes]) -> bytes:
+    """`block` with each of the fields `names` (in lower case) as `change` makes it of its octets, from name to line end."""
+    return _FIELD.sub(lambda match: change(match.group()) if match[1].lower() in names else match.group(), block)
 
 
 def filter_fields(block: bytes, names: frozenset[bytes], keep: bool) -> bytes:

@@ -12,16 +12,18 @@ from mailframe.interfaces.delivery import IAttentive, IDelivery, IDeliveryAgent,
 from mailframe.interfaces.directory import IDirectory, IValidSince
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
-from mailframe.model.refusal import MessageTooBig, Refusal, RelayDenied, SenderNotAllowed, UnknownRecipient
+from mailframe.model.refusal import MessageTooBig, Refusal, RelayDenied, UnknownRecipient
 from mailframe.model.route import Account, Remote, Rewrite, Unknown
 from mailframe.model.verdict import Judgement
 from mailframe.model.verified import Verified
 
 from .contain import contained
+from .joined import JoinedPipelineDelivery
 from .parts import Parts
 from .route import resolved, route, whole_address
 from .settings import PipelineSettings
-from .transaction import JoinedPipelineDelivery, PipelineDelivery
+from .submission.sentcopy import SentCopies
+from .transaction import PipelineDelivery
 
 
 @implementer(IReception, IHonours, IAttentive, IExpands, IStartsQueue)
@@ -35,9 +37,10 @@ class Pipeline:
 
     def __init__(
         self, directory: IDirectory, local: IDeliveryAgent, queue: IDeliveryAgent | None, filters: Sequence[object],
-        settings: PipelineSettings, *, clock: IReactorTime, hostname: str,
+        settings: PipelineSettings, *, clock: IReactorTime, hostname: str, sent: SentCopies | None = None,
     ) -> None:
-        self._parts = Parts(directory, local, queue, filters, settings, clock, hostname)
+        self._parts = Parts(directory, local, queue, filters, settings, clock, hostname, sent)
+        self.rates = self._parts.desk.rates      # for who keeps them across restarts (`submission.ratebook`)
         self._queue = queue
         self.honours = _kept(local, queue) - {"RRVS"} | {word for word, true in (
             ("VRFY", settings.answer_vrfy), ("EXPN", settings.answer_expn), ("ETRN", IStartsQueue.providedBy(queue)),
@@ -113,18 +116,17 @@ class Pipeline:
         return await contained(queue, queue.start_queue, peer, domain, below, limit=parts.limit)
 
     async def begin(self, envelope: Envelope) -> IDelivery:
-        """See `IDeliveryAgent`. Raises SenderNotAllowed, MessageTooBig, a filter's refusal, or InternalError."""
+        """See `IDeliveryAgent`. Raises SenderNotAllowed, SendingTooMuch, MessageTooBig, a filter's refusal, or InternalError."""
         if envelope.size is not None and envelope.size > self._parts.settings.max_octets:
             raise MessageTooBig(detail=f"{envelope.size} octets announced")
-        account, sender, directory = envelope.peer.account, envelope.sender, self._parts.directory
-        if envelope.submitted and sender is not None and not await contained(
-            directory, directory.may_send_as, account, sender, limit=self._parts.limit,
-        ):
-            raise SenderNotAllowed(detail=f"{account} as {sender}")
+        account, desk = envelope.peer.account if envelope.submitted else None, self._parts.desk
+        if account is not None:
+            await desk.rights.check_envelope(envelope, account)
         judgement = await self._parts.filters.sender(envelope)
         _obey(judgement)
+        submission = desk.open(envelope, account) if account is not None else None
         make = PipelineDelivery if self._parts.engine is None else JoinedPipelineDelivery
-        delivery: IDelivery = make(self._parts, envelope, judgement)
+        delivery: IDelivery = make(self._parts, envelope, judgement, submission)
         return delivery
 
 

@@ -35,8 +35,9 @@ class LocalAgent:
 
     def __init__(
         self, store: IMailStore, *, max_octets: int = 1 << 32, delivered_to: bool = False,
-        fresh: Sequence[NewMailbox] = FRESH_ACCOUNT,
+        fresh: Sequence[NewMailbox] = FRESH_ACCOUNT, flags: int = 0, return_path: bool = True,
     ) -> None:
+        """`flags` are those of every message; a copy that is not delivered to anybody has no Return-Path."""
         self.store = store
         self.content: IContent | None = store if IContent.providedBy(store) else None
         self.joined: IJoinedStore | None = None
@@ -46,6 +47,8 @@ class LocalAgent:
         self.max_octets = max_octets
         self.delivered_to = delivered_to
         self.fresh = fresh
+        self.flags = flags
+        self.return_path = return_path
 
     async def begin(self, envelope: Envelope) -> IDelivery:
         """Never refuses a sender."""
@@ -111,14 +114,14 @@ class LocalDelivery:
 
     def _messages(self, head: bytes, heads: Mapping[Recipient, bytes]) -> list[tuple[Recipient, New]]:
         """What to append for each; recipients with the same head share one rendering of it."""
-        path = trace.return_path(self._envelope.sender)
+        path = trace.return_path(self._envelope.sender) if self._agent.return_path else b""
         finished: dict[bytes, Finished] = {}
         messages = []
         for recipient in self._recipients:
             own = trace.delivered_to(recipient.address) if self._agent.delivered_to else b""
             whole = path + own + heads.get(recipient, b"") + head
             one = finished.get(whole) or finished.setdefault(whole, self._intake.finished(whole))
-            messages.append((recipient, one.new(date=int(self._envelope.received_at))))
+            messages.append((recipient, one.new(self._agent.flags, int(self._envelope.received_at))))
         return messages
 
     async def _deliver_all(self, store: IDelivers, messages: Sequence[tuple[Recipient, New]]) -> Sequence[Refusal | None]:

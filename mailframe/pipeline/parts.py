@@ -24,6 +24,8 @@ from .holder import Holder
 from .route import RouteSettings
 from .settings import PipelineSettings
 from .sink import Sink
+from .submission.desk import Desk
+from .submission.sentcopy import SentCopies
 
 
 class Parts:
@@ -31,7 +33,7 @@ class Parts:
 
     def __init__(
         self, directory: IDirectory, local: IDeliveryAgent, queue: IDeliveryAgent | None, filters: Sequence[object],
-        settings: PipelineSettings, clock: IReactorTime, hostname: str,
+        settings: PipelineSettings, clock: IReactorTime, hostname: str, sent: SentCopies | None = None,
     ) -> None:
         self.directory = directory
         self.local = local
@@ -40,6 +42,7 @@ class Parts:
         self.settings = settings
         self.hostname = hostname
         self.limit = Limit(clock, settings.deadline_s)
+        self.desk = Desk(directory, settings.submission, clock, hostname, self.limit, sent)
         self.engine: Any = _shared_engine(local, queue)
         self.half_done = HalfDone(clock, settings.remember_s, settings.remember_messages)
         self.valid_since = IValidSince.providedBy(directory)

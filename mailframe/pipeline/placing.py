@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from mailframe.mime.header import fields, unfold
 from mailframe.model.address import Address
 from mailframe.model.envelope import Recipient
 from mailframe.model.refusal import Refusal
 from mailframe.model.verdict import Judgement, Quarantine
+
+from .trace import delivered_to
 
 #: (account, folder) of a mailbox, ("", address) of another server's; one copy goes to each.
 DestinationKey = tuple[str, str]
@@ -20,13 +23,43 @@ class Targets:
     def __init__(self) -> None:
         self.origins: dict[Recipient, list[DestinationKey]] = {}
         self.of: dict[DestinationKey, Recipient] = {}
-        self._tags: dict[DestinationKey, bytes] = {}         # header lines that a filter gave one recipient
+        self._tags: dict[DestinationKey, bytes] = {}         # header lines of one place: a filter's, and of forwarding
+        self._forwarded: dict[Recipient, bytes] = {}         # who was asked for here and is at another server -> Delivered-To
+        self.merged = False                                  # `of` has changed since its recipients were given to agents
 
     def add(self, one: Recipient, tag: bytes) -> None:
         """A new place."""
         self.of[key_of(one)] = one
         if tag:
             self._tags[key_of(one)] = tag
+
+    def merge(self, one: Recipient) -> bool:
+        """Whether there is a copy for that place already; it then serves `one` as well."""
+        there = self.of.get(key_of(one))
+        if there is None:
+            return False
+        both_served = serving_both(there, one)
+        self.merged = self.merged or both_served != there
+        self.of[key_of(one)] = both_served
+        return True
+
+    def note_forward(self, origin: Recipient) -> None:
+        """Its copies for other servers tell where they came by, so that one that comes round is known."""
+        line = b""
+        for key in self.origins[origin]:
+            if key[0] == "" and key[1] != origin.address.folded and not self.of[key].expanded:
+                line = delivered_to(origin.address)
+                if line not in self._tags.get(key, b""):
+                    self._tags[key] = line + self._tags.get(key, b"")
+        if line:
+            self._forwarded[origin] = line
+
+    def all_came_round(self, header: bytes) -> bool:
+        """Whether the message was for the very same addresses before, each of which sends it on to another server."""
+        if not self._forwarded or len(self._forwarded) < len(self.origins):
+            return False
+        before = {unfold(value).lower() for name, value in fields(header) if name == b"delivered-to"}
+        return all(line.partition(b":")[2].strip().lower() in before for line in self._forwarded.values())
 
     def replace(self, key: DestinationKey, one: Recipient) -> None:
         """What was to go to `key` goes to `one`; it keeps its key here."""
@@ -73,6 +106,27 @@ def key_of(recipient: Recipient) -> DestinationKey:
     if recipient.account is not None:
         return recipient.account, recipient.folder
     return "", recipient.address.folded
+
+
+def serving_both(first: Recipient, second: Recipient) -> Recipient:
+    """One copy for both: the first one's address, and what either wants to be told (RFC 3461 section 4.1).
+
+    ORCPT is that of who wants more, for the report is about him.
+    """
+    if first.notify == second.notify:
+        return first
+    ask, more = _asks(first.notify), _asks(second.notify)
+    notify = ask | more
+    chosen = second if len(more) > len(ask) else first
+    wanted = frozenset() if notify == _DEFAULT else notify or frozenset({"NEVER"})
+    return replace(first, notify=chosen.notify if _asks(chosen.notify) == notify else wanted, orcpt=chosen.orcpt)
+
+
+_DEFAULT = frozenset({"FAILURE", "DELAY"})
+
+
+def _asks(notify: frozenset[str]) -> frozenset[str]:
+    return notify - {"NEVER"} if notify else _DEFAULT
 
 
 def placed(found: Iterable[Recipient], judgement: Judgement) -> list[Recipient]:

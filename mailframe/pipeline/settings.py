@@ -9,6 +9,7 @@ from mailframe.model.solicitation import ANY, classes
 
 from .filters import FilterSettings
 from .route import RouteSettings
+from .submission.settings import SubmissionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class PipelineSettings:
     deadline_s: float = 240.0              # for one answer of a directory or an agent: clients wait 5 minutes (RFC 5321 4.5.3.2)
     route: RouteSettings = field(default_factory=RouteSettings)
     filters: FilterSettings = field(default_factory=FilterSettings)
+    submission: SubmissionSettings = field(default_factory=SubmissionSettings)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "relay_networks", checked_networks("relay_networks", self.relay_networks))

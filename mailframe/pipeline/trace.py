@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 from mailframe.mime.date import mail_date
-from mailframe.mime.header import has_field
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer
 
+from .ciphers import suite
+
 MAX_VALUE = 255                     # characters of any one value from the wire: as long as a domain may be
 _HELO = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[A-Za-z0-9.:]+\]")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _COMMENT = re.compile(r"[^A-Za-z0-9 ._:/=+-]")
 _NOT_SOLICITATION = re.compile(r"[^A-Za-z0-9._:,-]")
@@ -25,8 +27,13 @@ def clean(text: str) -> str:
     return _UNSAFE.sub("?", text[:MAX_VALUE])
 
 
+def word(text: str) -> str:
+    """`text` as one of our ids, in which only letters, digits, dots and hyphens stand."""
+    return _ID.sub("", text[:MAX_VALUE]) or "unknown"
+
+
 def received(envelope: Envelope, hostname: str, only_recipient: Address | None = None, hide_client: bool = False) -> bytes:
-    """The Received: field of this hop, complete with CRLF (RFC 5321 section 4.4, RFC 3848).
+    """The Received: field of this hop, complete with CRLF (RFC 5321 section 4.4, RFC 3848, RFC 8314 section 4.3).
 
     `only_recipient` is shown in a "for" clause; leave it out when there are several, since it would tell each of the others.
     `hide_client` leaves out who submitted (their home address is nobody's concern).
@@ -37,9 +44,11 @@ def received(envelope: Envelope, hostname: str, only_recipient: Address | None =
     tls = f" ({_COMMENT.sub('?', peer.tls[:MAX_VALUE])})" if peer.tls else ""
     protocol = _PROTOCOL.sub("", peer.protocol[:32]) or "SMTP"
     how = "" if peer.local_origin else f" with {protocol}{tls}{_asked(envelope)}"
-    line = f"Received: {start}by {clean(hostname)}{how}\r\n\tid {_ID.sub('', envelope.id[:MAX_VALUE]) or 'unknown'}"
+    line = f"Received: {start}by {clean(hostname)}{how}\r\n\tid {word(envelope.id)}"
     if only_recipient is not None:
-        line += f"\r\n\tfor <{_mailbox(only_recipient)}>"
+        line += f"\r\n\tfor <{mailbox(only_recipient)}>"
+    if cipher := suite(peer.tls):
+        line += f"\r\n\ttls {cipher}"
     if envelope.priority:
         line += f"\r\n\tPRIORITY {envelope.priority}"          # RFC 6710: a clause behind all others
     return f"{line};\r\n\t{mail_date(envelope.received_at)}\r\n".encode()
@@ -54,23 +63,12 @@ def _asked(envelope: Envelope) -> str:
 
 def return_path(sender: Address | None) -> bytes:
     """The envelope's sender as the last hop keeps it (RFC 5321 section 4.4)."""
-    return f"Return-Path: <{_mailbox(sender)}>\r\n".encode() if sender else b"Return-Path: <>\r\n"
+    return f"Return-Path: <{mailbox(sender)}>\r\n".encode() if sender else b"Return-Path: <>\r\n"
 
 
 def delivered_to(address: Address) -> bytes:
     """Which address a copy was for, where several lead to one mailbox."""
-    return f"Delivered-To: {_mailbox(address)}\r\n".encode()
-
-
-def missing_fields(header: bytes, envelope: Envelope, hostname: str) -> bytes:
-    """Date and Message-ID for a submitted message that lacks them (RFC 6409 section 8)."""
-    lines = ""
-    if not has_field(header, b"date"):
-        lines += f"Date: {mail_date(envelope.received_at)}\r\n"
-    if not has_field(header, b"message-id"):
-        name = _ID.sub("", envelope.id[:MAX_VALUE]) or "unknown"
-        lines += f"Message-ID: <{name}.{envelope.received_at:.0f}@{clean(hostname)}>\r\n"
-    return lines.encode()
+    return f"Delivered-To: {mailbox(address)}\r\n".encode()
 
 
 def hops(header: bytes) -> int:
@@ -80,20 +78,26 @@ def hops(header: bytes) -> int:
 
 def gap(header: bytes) -> bytes:
     """The empty line that our fields need behind them when a message begins with its text, without any header."""
-    return b"" if not header or _FIELD.match(header) else b"\r\n"
+    return b"" if begins_header(header) else b"\r\n"
+
+
+def begins_header(octets: bytes) -> bool:
+    """Whether a message that begins with `octets` has a header, if only an empty one, and does not begin with its text."""
+    return not octets or _FIELD.match(octets) is not None
 
 
 def _client(peer: Peer) -> str:
     """Its name and address; the name alone, or "", for who came through a Unix socket."""
     literal = f"[IPv6:{peer.ip}]" if ":" in peer.ip else f"[{peer.ip}]"
     literal = re.sub(r"[^A-Za-z0-9.:\[\]]", "?", literal[:MAX_VALUE])
-    helo = peer.helo[:MAX_VALUE]
+    helo, name = peer.helo[:MAX_VALUE], peer.name[:MAX_VALUE]
     named = _HELO.fullmatch(helo) is not None
     if not peer.ip:
         return helo if named else ""
-    return f"{helo if named else literal} ({literal})"
+    known = f"{name} " if _NAME.fullmatch(name) else ""
+    return f"{helo if named else literal} ({known}{literal})"
 
 
-def _mailbox(address: Address) -> str:
+def mailbox(address: Address) -> str:
     """As `str(address)`; its local part has at most 255 octets already, so nothing is cut."""
     return _UNSAFE.sub("?", str(address))

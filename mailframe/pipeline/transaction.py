@@ -8,7 +8,7 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailframe.interfaces.delivery import IDelivery, IJoinedDelivery
+from mailframe.interfaces.delivery import IDelivery
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.refusal import MailLoop, OverQuota, Refusal, TooManyRecipients, TryAgainLater
 from mailframe.model.verdict import Judgement
@@ -16,11 +16,14 @@ from mailframe.staging.intake import Intake
 
 from . import ownership, trace
 from .contain import contained
+from .joining import joined
 from .parts import Parts
 from .placing import DestinationKey, Targets, both, key_of, placed
 from .route import route
 from .sink import PIECE, Outcomes, Sink
 from .solicitation import check_solicitation
+from .submission.desk import Submission
+from .submission.sentcopy import SentCopy
 
 log = Logger()
 _MISSING = TryAgainLater()
@@ -30,8 +33,10 @@ _MISSING = TryAgainLater()
 class PipelineDelivery:
     """What SMTP writes one message into. Of the agents behind, each has its `Sink`."""
 
-    def __init__(self, pipeline: Parts, envelope: Envelope, judgement: Judgement) -> None:
+    def __init__(self, pipeline: Parts, envelope: Envelope, judgement: Judgement, submission: Submission | None = None) -> None:
         self._pipeline = pipeline
+        self._submission = submission                            # what is done for our own users' messages
+        self._copy: SentCopy | None = None
         self._envelope = envelope
         self._judgement = judgement                              # of the sender stage
         self._each = envelope.peer.role == "lmtp"                # the client is answered for each recipient (RFC 2033)
@@ -48,6 +53,18 @@ class PipelineDelivery:
         """See `IDelivery`. Raises UnknownRecipient, RelayDenied, TooManyRecipients, a filter's refusal..."""
         if recipient in self._targets.origins:
             return
+        if self._submission is None:
+            await self._take(recipient)
+            return
+        self._submission.add_recipient()
+        try:
+            await self._take(recipient)
+        except BaseException:
+            self._submission.drop_recipient()
+            raise
+
+    async def _take(self, recipient: Recipient) -> None:
+        """Count, route and judge one recipient. Raises Refusal."""
         pipeline = self._pipeline
         if len(self._targets.origins) >= pipeline.settings.max_recipients:
             raise TooManyRecipients
@@ -63,9 +80,14 @@ class PipelineDelivery:
             self._targets.origins[recipient] = []
             return
         self._targets.origins[recipient] = await self._add(placed(found, judgement), judgement.header)
+        self._targets.note_forward(recipient)
 
     async def write(self, octets: bytes) -> None:
-        """See `IDelivery`. Raises MessageTooBig, StorageFull."""
+        """See `IDelivery`. Raises MessageTooBig, HeaderTooLong, StorageFull."""
+        if self._submission is not None:
+            octets = self._submission.opening.feed(octets)
+            if not octets:
+                return
         intake = self._intake
         if intake is None:
             intake = self._intake = self._pipeline.intake(self._sinks())
@@ -90,6 +112,8 @@ class PipelineDelivery:
             raise
         if not self._each or self._key or self._targets.partly(outcomes):
             self._note(outcomes)
+        if self._submission is not None:
+            await self._submitted(self._submission, bool(self._done) or None in outcomes.values())
         self._drop()
         return self._targets.by_origin(outcomes, whole=self._each)
 
@@ -97,6 +121,10 @@ class PipelineDelivery:
         """See `IDelivery`."""
         self._local.abort()
         self._queue.abort()
+        if self._submission is not None:
+            self._submission.release()
+        if self._copy is not None:
+            self._copy.abort()
         self._drop()
 
     # -- recipients ------------------------------------------------------------------------------------------------
@@ -111,7 +139,7 @@ class PipelineDelivery:
                 aliases.append(one)
                 continue
             try:
-                if key_of(one) not in self._targets.of:
+                if not self._targets.merge(one):
                     await self._aim(one, self._sink_for(one), tag)
                 keys.append(key_of(one))
             except Refusal as refusal:
@@ -145,8 +173,15 @@ class PipelineDelivery:
     async def _prepare(self, head: bytes) -> bytes | None:
         """Seal and judge; returns the head that all get, or None: it was dropped. Raises Refusal for all."""
         pipeline, envelope = self._pipeline, self._envelope
+        submission = self._submission
         intake = self._intake = self._intake or pipeline.intake(self._sinks())
+        if submission is not None and (rest := submission.opening.finish()):
+            await intake.write(rest)
         await intake.seal()
+        if submission is not None:
+            await submission.check(intake.header())
+        elif self._targets.all_came_round(intake.header()):
+            raise MailLoop(detail=f"{envelope.id} was forwarded from the same address before")
         if envelope.deliver_by is not None:
             pipeline.in_time(envelope.deliver_by)
         if trace.hops(intake.header()) > pipeline.settings.max_received:
@@ -171,8 +206,10 @@ class PipelineDelivery:
             intake = await self._without_owners(intake)
         self._key = pipeline.half_done.key(envelope, intake.size(), intake.header()) if len(pipeline.half_done) else b""
         self._done = pipeline.half_done.done(self._key)
-        if judgement.quarantine is not None or judgement.folder is not None or self._done:
+        if judgement.quarantine is not None or judgement.folder is not None or self._done or self._targets.merged:
             await self._place_again(judgement)
+        if submission is not None:
+            self._copy = await submission.copy(intake.header())
         return judgement.header + self._trace(intake) + head + trace.gap(intake.header())
 
     async def _replace(self, content: bytes) -> Intake:
@@ -217,21 +254,28 @@ class PipelineDelivery:
                 log.info("{id} is quarantined and does not go to {to}", id=self._envelope.id, to=str(one))
                 continue
             self._targets.replace(key, there[0])
-            await self._sink_for(there[0]).add(there[0])
+            try:
+                await self._sink_for(there[0]).add(there[0])
+            except Refusal as refusal:
+                if self._pipeline.queue is None:
+                    raise
+                log.info("{id} refused for {to}: {why}", id=self._envelope.id, to=str(one), why=str(refusal))
+                await self._queue.add(there[0])
 
     def _trace(self, intake: Intake) -> bytes:
         pipeline, envelope = self._pipeline, self._envelope
         only = self._targets.only()
         line = trace.received(envelope, pipeline.hostname, only, pipeline.settings.hide_client and envelope.submitted)
-        return line + trace.missing_fields(intake.header(), envelope, pipeline.hostname) if envelope.submitted else line
+        return line if self._submission is None else line + self._submission.fields(intake.header())
 
     # -- the commit ------------------------------------------------------------------------------------------------
 
     async def _commit(self, head: bytes, heads: Mapping[Recipient, bytes]) -> Outcomes:
         """Mailboxes, and the queue with them when both rest on one engine. One outcome for each that was tried."""
         assert self._intake is not None
-        engine = self._pipeline.engine
-        if engine is not None and self._local and self._queue:
+        engine, copy = self._pipeline.engine, self._copy
+        joins = copy is not None and copy.joins(engine)
+        if engine is not None and len(self._sinks()) + joins > 1 and self._sinks():
             unit, after = await self._joined(head, heads)
             outcomes: Outcomes = await contained(engine, engine.submit, unit, self._weight())
             after()
@@ -243,25 +287,18 @@ class PipelineDelivery:
 
     async def _joined(self, head: bytes, heads: Mapping[Recipient, bytes]) -> tuple[Callable[[Any], Outcomes], Callable[[], None]]:
         assert self._intake is not None
-        units = []
-        shared = self._intake.share() if len(self._sinks()) > 1 else None
-        for sink in self._sinks():
-            await sink.feed(self._intake)
-            units.append(await sink.unit(head, heads))
+        copy = self._copy if self._copy is not None and self._copy.joins(self._pipeline.engine) else None
+        return await joined(self._sinks(), self._intake, head, heads, copy)
 
-        def run(connection: Any) -> Outcomes:
-            outcomes: Outcomes = {}
-            if shared is not None:
-                shared.kept = None
-            for unit, _ in units:
-                outcomes.update(unit(connection))
-            return outcomes
-
-        def after() -> None:
-            for _, then in units:
-                then()
-
-        return run, after
+    async def _submitted(self, submission: Submission, accepted: bool) -> None:
+        """A user's message has been committed, or refused for everybody."""
+        if not accepted:
+            submission.release()
+            return
+        submission.settle()
+        if self._copy is not None:
+            assert self._intake is not None
+            await self._copy.commit(self._intake)
 
     def _weight(self) -> int:
         """Octets that the engine's job will write, about."""
@@ -326,27 +363,3 @@ class PipelineDelivery:
     def _drop(self) -> None:
         if self._intake is not None:
             self._pipeline.drop(self._intake)
-
-
-@implementer(IJoinedDelivery)
-class JoinedPipelineDelivery(PipelineDelivery):
-    """The same where mailboxes and queue rest on one engine: others (the queue's reports) can commit together with it."""
-
-    def __init__(self, pipeline: Parts, envelope: Envelope, judgement: Judgement) -> None:
-        super().__init__(pipeline, envelope, judgement)
-        self.engine = pipeline.engine
-
-    async def unit(
-        self, head: bytes, heads: Mapping[Recipient, bytes],
-    ) -> tuple[Callable[[Any], Mapping[Recipient, Refusal | None]], Callable[[], None]]:
-        """See `IJoinedDelivery`: outcomes as they are, nothing is handed on to the queue. Raises Refusal for all."""
-        whole = await self._prepare(head)
-        if whole is None:
-            return lambda _: dict.fromkeys(self._targets.origins), lambda: None
-        run, after = await self._joined(whole, self._targets.heads(heads))
-
-        def then() -> None:
-            after()
-            self._drop()
-
-        return lambda connection: self._targets.by_origin(run(connection)), then

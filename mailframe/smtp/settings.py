@@ -36,6 +36,7 @@ class SmtpSettings:
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
     etrn: bool = True                          # announce ETRN (RFC 1985), where somebody may start the queue with it
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
+    complete_domain: str = ""                  # what a bare local part in MAIL and RCPT gets (RFC 6409 section 4.2); "": an error
     max_hold_s: int = 30 * 86_400              # FUTURERELEASE, submission alone: what waits takes disk; 0: not announced
     deliver_by: bool = True                    # announce DELIVERBY (RFC 2852), where the delivery agent honours its parameter
     min_deliver_by_s: int = 0                  # least time of its mode R: more, where mail always takes a while to leave; 0: none

@@ -72,6 +72,13 @@ def split_parameters(text: str) -> Parameters:
     return parameters
 
 
+def with_domain(path: str, domain: str) -> str:
+    """`path` as an address at `domain` ("": as it is) where it is a bare local part (RFC 6409 section 4.2); a bare
+    postmaster has its own meaning."""
+    bare = path.endswith('"') or "@" not in path
+    return f"{path}@{domain}" if domain and path and bare and path.lower() != "postmaster" else path
+
+
 def parse_address(path: str, fault: type[SyntaxFault], *, smtputf8: bool) -> Address:
     """The address of a path. Raises `fault`, or a Refusal where SMTPUTF8 would have been needed (RFC 6531 section 3.5)."""
     if not smtputf8 and not path.isascii():

@@ -132,6 +132,27 @@ def test_what_cannot_be_done_with_an_account_is_said(folder: Path) -> None:
     assert "nothing.toml" in refused(folder, "user", "list", "--config", "nothing.toml")
 
 
+def test_an_account_is_allowed_more_addresses(folder: Path) -> None:
+    place = ("--accounts", "people")
+    run(folder, "user", "add", ADA, *place, given="x\n")
+    run(folder, "user", "add", "bob@example.org", *place, given="x\n")
+    allow = ("user", "allow-from", *place, "Ada@example.org")
+    assert run(folder, *allow) == (0, "", "")
+    assert run(folder, *allow, "sales@example.org", "*@lists.example.org") == (0, "sales@example.org\n*@lists.example.org\n", "")
+    assert run(folder, *allow, "ceo@example.org", "sales@example.org")[1].split() == [
+        "sales@example.org", "*@lists.example.org", "ceo@example.org"]
+    people = (folder / "people").read_text()
+    assert people.endswith(f"\n{ADA} sends as sales@example.org, *@lists.example.org, ceo@example.org\n")
+    assert run(folder, *allow, "--remove", "*@lists.example.org", "ceo@example.org") == (0, "sales@example.org\n", "")
+    assert "not allowed to send as ceo@example.org" in refused(folder, *allow, "--remove", "ceo@example.org")
+    assert "expected an address" in refused(folder, *allow, "a*@example.org")
+    assert "has no account" in refused(folder, "user", "allow-from", *place, "eve@example.org", "*")
+    assert run(folder, "user", "list", *place)[1] == f"{ADA}\nbob@example.org\n"
+    assert run(folder, "user", "remove", ADA, *place)[0] == 0
+    assert "sends as" not in (folder / "people").read_text()             # or whoever comes next under that name may
+    assert run(folder, *allow)[0] == 1
+
+
 def typed(folder: Path, *dialogue: tuple[str, str], arguments: tuple[str, ...]) -> tuple[int, str]:
     """The command on a terminal, where each prompt is answered; (exit code, all that the terminal showed)."""
     child, terminal = pty.fork()
@@ -263,7 +284,8 @@ def test_plugins_are_listed_with_where_they_come_from(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [
-    (), ("user",), ("user", "add"), ("user", "passwd"), ("user", "remove"), ("user", "list"), ("queue",), ("queue", "list"),
+    (), ("user",), ("user", "add"), ("user", "passwd"), ("user", "remove"), ("user", "list"), ("user", "allow-from"),
+    ("queue",), ("queue", "list"),
     ("queue", "retry"), ("queue", "hold"), ("queue", "release"), ("queue", "remove"), ("check",), ("config",), ("plugins",),
 ], ids=" ".join)
 def test_help_is_everywhere(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:

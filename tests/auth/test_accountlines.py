@@ -38,6 +38,10 @@ def test_accounts_aliases_comments_and_empty_lines() -> None:
     ("postmaster -> bob@one.example", "full address"),
     ("zoe@two.example:" + HASH, "none of this server's domains"),
     ("carol@one.example:" + HASH, "second time"),
+    ("carol@one.example sends as sales", "not an address"),
+    ("carol@one.example sends as a*@one.example", "expected an address"),
+    ("carol@one.example sends as *@", "not a domain"),
+    ("zoe@two.example sends as *", "none of this server's domains"),
 ])
 def test_a_broken_line_is_named_by_file_and_number(line: str, words: str) -> None:
     with pytest.raises(ValueError, match=words) as error:

@@ -207,6 +207,18 @@ class AccountsTests(CleanTestCase):
         self.assertFalse(await may("bob@two.example", "nobody@one.example"))
         self.assertFalse(await may("alice@one.example", "alice@elsewhere.example"))
 
+    async def test_a_line_allows_more_addresses(self) -> None:
+        async def may(account: str, text: str) -> bool:
+            return await self.accounts.may_send_as(account, Address.parse(text))
+
+        self.change(TEXT + "alice@one.example sends as Ceo@two.example, *@lists.example, bob@elsewhere.example\n")
+        await self.accounts.reload()
+        for address in ("ceo@Two.example", "x+y@lists.example", "BOB@elsewhere.example", "info@one.example"):
+            self.assertTrue(await may("alice@one.example", address), address)
+        for address in ("ceo+x@two.example", "x@sub.lists.example"):
+            self.assertFalse(await may("alice@one.example", address), address)
+        self.assertFalse(await may("bob@two.example", "x@lists.example"))
+
     async def test_a_broken_file_keeps_the_old_accounts_and_is_logged_once(self) -> None:
         self.change("alice@one.example:plaintext\n")
         self.assertEqual(await self.resolve("alice@one.example"), Account("alice@one.example"))

@@ -229,14 +229,15 @@ def test_a_smarthost_with_a_verified_certificate_and_a_login(world: World) -> No
     certificate, key = pem_pair("mail.two.example")
     (world.folder / "root.pem").write_bytes(certificate)
     (world.folder / "key.pem").write_bytes(key)
-    tls = f'[tls]\ncertificate = "{world.folder}/root.pem"\nkey = "{world.folder}/key.pem"'
-    two = world.start(domain="two.example", ip=TWO, user="carol", relay=tls)
+    settings = (f'[tls]\ncertificate = "{world.folder}/root.pem"\nkey = "{world.folder}/key.pem"\n'
+                f'[pipeline.submission.allow_from]\n"carol@two.example" = ["*@one.example"]')
+    two = world.start(domain="two.example", ip=TWO, user="carol", relay=settings)
     smarthost = (f'[relay.smarthost]\nhost = "mail.two.example"\nport = {two.ports["submission"]}\ntls = "starttls"\n'
                  f'user = "carol@two.example"\npassword = "{PASSWORD}"\nca_file = "../root.pem"')
     one = world.start(relay=smarthost)
     with Talk(ONE, one.ports["submission"]) as talk:
         talk.log_in("alice@one.example", PASSWORD)
-        talk.mail("", ["carol@two.example"], TEXT)      # two lets carol's login send as carol, or as nobody
+        talk.mail("alice@one.example", ["carol@two.example"], TEXT)      # two lets carol's login send for one.example
     [message] = inbox(two, TWO, "carol@two.example")
     assert "with ESMTPSA (TLSv1.3" in message.get_all("Received", [])[0]
     one.wait_for(r"handed to mail\.two\.example\[127\.0\.0\.34\].* \(TLSv1\.3 .*1 of 1")

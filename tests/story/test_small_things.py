@@ -255,7 +255,7 @@ def test_the_trace_stands_in_front_once(house: House) -> None:
     ours, theirs = message.get_all("Received", [])
     assert theirs.startswith("from x by y")
     shape = (r"from mx\.far\.example \(\[127\.0\.0\.\d+\]\)\s+by mail\.one\.example with ESMTPS \(TLSv1\.3 \w+\)\s+"
-             r"id (\w+)\s+for <bob@one\.example>;\s+\w{3}, \d+ \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}")
+             r"id (\w+)\s+for <bob@one\.example>\s+tls TLS_\w+;\s+\w{3}, \d+ \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}")
     match = re.fullmatch(shape, ours)
     assert match, ours
     assert queued == f"250 2.0.0 Ok: queued as {match[1]}"

@@ -12,12 +12,14 @@ from mailframe.interfaces.delivery import IDeliveryAgent
 from mailframe.interfaces.store import IMailStore
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
+from mailframe.model.flags import SEEN
 from mailframe.model.mailbox import FRESH_ACCOUNT, Field
 from mailframe.model.refusal import Refusal
 from mailframe.model.route import Account
 from mailframe.pipeline.dispatch import Pipeline
 from mailframe.pipeline.local import LocalAgent
 from mailframe.pipeline.settings import PipelineSettings
+from mailframe.pipeline.submission.sentcopy import SentCopies
 from mailframe.queue.agent import QueueAgent
 from mailframe.queue.runner import Runner
 from mailframe.queue.schedule import RetrySettings
@@ -56,7 +58,8 @@ class PipelineWorld:
         self.local = local or LocalAgent(self.store)
         self.pipeline = Pipeline(
             self.directory, self.local, QueueAgent(self.spool) if with_queue else None, filters, settings or PipelineSettings(),
-            clock=time, hostname="mx.example.org")
+            clock=time, hostname="mx.example.org",
+            sent=SentCopies(LocalAgent(self.store, flags=SEEN, return_path=False), self.store))
         self.relay = ScriptedRelay()
         self.runner = Runner(
             self.spool, self.relay, self.local, self.pipeline, RetrySettings(), time, hostname="mx.example.org", random=lambda: 0.5)

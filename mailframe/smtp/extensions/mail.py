@@ -8,7 +8,7 @@ from mailframe.model.refusal import Refusal, TooManyRecipients
 from ..extension import Command, Conversation, Extension, MailDraft, RcptDraft
 from ..machine import ORDER, State
 from ..reply import Reply
-from ..syntax import BadRecipientAddress, BadSenderAddress, SyntaxFault, parse_address, parse_sender, split_path
+from ..syntax import BadRecipientAddress, BadSenderAddress, SyntaxFault, parse_address, parse_sender, split_path, with_domain
 from ..transaction import NO_REMARKS, Transaction
 from .limits import check_domain, count_mail
 
@@ -31,6 +31,7 @@ async def mail(session: Conversation, args: bytes) -> None:
             raise LoginNeeded("Must issue a STARTTLS command first")
         raise LoginNeeded
     path, parameters = split_path(args, b"FROM:", BadSenderAddress)
+    path = with_domain(path, session.settings.complete_domain)
     draft = MailDraft(situation, session.now())
     session.registry.read_mail(parameters, draft)
     envelope = session.envelope(parse_sender(path, smtputf8=draft.smtputf8), draft)
@@ -47,6 +48,7 @@ async def rcpt(session: Conversation, args: bytes) -> None:
     if len(transaction.accepted) >= session.settings.max_recipients:
         raise TooManyRecipients
     path, parameters = split_path(args, b"TO:", BadRecipientAddress)
+    path = with_domain(path, session.settings.complete_domain)
     smtputf8 = transaction.envelope.smtputf8
     draft = RcptDraft(session.situation, smtputf8)
     session.registry.read_rcpt(parameters, draft)
