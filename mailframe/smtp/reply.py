@@ -52,7 +52,8 @@ class Reply:
     def encode(self) -> bytes:
         """As octets for the wire; what is not printable ASCII in the text becomes "?"."""
         prefix = f"{self.enhanced} " if self.enhanced else ""
-        texts = [(prefix + _UNSAFE.sub("?", line))[:_MAX_TEXT] for line in self.lines]
+        texts = [(prefix + line if line.isascii() and line.isprintable() else prefix + _UNSAFE.sub("?", line))[:_MAX_TEXT]
+                 for line in self.lines]
         last = len(texts) - 1
         return "".join(
             f"{self.code}{' ' if place == last else '-'}{text}\r\n" for place, text in enumerate(texts)
