@@ -15,7 +15,7 @@ ROOT = Path(mailframe.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("mime", "sasl", "interfaces"),
-    ("pacing", "sqlite", "dns", "tls", "staging"),
+    ("pacing", "proxied", "sqlite", "dns", "tls", "staging", "tracing"),
     ("smtp", "pop3", "imap", "stores", "auth", "pipeline", "queue"),
     ("relay", "transfer"),
     ("testing",),

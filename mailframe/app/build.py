@@ -25,7 +25,7 @@ from mailframe.pacing.turns import Turns
 from mailframe.pipeline.dispatch import Pipeline
 from mailframe.pipeline.settings import PipelineSettings
 from mailframe.pop3.locks import MaildropLocks
-from mailframe.queue.agent import QueueAgent
+from mailframe.queue.agent import CARRIED, QueueAgent
 from mailframe.queue.runner import Runner
 from mailframe.queue.spool import Spool
 from mailframe.relay.agent import RelayAgent
@@ -36,6 +36,7 @@ from mailframe.stores.beside.store import store_beside
 from mailframe.stores.shared.store import store_shared
 from mailframe.stores.urlkeys import MailboxKeys
 from mailframe.tls.client import ClientContexts
+from mailframe.tracing.traces import Traces
 
 
 def build(config: Config, reactor: Any) -> Parts:
@@ -49,9 +50,9 @@ def build(config: Config, reactor: Any) -> Parts:
     local = one("delivery", config, config.delivery, context)
     filters = several("filter", "filters", config, config.filters, context)
     spool = Spool(engine, content, reactor)
-    queue = QueueAgent(spool)
-    pipeline = Pipeline(directory, local, queue, filters, _pipeline_settings(config), clock=reactor, hostname=config.hostname)
     relay = None if config.development else _relay(config, reactor)
+    queue = QueueAgent(spool, onward=CARRIED if relay is None else relay.honours)
+    pipeline = Pipeline(directory, local, queue, filters, _pipeline_settings(config), clock=reactor, hostname=config.hostname)
     runner = Runner(spool, relay, local, pipeline, config.queue, reactor, hostname=config.hostname)
     tls = LateContexts(config.tls.pairs(), reactor)
     portal = config.parts.get("portal") or make_portal(
@@ -60,7 +61,7 @@ def build(config: Config, reactor: Any) -> Parts:
     parts = Parts(
         config, reactor, outside, store, directory, portal, pipeline, spool, runner, tls, development, others,
         titles(config, store, outside, local, checkers, directory, filters), fresh=context.fresh,
-        keys=MailboxKeys(engine, reached))
+        keys=MailboxKeys(engine, reached), traces=Traces(config.trace, reactor))
     locks, turns = MaildropLocks(), Turns(reactor)
     for name, listener in config.listeners.items():
         parts.factories[name] = factory_for(name, listener, parts, locks, turns)
@@ -120,8 +121,9 @@ def _relay(config: Config, reactor: Any) -> RelayAgent:
     for host in config.relay.hosts():
         if host.ca_file is not None:
             tls.verified(host.name, host.ca_file)
+    resolver = Resolver(reactor, nameservers=config.relay.resolvers(), trusted=config.relay.validating)
     return RelayAgent(
-        Resolver(reactor, nameservers=config.relay.resolvers()), config.relay, reactor=reactor, hostname=config.hostname,
+        resolver, config.relay, reactor=reactor, hostname=config.hostname,
         own_names=config.relay.own_names, tls=tls,
         own_address=own_address([each.endpoint for each in config.listeners.values()], config.relay.port))
 

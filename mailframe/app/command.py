@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mailframe import __version__
-from mailframe.app import example, queuectl, reference, storectl, transferctl
+from mailframe.app import example, queuectl, reference, storectl, tracectl, transferctl
 from mailframe.app.chosen import PLUGINS, accounts_path
 from mailframe.app.config import Config, load
 from mailframe.app.control import ControlError
@@ -56,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         required=True, metavar="ACTION"), _command, _place, _config)
     transferctl.add_import(_command(commands, "import", "bring mail in from elsewhere"), _place, _config)
     transferctl.add_export(_command(commands, "export", "take mail out, for other programs"), _place, _config)
+    tracectl.add(_command(commands, "trace", "log whole sessions of chosen clients").add_subparsers(
+        required=True, metavar="ACTION"), _command, _place, lambda arguments: _config(arguments).data)
     check = _command(commands, "check", "check a configuration file without starting anything")
     check.add_argument("config", type=Path, metavar="CONFIG")
     check.set_defaults(run=_check)
@@ -108,7 +111,7 @@ def _user_add(arguments: argparse.Namespace) -> None:
     path = _accounts(arguments)
     _check_domain(arguments)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = accountedit.add(path, arguments.name, hash_password(_new_password()))
+    name = accountedit.add(path, arguments.name, hash_password(_new_password()), time.time())
     print(f"Added {name} to {path}.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +15,18 @@ from mailframe.app.toml import ConfigError, Document, Key, PluginSpec, did_you_m
 from mailframe.auth.limiter import LoginLimits
 from mailframe.imap.settings import ImapSettings
 from mailframe.model.domain import canonical_domain
+from mailframe.model.networks import checked_networks
 from mailframe.pipeline.settings import PipelineSettings
 from mailframe.pop3.settings import Pop3Settings
+from mailframe.proxied.settings import ProxySettings
 from mailframe.queue.schedule import RetrySettings
 from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.settings import SmtpSettings
 from mailframe.stores.annotated.settings import MetadataLimits
 from mailframe.stores.shared.settings import SharingSettings
+from mailframe.tracing.choices import TraceSettings
 
-Role = Literal["mx", "submission", "imap", "pop3", "smtp"]
+Role = Literal["mx", "submission", "lmtp", "relay-in", "imap", "pop3", "smtp"]
 Security = Literal["starttls", "implicit", "none"]
 
 
@@ -30,10 +34,24 @@ Security = Literal["starttls", "implicit", "none"]
 class Listener:
     """One port with its protocol."""
 
-    role: Role                             # mx (or smtp): from other servers; submission: from our users; imap, pop3: reading
-    endpoint: str                          # "25", "127.0.0.1:2525" or a Twisted endpoint string "tcp:25:interface=192.0.2.1"
+    role: Role                             # mx (or smtp): from other servers; submission: from our users; lmtp: from an own server
+                                           # into our mailboxes; relay-in: from own hosts to anybody; imap, pop3: reading
+    endpoint: str                          # "25", "127.0.0.1:2525" or a Twisted endpoint string "tcp:25:interface=192.0.2.1",
+                                           # "unix:/run/mailframe/lmtp:mode=660"
     tls: Security = "starttls"             # starttls: when the client asks for it; implicit: from the first octet; none: never
     plaintext_login: Literal["tls", "loopback", "always"] = "tls"  # a password without TLS: from nobody, this machine, anybody
+    proxy_from: tuple[str, ...] = ()       # "192.0.2.0/24", "unix": proxies in front, which must tell by the PROXY protocol who is
+                                           # behind them; then nobody else may connect
+    proxy_timeout_s: float = 10.0          # for a proxy to tell: it does so at once, and a lost packet is sent again after 3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "proxy_from", checked_networks("proxy_from", self.proxy_from))
+        ProxySettings(self.proxy_from, self.proxy_timeout_s)
+
+    @property
+    def proxy(self) -> ProxySettings | None:
+        """What stands in front of it, or None."""
+        return ProxySettings(self.proxy_from, self.proxy_timeout_s) if self.proxy_from else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +102,14 @@ class Config:
     queue: RetrySettings = RetrySettings()
     smtp: SmtpSettings = SmtpSettings()
     submission: SmtpSettings = SmtpSettings()
+    lmtp: SmtpSettings = SmtpSettings()
+    relay_in: SmtpSettings = SmtpSettings()
     login: LoginLimits = LoginLimits()
     imap: ImapSettings = ImapSettings()
     pop3: Pop3Settings = Pop3Settings()
     metadata: MetadataLimits = MetadataLimits()
     sharing: SharingSettings = SharingSettings()
+    trace: TraceSettings = TraceSettings()
     development: bool = False
     parts: Mapping[str, Any] = field(default_factory=dict)  # ready-made parts by kind, for who embeds (see docs/embedding.md)
     base: Path = Path()                    # what relative paths of plugins start from
@@ -97,17 +118,28 @@ class Config:
         if not self.listeners:
             object.__setattr__(self, "listeners", DEVELOPMENT_LISTENERS if self.development else SERVER_LISTENERS)
         object.__setattr__(self, "submission", dataclasses.replace(self.submission, role="submission", require_login=True))
+        object.__setattr__(self, "lmtp", dataclasses.replace(self.lmtp, role="lmtp"))
+        object.__setattr__(self, "relay_in", dataclasses.replace(self.relay_in, role="relay-in", require_login=False))
         object.__setattr__(self, "hostname", self.hostname or _own_name(self.development))
         try:
             object.__setattr__(self, "domains", tuple(dict.fromkeys(canonical_domain(d) for d in self.domains)))
         except ValueError as error:
             raise ConfigError(f"domains: {error}.", ("domains",)) from None
-        listeners = {name: _checked(name, item, self.development) for name, item in self.listeners.items()}
+        listeners = {name: _checked(name, item, self) for name, item in self.listeners.items()}
         object.__setattr__(self, "listeners", listeners)
         if unknown := set(self.parts) - set(READY):
             raise ConfigError(f"parts has {min(unknown)!r}{did_you_mean(min(unknown), READY)}")
         if not self.development and not self.domains and "directory" not in self.parts and self.directory is None:
             raise ConfigError('No domain is configured: name those whose mail is yours (domains = ["example.org"], or --domain).')
+
+    def smtp_for(self, role: str) -> SmtpSettings | None:
+        """The table of a role that speaks SMTP or LMTP."""
+        return {"mx": self.smtp, "submission": self.submission, "lmtp": self.lmtp, "relay-in": self.relay_in}.get(role)
+
+    def takes_passwords(self, listener: Listener) -> bool:
+        """Whether anybody can log in there."""
+        table = self.smtp_for(listener.role)
+        return table is None or table.wants_login
 
 
 #: What `parts` may hold: one of each, or lists of them in auth and filters. Each takes the place of the setting of its name.
@@ -117,8 +149,10 @@ READY = ("storage", "content", "delivery", "auth", "directory", "filters", "port
 FIXED: Mapping[Key, Sequence[str]] = {
     (): ("development", "parts", "base"),
     ("pipeline", "route"): ("own_domain", "postmaster"),
-    ("smtp",): ("role", "hostname", "plaintext_login", "require_login"),
-    ("submission",): ("role", "hostname", "plaintext_login", "require_login"),
+    ("lmtp",): ("role", "hostname", "plaintext_login", "no_soliciting"),
+    ("relay_in",): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting"),
+    ("smtp",): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting"),
+    ("submission",): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting"),
     ("imap",): ("plaintext_login", "hostname"), ("pop3",): ("plaintext_login", "hostname"),
 }
 
@@ -146,18 +180,24 @@ def _own_name(development: bool) -> str:
     return "localhost" if development else socket.getfqdn()
 
 
-def _checked(name: str, listener: Listener, development: bool) -> Listener:
+def _checked(name: str, listener: Listener, config: Config) -> Listener:
     key = ("listeners", name)
     try:
-        endpoint = endpoint_string(listener.endpoint, loopback=development)
+        endpoint = endpoint_string(listener.endpoint, loopback=config.development)
     except ConfigError as error:
         raise ConfigError(f"The listener {name!r}: {error}", (*key, "endpoint")) from None
-    if development and not is_loopback(endpoint):
+    if config.development and not is_loopback(endpoint):
         raise ConfigError(f"The listener {name!r} ({endpoint}) is not on loopback. Development mode accepts mail for any address "
                           "and speaks to this machine alone; configure a real server with --config, or --domain and --auth.", key)
     if listener.role == "smtp":
         listener = dataclasses.replace(listener, role="mx")
-    if listener.tls == "none" and listener.plaintext_login == "tls" and listener.role in ("submission", "imap", "pop3"):
+    if listener.role == "lmtp" and re.match(r"tcp6?:25(:|$)", endpoint):
+        raise ConfigError(f"The listener {name!r} has port 25, where the world speaks SMTP; LMTP is usually at 24 or a Unix "
+                          "socket (RFC 2033 section 5).", (*key, "endpoint"))
+    if listener.role == "relay-in" and not config.relay_in.networks:
+        raise ConfigError(f'The listener {name!r} has role = "relay-in", which takes mail for anybody: name who may send it, '
+                          'networks = ["192.0.2.0/24"] under [relay_in].', key)
+    if listener.tls == "none" and listener.plaintext_login == "tls" and config.takes_passwords(listener):
         raise ConfigError(f'The listener {name!r} has tls = "none" and plaintext_login = "tls": nobody could log in there.', key)
     return dataclasses.replace(listener, endpoint=endpoint)
 

@@ -55,6 +55,21 @@ role = "pop3"
 endpoint = "127.0.0.1:2995"
 tls = "implicit"
 
+# Mail from an own server that faces the world (Postfix, say), for the mailboxes alone: each recipient is answered for itself.
+#[listeners.lmtp]
+#role = "lmtp"
+#endpoint = "unix:/run/mailframe/lmtp:mode=660"
+#tls = "none"
+
+# Mail from own hosts that cannot log in, to anybody. Name their networks, or the server does not start:
+#[listeners.own]
+#role = "relay-in"
+#endpoint = "192.0.2.1:2526"
+#[relay_in]
+#networks = ["192.0.2.0/24"]
+
+# Behind haproxy or another TCP proxy a listener wants proxy_from = ["192.0.2.10"]: the PROXY protocol then tells who connects.
+
 # Without a certificate of your own a self-signed one is made in the data folder. Both files are read again when they change.
 #[tls]
 #certificate = "/etc/letsencrypt/live/mail.example.org/fullchain.pem"

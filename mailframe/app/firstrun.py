@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from mailframe.app.parts import Parts
 
 _COLUMNS = 100
-_TITLES = {"mx": "mail from other servers", "submission": "mail from our users", "imap": "read mail", "pop3": "collect mail"}
+_TITLES = {
+    "mx": "mail from other servers", "submission": "mail from our users", "lmtp": "mail from an own server",
+    "relay-in": "mail from own hosts", "imap": "read mail", "pop3": "collect mail",
+}
 _SECURITY = {("pop3", "starttls"): "STLS", ("", "starttls"): "STARTTLS", ("", "implicit"): "TLS", ("", "none"): "no TLS"}
 
 
@@ -97,8 +100,13 @@ def warnings(config: Config, parts: Parts) -> Iterator[str]:
     if files and not any(file.count for file in files) and len(checkers) == len(files):
         yield (f"there are no accounts yet, so nobody can log in or be written to. Add one: mailframe user add --accounts "
                f"{shlex.quote(str(files[0].path))} NAME@{next(iter(config.domains), 'DOMAIN')}")
+    relayed = (*config.relay_in.networks, *config.pipeline.relay_networks)
+    anywhere = [network for network in relayed if network.endswith("/0")]
+    if anywhere:
+        yield (f"{anywhere[0]} in relay_networks, or in networks of [relay_in], is everybody: this is an open relay, and its "
+               "address will soon be on every blocklist. Name your own networks.")
     open_to_all = [name for name, listener in config.listeners.items()
-                   if listener.plaintext_login == "always" and listener.tls != "implicit" and listener.role != "mx"]
+                   if listener.plaintext_login == "always" and listener.tls != "implicit" and config.takes_passwords(listener)]
     if open_to_all:
         yield (f'{" and ".join(open_to_all)} {"takes" if len(open_to_all) == 1 else "take"} passwords without TLS from anywhere '
                '(plaintext_login = "always"): whoever can listen on the way can read them. "tls" or "loopback" is safe.')

@@ -8,9 +8,20 @@ from typing import Any, ClassVar
 
 from twisted.python import usage
 
-from mailframe.app.config import DEVELOPMENT_LISTENERS, SERVER_LISTENERS, Config, Listener, TlsConfig, load, relative_to
+from mailframe.app.config import (
+    DEVELOPMENT_LISTENERS,
+    SERVER_LISTENERS,
+    Config,
+    Listener,
+    TlsConfig,
+    load,
+    relative_to,
+)
 from mailframe.app.toml import ConfigError, PluginSpec
 from mailframe.relay.settings import RelaySettings, Smarthost
+
+#: All listeners that have an option: the usual ones, and who is there only when asked for.
+_LISTENERS = {**SERVER_LISTENERS, "lmtp": Listener("lmtp", "24")}
 
 
 class Options(usage.Options):
@@ -37,6 +48,7 @@ class Options(usage.Options):
         ["smtp", None, None, "ENDPOINT for mail from other servers (default: 25; development: 1025)."],
         ["submission", None, None, "ENDPOINT for our users' mail, STARTTLS (default: 587; development: 1587)."],
         ["submissions", None, None, "ENDPOINT for our users' mail, TLS (default: 465; development: 1465)."],
+        ["lmtp", None, None, "ENDPOINT for mail from an own server, LMTP; unix:PATH:mode=660 (default: off)."],
         ["imap", None, None, "ENDPOINT for IMAP, STARTTLS (default: 143; development: 1143)."],
         ["imaps", None, None, "ENDPOINT for IMAP, TLS (default: 993; development: 1993)."],
         ["pop3", None, None, "ENDPOINT for POP3, STLS (default: 110; development: 1110)."],
@@ -85,12 +97,11 @@ def configuration(options: Options) -> Config:
     given |= _plain(options)
     defaults = dict(config.listeners) if options["config"] else dict(
         DEVELOPMENT_LISTENERS if given["development"] else SERVER_LISTENERS)
-    for name in SERVER_LISTENERS:
+    for name in _LISTENERS:
         if options[name] == "off":
             defaults.pop(name, None)
         elif options[name]:
-            like = defaults.get(name) or SERVER_LISTENERS[name]
-            defaults[name] = Listener(like.role, options[name], like.tls, like.plaintext_login)
+            defaults[name] = replace(defaults.get(name) or _LISTENERS[name], endpoint=options[name])
     config = replace(config, listeners=defaults, **given)
     return relative_to(config, Path.cwd() if not options["config"] else config.base)
 

@@ -19,6 +19,7 @@ from mailframe.app.explain import explained
 from mailframe.app.latecontexts import LateContexts
 from mailframe.app.queuecontrol import handlers
 from mailframe.app.toml import ConfigError
+from mailframe.app.tracecontrol import handlers as trace_handlers
 from mailframe.app.transfercontrol import Mail
 from mailframe.app.transfercontrol import handlers as transfer_handlers
 from mailframe.auth.development import DevelopmentAuth
@@ -59,6 +60,7 @@ class Parts:
     factories: dict[str, Any] = field(default_factory=dict)
     control: Any = None
     keys: Any = None                             # IMailboxKeys
+    traces: Any = None                           # Traces
     _closed: bool = False
 
     async def start(self) -> None:
@@ -83,7 +85,7 @@ class Parts:
 
     def _handlers(self) -> dict[str, AnyHandler]:
         mail = Mail(self.reactor, self.config.data, self.store, self.directory, self.fresh)
-        return {**handlers(self.spool, self.runner.wake), **transfer_handlers(mail)}
+        return {**handlers(self.spool, self.runner.wake), **transfer_handlers(mail), **trace_handlers(self.traces)}
 
     async def _begin(self, part: Any) -> None:
         try:

@@ -7,11 +7,12 @@ from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
 
-from mailframe.app.config import Listener
+from mailframe.app.config import Config, Listener
 from mailframe.app.parts import Parts
 from mailframe.imap.server import ImapServerFactory
 from mailframe.interfaces.content import IContent
 from mailframe.pacing.turns import Turns
+from mailframe.pipeline.solicitation import ROLES as SOLICITED
 from mailframe.pop3.locks import MaildropLocks
 from mailframe.pop3.server import Pop3ServerFactory
 from mailframe.smtp.server import SmtpServerFactory
@@ -22,12 +23,16 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
     config, reactor = parts.config, parts.reactor
     tls = parts.tls if listener.tls == "starttls" else None
     factory: Any
-    if listener.role in ("mx", "submission"):
-        table = config.smtp if listener.role == "mx" else config.submission
+    table = config.smtp_for(listener.role)
+    if table is not None:
         settings = replace(table, hostname=config.hostname, plaintext_login=listener.plaintext_login,
+                           etrn=table.etrn and (listener.role != "mx" or _strangers_may(config)),
+                           no_soliciting=config.pipeline.no_soliciting if listener.role in SOLICITED else (),
+                           max_recipients=min(table.max_recipients, config.pipeline.max_recipients),
                            max_message_octets=_least(table.max_message_octets, config.pipeline.max_octets))
-        portal = parts.portal if listener.role == "submission" else None
-        factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns)
+        portal = parts.portal if table.wants_login else None
+        factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns,
+                                    traces=parts.traces)
     elif listener.role == "imap":
         contact = config.imap.contact or f"mailto:postmaster@{config.domains[0] if config.domains else config.hostname}"
         factory = ImapServerFactory(
@@ -41,6 +46,11 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
             turns=turns)
     made: IProtocolFactory = factory
     return made
+
+
+def _strangers_may(config: Config) -> bool:
+    """Whether ETRN is of use to anybody who has not logged in."""
+    return bool(config.pipeline.relay_networks or config.pipeline.route.relay_domains)
 
 
 def _least(announced: int, taken: int) -> int:

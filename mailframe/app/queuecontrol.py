@@ -35,6 +35,8 @@ async def _listing(spool: Spool) -> list[dict[str, Any]]:
             "id": item.message.id, "envelope": item.message.envelope.id, "sender": str(item.message.envelope.sender or "<>"),
             "recipient": str(waiting.recipient), "created": item.message.created, "size": item.message.size,
             "tries": waiting.tries, "next_try": waiting.next_try, "held": waiting.held,
+            "priority": waiting.priority, "release": item.message.envelope.hold_until or 0.0,
+            "deliver_by": item.message.envelope.deliver_by.at if item.message.envelope.deliver_by else 0.0,
             "problem": waiting.problem.text if waiting.problem else "",
         }
         for item in await spool.list() for waiting in item.waiting

@@ -47,9 +47,20 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
         next_try = "on hold" if row["held"] else _when(row["next_try"])
         lines.append(f"{row['id']:>6}  {row['envelope']:<{width}}  {_when(row['created']):<16}  {row['size']:>9}  "
                      f"{row['tries']:>5}  {next_try:<16}  {row['sender']} -> {row['recipient']}")
-        if row["problem"]:
-            lines.append(f"{'':>8}{row['problem']}")
+        lines += [f"{'':>8}{words}" for words in (_asked(row), row["problem"]) if words]
     return "\n".join(lines) + "\n"
+
+
+def _asked(row: Mapping[str, Any]) -> str:
+    """What its sender asked about time and rank."""
+    asked = []
+    if row["release"] and not row["tries"]:
+        asked.append(f"not to leave before {_when(row['release'])}")
+    if row["deliver_by"]:
+        asked.append(f"to be delivered by {_when(row['deliver_by'])}")
+    if row["priority"]:
+        asked.append(f"priority {row['priority']}")
+    return ", ".join(asked)
 
 
 def _when(seconds: float) -> str:

@@ -30,6 +30,7 @@ from mailframe.smtp.settings import SmtpSettings
 from mailframe.stores.annotated.settings import MetadataLimits
 from mailframe.stores.shared.settings import SharingSettings
 from mailframe.stores.sqlite.settings import SqliteSettings
+from mailframe.tracing.choices import TraceSettings
 
 #: The tables of the file in groups, in the order in which people want to read about them.
 GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
@@ -38,10 +39,13 @@ GROUPS: tuple[tuple[str, tuple[tuple[Key, str, type], ...]], ...] = (
         (("listeners", "NAME"), "listeners.NAME", Listener),
         (("tls",), "tls", TlsConfig),
         (("tls", "also"), "[tls.also]", Certificate),
+        (("trace",), "trace", TraceSettings),
     )),
     ("Mail coming in", (
         (("smtp",), "smtp", SmtpSettings),
         (("submission",), "submission", SmtpSettings),
+        (("lmtp",), "lmtp", SmtpSettings),
+        (("relay_in",), "relay_in", SmtpSettings),
         (("pipeline",), "pipeline", PipelineSettings),
         (("pipeline", "route"), "pipeline.route", RouteSettings),
         (("pipeline", "filters"), "pipeline.filters", FilterSettings),
@@ -154,6 +158,9 @@ def markdown() -> str:
 #: What tables are for that share their settings with another.
 _LIKE: dict[Key, str] = {
     ("submission",): ", for the listeners with `role = \"submission\"`. A login is always asked for there.",
+    ("lmtp",): ", for the listeners with `role = \"lmtp\"`, and `require_login`: true lets nobody in who has not logged in.",
+    ("relay_in",): ", for the listeners with `role = \"relay-in\"`. `networks` must be given: from there mail is "
+                   "taken for anybody, without a login.",
     ("relay", "routes", "DOMAIN"): ", for the mail of this one domain: `[relay.routes.\"partner.example\"]`.",
 }
 
@@ -241,8 +248,11 @@ def check(config: Config) -> Iterator[str]:
     rehearse(config)
     yield f"mailframe as {config.hostname} for {', '.join(config.domains)}, data in {config.data}"
     for name, listener in config.listeners.items():
-        passwords = "" if listener.role == "mx" else f"; passwords {_PASSWORDS[listener.plaintext_login]}"
-        yield f"  {name}: {listener.role} on {listener.endpoint}, {_TLS[listener.tls]}{passwords}"
+        passwords = f"; passwords {_PASSWORDS[listener.plaintext_login]}" if config.takes_passwords(listener) else ""
+        table = config.smtp_for(listener.role)
+        networks = f"; from {', '.join(table.networks)} only" if table is not None and table.networks else ""
+        proxy = f"; behind a proxy at {', '.join(listener.proxy_from)}" if listener.proxy_from else ""
+        yield f"  {name}: {listener.role} on {listener.endpoint}, {_TLS[listener.tls]}{passwords}{networks}{proxy}"
     auth = ", ".join(spec.plugin for spec in config.auth)
     yield f"  storage: {config.storage.plugin}; content: {config.content.plugin}; delivery: {config.delivery.plugin}; auth: {auth}"
     yield "The configuration is good."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
 
 from twisted.application.service import Service
@@ -20,6 +21,7 @@ from mailframe.app.endpoints import with_backlog
 from mailframe.app.explain import explained
 from mailframe.app.parts import Parts
 from mailframe.app.toml import ConfigError
+from mailframe.proxied.factory import ProxiedFactory
 
 _log = Logger()
 
@@ -158,6 +160,8 @@ class MailService(Service):
         factory = self.parts.factories[name]
         if listener.tls == "implicit":
             factory = TLSMemoryBIOFactory(self.parts.tls, False, factory, clock=self.reactor)
+        if listener.proxy is not None:      # its header comes before the handshake
+            factory = ProxiedFactory(factory, listener.proxy, clock=self.reactor, name=name)
         try:
             listening = serverFromString(self.reactor, with_backlog(listener.endpoint)).listen(factory)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, LookupError) as error:
@@ -189,7 +193,8 @@ def _address(port: IListeningPort) -> tuple[str, int]:
     address: Any = port.getHost()
     if hasattr(address, "port"):
         return address.host, address.port
-    return str(getattr(address, "name", address)), 0
+    name = getattr(address, "name", None)
+    return os.fsdecode(name) if name is not None else str(address), 0
 
 
 def _why_not(name: str, listener: Listener, error: BaseException | None) -> str:

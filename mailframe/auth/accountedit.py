@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mailframe.sqlite.files import sync
 
-from .accountlines import numbered
+from .accountlines import Line, account_line, numbered
 from .hashing import check_hash
 from .names import account_name
 
@@ -21,8 +21,10 @@ def names(path: Path) -> list[str]:
     return [line.name for _, line in numbered(path.read_text("utf-8-sig"), str(path)) if not line.targets]
 
 
-def add(path: Path, name: str, stored: str) -> str:
+def add(path: Path, name: str, stored: str, now: float | None = None) -> str:
     """Add account `name` with a password's hash (`hash_password`); the file is made if there is none (mode 0600).
+
+    `now` (seconds since the epoch) is written down: since when the address is this person's (RFC 7293).
 
     Returns the name as it stands there now.
     """
@@ -32,7 +34,7 @@ def add(path: Path, name: str, stored: str) -> str:
     def change(text: str) -> str:
         if any(line.name == name for _, line in numbered(text, str(path))):
             raise ValueError(f"{path} has {name} already")
-        return text + ("" if not text or text.endswith("\n") else "\n") + f"{name}:{stored}\n"
+        return text + ("" if not text or text.endswith("\n") else "\n") + account_line(name, stored, now) + "\n"
 
     _edit(path, change, create=True)
     return name
@@ -41,7 +43,7 @@ def add(path: Path, name: str, stored: str) -> str:
 def set_password(path: Path, name: str, stored: str) -> None:
     """Give an existing account another hash."""
     check_hash(stored)
-    _replace_line(path, name, lambda name: f"{name}:{stored}")
+    _replace_line(path, name, lambda line: account_line(line.name, stored, line.since))
 
 
 def remove(path: Path, name: str) -> None:
@@ -49,15 +51,16 @@ def remove(path: Path, name: str) -> None:
     _replace_line(path, name, None)
 
 
-def _replace_line(path: Path, name: str, make: Callable[[str], str] | None) -> None:
+def _replace_line(path: Path, name: str, make: Callable[[Line], str] | None) -> None:
     name = account_name(name)
 
     def change(text: str) -> str:
-        found = [number for number, line in numbered(text, str(path)) if line.name == name and not line.targets]
+        found = [(number, line) for number, line in numbered(text, str(path)) if line.name == name and not line.targets]
         if not found:
             raise ValueError(f"{path} has no account {name}")
         lines = text.split("\n")
-        lines[found[0] - 1: found[0]] = [make(name)] if make else []
+        number, line = found[0]
+        lines[number - 1: number] = [make(line)] if make else []
         return "\n".join(lines)
 
     _edit(path, change, create=False)

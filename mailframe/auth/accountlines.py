@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from mailframe.model.address import Address
 from mailframe.model.domain import canonical_domain
@@ -11,6 +12,7 @@ from mailframe.model.domain import canonical_domain
 from .hashing import check_hash
 from .names import account_name, folded, without_subaddress
 
+_SINCE = "since="
 _MAX_ALIAS_DEPTH = 10           # an alias of an alias of...: deeper is a mistake
 
 
@@ -21,10 +23,12 @@ class Line:
     name: str                   # the account, the alias's address, or "@domain" for a catch-all
     hash: str = field(default="", repr=False)
     targets: tuple[Address, ...] = ()
+    since: float | None = None  # when the account was made, in seconds since the epoch; None: nobody wrote it down
 
 
 def parse_line(text: str) -> Line | None:
-    """``alice@one.example:$argon2id$...``, ``info@one.example -> alice@one.example, bob@two.example`` or
+    """``alice@one.example:$argon2id$...`` (perhaps with `` since=2026-01-31T12:00:00Z`` behind it),
+    ``info@one.example -> alice@one.example, bob@two.example`` or
     ``@one.example -> ...``; None for an empty line and a comment. Raises ValueError without quoting a hash (I9)."""
     text = text.strip()
     if not text or text.startswith("#"):
@@ -35,9 +39,27 @@ def parse_line(text: str) -> Line | None:
     name, colon, stored = text.partition(":")
     if not colon:
         raise ValueError('expected "name@domain:hash" or "name@domain -> target, target"')
-    stored = stored.strip()
+    stored, _, rest = stored.strip().partition(" ")
     check_hash(stored)
-    return Line(account_name(name.strip()), stored)
+    return Line(account_name(name.strip()), stored, since=_since(rest.strip()))
+
+
+def account_line(name: str, stored: str, since: float | None) -> str:
+    """What `parse_line` reads as an account."""
+    line = f"{name}:{stored}"
+    return line if since is None else f"{line} {_SINCE}{datetime.fromtimestamp(since, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _since(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.removeprefix(_SINCE))
+    except ValueError:
+        moment = None
+    if not text.startswith(_SINCE) or moment is None or moment.tzinfo is None:
+        raise ValueError(f'behind the hash may stand "{_SINCE}" with a date, time and zone: {_SINCE}2026-01-31T12:00:00Z')
+    return moment.timestamp()
 
 
 def _alias_name(text: str) -> str:
@@ -63,6 +85,7 @@ class Accounts:
     hashes: dict[str, str] = field(default_factory=dict, repr=False)
     aliases: dict[str, tuple[Address, ...]] = field(default_factory=dict)
     domains: frozenset[str] = frozenset()
+    since: dict[str, float] = field(default_factory=dict)
 
     def find(self, address: Address) -> str | tuple[Address, ...] | None:
         """The account's name, or an alias's targets: the address itself, then without its subaddress, then the catch-all."""
@@ -107,6 +130,8 @@ def parse_accounts(text: str, source: str, domains: Collection[str]) -> Accounts
             accounts.aliases[line.name] = line.targets
         else:
             accounts.hashes[line.name] = line.hash
+            if line.since is not None:
+                accounts.since[line.name] = line.since
     accounts.domains = frozenset(domains) or frozenset(name.rpartition("@")[2] for name in accounts.hashes)
     return accounts
 

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailframe.interfaces.directory import IDirectory
+from mailframe.interfaces.directory import IDirectory, IValidSince
 from mailframe.model.address import Address
 from mailframe.model.domain import canonical_domain
 from mailframe.model.route import Account, Remote, Resolution, Rewrite, Unknown
@@ -31,7 +31,7 @@ Stamp = tuple[int, int, int, int]
 _LOOK_AGAIN_S = 1.0             # at most one stat a second, however many ask
 
 
-@implementer(ICredentialsChecker, IDirectory)
+@implementer(ICredentialsChecker, IDirectory, IValidSince)
 class AccountsFile:
     """``alice@one.example:$argon2id$...`` and ``info@one.example -> alice@one.example`` on lines of their own.
 
@@ -140,6 +140,14 @@ class AccountsFile:
         is_postmaster = address.local.lower() == "postmaster" and address.domain in accounts.domains
         found = self._resolve(accounts, address) if is_postmaster else None
         return isinstance(found, Rewrite) and any(accounts.leads_to(target, account) for target in found.addresses)
+
+    # IValidSince
+
+    async def valid_since(self, addresses: Sequence[Address]) -> Sequence[float | None]:
+        """See IValidSince: an account's line may say so; of an alias nobody knows whom it meant before."""
+        accounts = await self._current()
+        found = [accounts.find(address) for address in addresses]
+        return [accounts.since.get(each) if isinstance(each, str) else None for each in found]
 
     # Rereading
 

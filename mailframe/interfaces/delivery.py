@@ -10,6 +10,7 @@ from zope.interface import Attribute, Interface
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.refusal import Refusal
+from mailframe.model.verified import Verified
 
 
 class IDeliveryAgent(Interface):
@@ -31,6 +32,7 @@ class IDelivery(Interface):
     async def write(octets: bytes) -> None:
         """The next octets of the content, CRLF line ends, without dot-stuffing. Returns when more may come.
 
+        Any octets at all where the envelope's body is BINARYMIME, which only agents get that honour it (`IHonours`).
         Raises Refusal (too big, no space): the delivery is over, but for abort.
         """
 
@@ -97,5 +99,23 @@ class IReception(IDeliveryAgent):
     async def greeted(peer: Peer) -> None:
         """It has said HELO or EHLO (`peer.helo`)."""
 
-    async def verify(address: Address) -> bool | None:
-        """VRFY: True it is ours, False nobody, None we do not say."""
+    async def verify(address: Address) -> Verified | bool | None:
+        """VRFY: `Verified`, or True, it is ours; False nobody; None we do not say. Raises Refusal, 551 for what is not ours.
+
+        `address` may lack its domain, which is then the server's own.
+        """
+
+
+class IExpands(Interface):
+    """A reception that tells whom an alias reaches (EXPN). With "EXPN" in `IHonours.honours` it is announced."""
+
+    async def expand(address: Address) -> Sequence[Address] | None:
+        """What `address` stands for, one step; None: we do not say. Raises Refusal. `address` as for `IReception.verify`."""
+
+
+class IStartsQueue(Interface):
+    """A reception or a queue that can try at once what waits for a host (ETRN). Announced with "ETRN" in `IHonours.honours`."""
+
+    async def start_queue(peer: Peer, domain: str, below: bool) -> int:
+        """Try what waits for `domain` (canonical), and if `below` for its subdomains; how many recipients. Raises Refusal, 459
+        for a peer that may not ask for this domain."""

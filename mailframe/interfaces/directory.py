@@ -18,3 +18,11 @@ class IDirectory(Interface):
 
     async def may_send_as(account: str, address: Address) -> bool:
         """Whether the authenticated `account` may use `address` as the sender of a submitted message."""
+
+
+class IValidSince(Interface):
+    """A directory that knows since when an address has been with whoever has it now (RFC 7293)."""
+
+    async def valid_since(addresses: Sequence[Address]) -> Sequence[float | None]:
+        """For each address, in order: since when (seconds since the epoch) its mail has gone to the same person without
+        interruption; None: not recorded, or nobody's. Raising counts as TryLater for all."""

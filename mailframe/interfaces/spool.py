@@ -21,17 +21,23 @@ class ISpool(Interface):
         """As `IMailStore.start`."""
 
     async def add(item: Any) -> None:
-        """Keep a `NewItem`; durable on return. Raises StorageFull, TryAgainLater."""
+        """Keep a `NewItem`; durable on return. It is not due before its envelope's `hold_until`, whatever `retry` and
+        `release` are asked. Raises StorageFull, TryAgainLater."""
 
     def add_unit(item: Any) -> tuple[Callable[[Any], None], Callable[[], None]]:
         """Instead of add: (what a job of the engine does with the connection; what to call after its commit)."""
 
-    async def due(now: float, limit: int, after: Any, domain: str | None = None, skip: Sequence[str] = ()) -> Sequence[Any]:
+    async def due(
+        now: float, limit: int, after: Any, domain: str | None = None, skip: Sequence[str] = (), urgent: bool = False,
+    ) -> Sequence[Any]:
         """The first `limit` `Waiting`s with next_try <= now that are not held, in order of (next_try, id), beyond the
-        `Position` `after`; of one domain if one is given, of none in `skip`."""
+        `Position` `after`; of one domain if one is given, of none in `skip`; of `urgent` ones a priority above 0."""
 
     async def next_due(after: float) -> float | None:
-        """The earliest next_try later than `after` of what is not held."""
+        """The earliest next_try, or deadline of `overdue`, later than `after` of what is not held."""
+
+    async def overdue(now: float, limit: int) -> Sequence[Any]:
+        """`Waiting`s that are due, not held, and must be returned instead: `deliver_by` is past and says so. Oldest first."""
 
     async def message(message_id: int) -> Any:
         """The `Message`, or None when it has left the queue."""
@@ -59,6 +65,9 @@ class ISpool(Interface):
 
     async def retry(ids: Sequence[int]) -> int:
         """Make these messages due now; returns how many recipients that were waiting, and not on hold. No ids: all."""
+
+    async def retry_domain(domain: str, below: bool) -> int:
+        """Make due now what was tried in vain for `domain`, and if `below` for its subdomains; how many recipients."""
 
     async def hold(ids: Sequence[int]) -> int:
         """Keep these messages without trying; returns how many recipients. A try under way is finished, and counts."""

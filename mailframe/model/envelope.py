@@ -11,7 +11,7 @@ from .address import Address
 class Peer:
     """The other side of a connection at the moment when something was asked."""
 
-    ip: str                        # textual address without brackets or zone; "" for a local origin (queue, bounce)
+    ip: str                        # textual address without brackets or zone; "": through a Unix socket, or a local origin
     port: int = 0
     helo: str = ""                 # what it called itself, as given
     protocol: str = "SMTP"         # the "with" word of Received: SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, UTF8SMTP... (RFC 3848, 6531)
@@ -21,6 +21,11 @@ class Peer:
     role: str = ""                 # what that listener is for: mx, submission, lmtp, relay-in (`smtp.settings.Role`)
     name: str = ""                 # its name in DNS, which leads back to `ip`; "": not known, or not asked
     via: str = ""                  # the address of the proxy in front of us that told `ip`; "": it came by itself
+
+    @property
+    def local_origin(self) -> bool:
+        """Whether this is a part of ours (the queue with a report) rather than a client of a listener."""
+        return not self.ip and not self.role
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Recipient:
     orcpt: str | None = None               # "rfc822;bob@example.org", decoded
     account: str | None = None             # set by routing for an own account
     folder: str = "INBOX"                  # set by routing: the mailbox of that account
+    expanded: bool = False                 # set by routing: an alias for several, here only to be reported (RFC 3461 5.2.7)
     valid_since: float | None = None       # RRVS (RFC 7293): who has had the address only later must not get it; epoch seconds
 
     def __str__(self) -> str:
@@ -68,5 +74,5 @@ class Envelope:
 
     @property
     def submitted(self) -> bool:
-        """Whether an authenticated user of ours hands this in (RFC 6409)."""
-        return self.peer.account is not None
+        """Whether an authenticated user of ours hands this in (RFC 6409); other hosts may log in, too, but only pass it on."""
+        return self.peer.account is not None and self.peer.role not in ("lmtp", "relay-in")

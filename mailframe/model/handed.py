@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from .envelope import Recipient
 from .refusal import Refusal
 
@@ -11,8 +13,24 @@ class Handed(dict[Recipient, Refusal | None]):
 
     `reporting` are those of them for whom the next hop has DSN and will itself send the reports that the sender asked for
     (RFC 3461 section 5.2.2); for the others a "relayed" report is ours to send if NOTIFY=SUCCESS (section 5.2.3).
+    `timed` are those for whom it has DELIVERBY and was told the time that is left (RFC 2852).
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.reporting: set[Recipient] = set()
+        self.timed: set[Recipient] = set()
+
+    def note(self, recipient: Recipient, offers: Container[str]) -> None:
+        """A next hop that `offers` these EHLO keywords took it."""
+        self[recipient] = None
+        if "DSN" in offers:
+            self.reporting.add(recipient)
+        if "DELIVERBY" in offers:
+            self.timed.add(recipient)
+
+    def merge(self, other: Handed) -> None:
+        """Add what became of others."""
+        self.update(other)
+        self.reporting |= other.reporting
+        self.timed |= other.timed

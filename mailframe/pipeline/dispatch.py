@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IHonours, IReception
-from mailframe.interfaces.directory import IDirectory
+from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IExpands, IHonours, IReception, IStartsQueue
+from mailframe.interfaces.directory import IDirectory, IValidSince
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.refusal import MessageTooBig, Refusal, RelayDenied, SenderNotAllowed, UnknownRecipient
+from mailframe.model.route import Account, Remote, Rewrite, Unknown
 from mailframe.model.verdict import Judgement
+from mailframe.model.verified import Verified
 
 from .contain import contained
 from .parts import Parts
-from .route import route
+from .route import resolved, route, whole_address
 from .settings import PipelineSettings
 from .transaction import JoinedPipelineDelivery, PipelineDelivery
 
 
-@implementer(IReception, IHonours)
+@implementer(IReception, IHonours, IExpands, IStartsQueue)
 class Pipeline:
     """Routes, judges and delivers. `local` takes what has an account, `queue` all else and what a mailbox cannot take now.
 
@@ -35,7 +37,11 @@ class Pipeline:
         settings: PipelineSettings, *, clock: IReactorTime, hostname: str,
     ) -> None:
         self._parts = Parts(directory, local, queue, filters, settings, clock, hostname)
-        self.honours: frozenset[str] = queue.honours if IHonours.providedBy(queue) else frozenset()
+        self._queue = queue
+        self.honours = _kept(local, queue) - {"RRVS"} | {word for word, true in (
+            ("VRFY", settings.answer_vrfy), ("EXPN", settings.answer_expn), ("ETRN", IStartsQueue.providedBy(queue)),
+            ("RRVS", IValidSince.providedBy(directory)),      # a question for us first, whoever may be asked behind us
+        ) if true}
 
     async def connected(self, peer: Peer) -> None:
         """See `IReception`."""
@@ -45,24 +51,54 @@ class Pipeline:
         """See `IReception`."""
         _obey(await self._parts.filters.hello(peer))
 
-    async def verify(self, address: Address) -> bool | None:
+    async def verify(self, address: Address) -> Verified | bool | None:
         """See `IReception`: None unless the settings let VRFY be answered."""
-        if not self._parts.settings.answer_vrfy:
+        parts = self._parts
+        if not parts.settings.answer_vrfy:
             return None
         try:
-            await route(self._parts.directory, Recipient(address), self._parts.settings.route, False, self._parts.limit)
-        except (UnknownRecipient, RelayDenied):
+            found = await route(parts.directory, Recipient(address), parts.settings.route, False, parts.limit)
+        except UnknownRecipient:
             return False
+        except RelayDenied:
+            raise _not_local(address) from None
         except Refusal:
             return None
-        return True
+        elsewhere = found[0].address if len(found) == 1 and found[0].account is None else None
+        whole = whole_address(address, parts.settings.route)
+        return Verified(whole, elsewhere if elsewhere != whole else None)
+
+    async def expand(self, address: Address) -> Sequence[Address] | None:
+        """See `IExpands`: None unless the settings let EXPN be answered."""
+        parts = self._parts
+        if not parts.settings.answer_expn:
+            return None
+        match await resolved(parts.directory, address, parts.settings.route, parts.limit):
+            case Rewrite(addresses):
+                return addresses
+            case Account():
+                return [whole_address(address, parts.settings.route)]
+            case Remote():
+                raise _not_local(address)
+            case Unknown():
+                raise UnknownRecipient
+        return None
+
+    async def start_queue(self, peer: Peer, domain: str, below: bool) -> int:
+        """See `IStartsQueue`: who may write anywhere through us may ask for any domain, all others for `relay_domains`."""
+        parts, queue = self._parts, self._queue
+        if not (parts.may_relay(peer) or domain in parts.settings.route.relay_domains):
+            raise Refusal(f"Node {domain} not allowed", smtp=(459, "4.7.1"))
+        if not IStartsQueue.providedBy(queue):
+            raise Refusal(f"Unable to queue messages for node {domain}", smtp=(458, "4.3.0"))
+        return await contained(queue, queue.start_queue, peer, domain, below, limit=parts.limit)
 
     async def begin(self, envelope: Envelope) -> IDelivery:
         """See `IDeliveryAgent`. Raises SenderNotAllowed, MessageTooBig, a filter's refusal, or InternalError."""
         if envelope.size is not None and envelope.size > self._parts.settings.max_octets:
             raise MessageTooBig(detail=f"{envelope.size} octets announced")
         account, sender, directory = envelope.peer.account, envelope.sender, self._parts.directory
-        if account is not None and sender is not None and not await contained(
+        if envelope.submitted and sender is not None and not await contained(
             directory, directory.may_send_as, account, sender, limit=self._parts.limit,
         ):
             raise SenderNotAllowed(detail=f"{account} as {sender}")
@@ -71,6 +107,19 @@ class Pipeline:
         make = PipelineDelivery if self._parts.engine is None else JoinedPipelineDelivery
         delivery: IDelivery = make(self._parts, envelope, judgement)
         return delivery
+
+
+def _kept(local: IDeliveryAgent, queue: IDeliveryAgent | None) -> frozenset[str]:
+    """What whoever takes a message on keeps of its parameters; octets as they are must be kept on either way."""
+    onward = local if queue is None else queue
+    kept: frozenset[str] = onward.honours if IHonours.providedBy(onward) else frozenset()
+    if not (IHonours.providedBy(local) and "BINARYMIME" in local.honours):
+        kept -= {"BINARYMIME"}
+    return kept
+
+
+def _not_local(address: Address) -> Refusal:
+    return Refusal(f"User not local; please try <{address}>", smtp=(551, "5.7.1"))
 
 
 def _obey(judgement: Judgement) -> None:

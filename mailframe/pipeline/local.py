@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IContent, IReadableContent
-from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IJoinedDelivery
+from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IHonours, IJoinedDelivery
 from mailframe.interfaces.store import IAccount, IDelivers, IJoinedStore, IMailStore
 from mailframe.mime.header import has_field, without_field
 from mailframe.model.envelope import Envelope, Recipient
@@ -27,9 +27,11 @@ _RETURN_PATH = b"return-path"
 _PIECE = 262_144
 
 
-@implementer(IDeliveryAgent)
+@implementer(IDeliveryAgent, IHonours)
 class LocalAgent:
     """Delivers to recipients whose `account` routing has set. `engine` is the store's transaction engine, or None."""
+
+    honours = frozenset(("BINARYMIME",))       # a store returns the octets that it was given
 
     def __init__(
         self, store: IMailStore, *, max_octets: int = 1 << 32, delivered_to: bool = False,

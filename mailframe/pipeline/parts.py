@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
 from mailframe.interfaces.content import IContent, IReadableContent
-from mailframe.interfaces.delivery import IDeliveryAgent
-from mailframe.interfaces.directory import IDirectory
-from mailframe.model.envelope import Peer
+from mailframe.interfaces.delivery import IDeliveryAgent, IHonours
+from mailframe.interfaces.directory import IDirectory, IValidSince
+from mailframe.model.envelope import DeliverBy, Peer
+from mailframe.model.networks import within
+from mailframe.model.refusal import Refusal
 from mailframe.staging.intake import Intake
 from mailframe.staging.sharing import ISharingDelivery
 
@@ -19,6 +21,7 @@ from .contain import Limit
 from .filters import Filters
 from .halfdone import HalfDone
 from .holder import Holder
+from .route import RouteSettings
 from .settings import PipelineSettings
 from .sink import Sink
 
@@ -39,14 +42,30 @@ class Parts:
         self.limit = Limit(clock, settings.deadline_s)
         self.engine: Any = _shared_engine(local, queue)
         self.half_done = HalfDone(clock, settings.remember_s, settings.remember_messages)
+        self.valid_since = IValidSince.providedBy(directory)
+        self.passes_rrvs = IHonours.providedBy(queue) and "RRVS" in queue.honours
         self._holder = Holder()
-        self._networks = tuple(ip_network(each) for each in settings.relay_networks)
+        self._own_only = replace(settings.route, relay_domains=())
 
     def may_relay(self, peer: Peer) -> bool:
-        """Whether `peer` may write to other domains: our own parts, who is logged in, and the operator's networks."""
-        if peer.account is not None or not peer.ip:
+        """Whether `peer` may write to other domains: our own parts, who is logged in, and the operator's networks.
+
+        Who has come to a relay-in listener is in that listener's networks, which the session has seen to. LMTP never relays.
+        """
+        if peer.role == "lmtp":
+            return False
+        if peer.account is not None or peer.local_origin or peer.role == "relay-in":
             return True
-        return bool(self._networks) and _within(peer.ip, self._networks)
+        return within(peer.ip, self.settings.relay_networks)
+
+    def route_settings(self, peer: Peer) -> RouteSettings:
+        """LMTP is for mailboxes of ours: gateways and backup MXs speak SMTP (RFC 2033 section 3)."""
+        return self._own_only if peer.role == "lmtp" else self.settings.route
+
+    def in_time(self, by: DeliverBy) -> None:
+        """Raises Refusal when a message that took long to arrive must be returned instead of delivered (RFC 2852)."""
+        if not by.notify and self.limit.clock.seconds() >= by.at:
+            raise Refusal("The time by which it was to be delivered has passed", smtp=(554, "5.4.7"))
 
     def intake(self, sinks: Sequence[Sink]) -> Intake:
         """A new intake that as many of `sinks` as possible can share."""
@@ -82,10 +101,3 @@ def _shared_engine(local: IDeliveryAgent, queue: IDeliveryAgent | None) -> Any:
         return None
     return engine
 
-
-def _within(ip: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return False
-    return any(address in network for network in networks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mailframe.model.address import Address
@@ -32,6 +32,10 @@ class Targets:
         """What was to go to `key` goes to `one`; it keeps its key here."""
         self.of[key] = one
 
+    def recipients(self) -> tuple[Recipient, ...]:
+        """Who is to have the message, for filters to know."""
+        return tuple(one for one in self.of.values() if not one.expanded)
+
     def only(self) -> Address | None:
         """The one address that was asked for, None if there are several."""
         return next(iter(self.origins)).address if len(self.origins) == 1 else None
@@ -44,13 +48,25 @@ class Targets:
                 own[self.of[key]] = heads[origin] + own.get(self.of[key], b"")
         return own
 
-    def by_origin(self, outcomes: Mapping[Recipient, Refusal | None]) -> dict[Recipient, Refusal | None]:
-        """One that leads to several places has failed when all of them have."""
+    def partly(self, outcomes: Mapping[Recipient, Refusal | None]) -> list[Recipient]:
+        """The places that refused, of those asked for who have other places that did not: no one answer fits these."""
+        failed = {key for key, one in self.of.items() if outcomes.get(one) is not None}
+        torn = {key for keys in self.origins.values() if not failed.issuperset(keys) for key in failed.intersection(keys)}
+        return [one for key, one in self.of.items() if key in torn]
+
+    def by_origin(self, outcomes: Mapping[Recipient, Refusal | None], *, whole: bool = False) -> dict[Recipient, Refusal | None]:
+        """One that leads to several places has failed when all of them have; with `whole`, when any of them has."""
         found: dict[Recipient, Refusal | None] = {}
         for origin, keys in self.origins.items():
-            each = [outcomes.get(self.of[key]) for key in keys]
-            found[origin] = None if not each or None in each else each[0]
+            refusals = [refusal for key in keys if (refusal := outcomes.get(self.of[key])) is not None]
+            failed = bool(refusals) if whole else bool(keys) and len(refusals) == len(keys)
+            found[origin] = worst(refusals) if failed else None
         return found
+
+
+def worst(refusals: Sequence[Refusal]) -> Refusal:
+    """A temporary one if there is any: then the sender tries again, and nothing is lost."""
+    return next((refusal for refusal in refusals if refusal.temporary), refusals[0])
 
 
 def key_of(recipient: Recipient) -> DestinationKey:

@@ -17,6 +17,7 @@ from mailframe.model.route import Account, Remote, Resolution, Rewrite, TryLater
 from .contain import Limit, contained
 
 log = Logger()
+_ALIAS = "\0alias"       # no account's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,13 @@ async def route(
         for one, answer in zip(waiting, answers):
             match answer:
                 case Account(name, folder):
-                    found.setdefault((name, folder), Recipient(one.address, one.notify, one.orcpt, name, folder))
+                    found.setdefault((name, folder), replace(one, account=name, folder=folder))
                 case Remote():
                     if one is recipient and not may_relay and one.address.domain not in settings.relay_domains:
                         raise RelayDenied(detail=str(one))
                     found.setdefault(("", one.address.folded), one)
                 case Rewrite(addresses):
-                    following += _unseen(one, addresses, seen, settings)
+                    following += _expanded(one, _unseen(one, addresses, seen, settings), found)
                 case TryLater(detail):
                     raise TryAgainLater(detail=detail or f"directory cannot resolve {one}")
                 case Unknown():
@@ -72,12 +73,27 @@ async def route(
     raise MailLoop("This address leads nowhere", detail=f"{recipient} is rewritten more than {settings.max_hops} times")
 
 
+async def resolved(directory: IDirectory, address: Address, settings: RouteSettings, limit: Limit | None = None) -> Resolution:
+    """What `address` stands for, one step. Raises InternalError."""
+    return (await _resolve(directory, [address], settings, limit))[0]
+
+
 def _nonempty(found: list[Recipient], recipient: Recipient, unknown: int) -> list[Recipient]:
-    if found:
+    if any(not each.expanded for each in found):
         return found
     if unknown:
         raise UnknownRecipient(detail=str(recipient))
     raise MailLoop("This address leads nowhere", detail=f"{recipient} is rewritten to itself or to nothing")
+
+
+def _expanded(one: Recipient, fresh: list[Recipient], found: dict[tuple[str, str], Recipient]) -> list[Recipient]:
+    """An alias for several is the end of the way that NOTIFY=SUCCESS asks about (RFC 3461 section 5.2.7): it is added to
+    `found` for the report, and for the others only failures and delays are still asked for."""
+    if len(fresh) < 2 or "SUCCESS" not in one.notify:
+        return fresh
+    found[_ALIAS, one.address.folded] = replace(one, expanded=True)
+    notify = one.notify - {"SUCCESS"} or frozenset(("NEVER",))
+    return [replace(each, notify=notify) for each in fresh]
 
 
 def _unseen(one: Recipient, addresses: Sequence[Address], seen: set[str], settings: RouteSettings) -> list[Recipient]:
@@ -86,17 +102,22 @@ def _unseen(one: Recipient, addresses: Sequence[Address], seen: set[str], settin
     for address in addresses:
         if address.folded not in seen:
             seen.add(address.folded)
-            fresh.append(replace(one, address=address, orcpt=one.orcpt or f"rfc822;{one.address}"))
+            fresh.append(replace(one, address=address, orcpt=one.orcpt or _original(one.address), valid_since=None))
     if len(seen) > settings.max_addresses:
         raise Refusal("This address stands for too many others", smtp=(550, "5.2.4"), detail=str(one))
     return fresh
+
+
+def _original(address: Address) -> str:
+    """What the sender wrote, as its reports name it (RFC 3461 section 4.2, RFC 6533 section 3)."""
+    return f"{'rfc822' if str(address).isascii() else 'utf-8'};{address}"
 
 
 async def _resolve(
     directory: IDirectory, addresses: Sequence[Address], settings: RouteSettings, limit: Limit | None,
 ) -> list[Resolution]:
     """The directory's answers, with postmaster and subaddresses seen to."""
-    asked = [whole for address in addresses if (whole := _whole(address, settings)).domain]
+    asked = [whole for address in addresses if (whole := whole_address(address, settings)).domain]
     answers = await _ask(directory, asked, limit) if asked else []
     known = dict(zip(asked, answers))
     if settings.subaddress:
@@ -108,11 +129,11 @@ async def _resolve(
         if bases:
             for (address, base), answer in zip(bases.items(), await _ask(directory, list(bases.values()), limit)):
                 known[address] = _subaddressed(address, base, answer, settings)
-    return [_or_postmaster(address, known.get(_whole(address, settings), Unknown()), settings) for address in addresses]
+    return [_or_postmaster(address, known.get(whole_address(address, settings), Unknown()), settings) for address in addresses]
 
 
-def _whole(address: Address, settings: RouteSettings) -> Address:
-    """A bare postmaster is our first domain's."""
+def whole_address(address: Address, settings: RouteSettings) -> Address:
+    """A bare postmaster, or any other name without a domain, is our first domain's."""
     return address if address.domain else replace(address, domain=settings.own_domain)
 
 

@@ -13,6 +13,7 @@ MAX_VALUE = 255                     # characters of any one value from the wire:
 _HELO = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[A-Za-z0-9.:]+\]")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _COMMENT = re.compile(r"[^A-Za-z0-9 ._:/=+-]")
+_NOT_SOLICITATION = re.compile(r"[^A-Za-z0-9._:,-]")
 _PROTOCOL = re.compile(r"[^A-Za-z0-9]")
 _ID = re.compile(r"[^A-Za-z0-9._-]")
 _FIELD = re.compile(rb"\r?\n|[!-9;-~]+[ \t]*:")     # or the empty line that ends an empty header
@@ -31,14 +32,24 @@ def received(envelope: Envelope, hostname: str, only_recipient: Address | None =
     `hide_client` leaves out who submitted (their home address is nobody's concern).
     """
     peer = envelope.peer
-    start = "" if hide_client or not peer.ip else f"from {_client(peer)}\r\n\t"
+    client = "" if hide_client or peer.local_origin else _client(peer)
+    start = f"from {client}\r\n\t" if client else ""
     tls = f" ({_COMMENT.sub('?', peer.tls[:MAX_VALUE])})" if peer.tls else ""
     protocol = _PROTOCOL.sub("", peer.protocol[:32]) or "SMTP"
-    how = f" with {protocol}{tls}" if peer.ip else ""
+    how = "" if peer.local_origin else f" with {protocol}{tls}{_asked(envelope)}"
     line = f"Received: {start}by {clean(hostname)}{how}\r\n\tid {_ID.sub('', envelope.id[:MAX_VALUE]) or 'unknown'}"
     if only_recipient is not None:
         line += f"\r\n\tfor <{_mailbox(only_recipient)}>"
+    if envelope.priority:
+        line += f"\r\n\tPRIORITY {envelope.priority}"          # RFC 6710: a clause behind all others
     return f"{line};\r\n\t{mail_date(envelope.received_at)}\r\n".encode()
+
+
+def _asked(envelope: Envelope) -> str:
+    """What SOLICIT= said (RFC 3865 section 2.6)."""
+    if not envelope.solicitation:
+        return ""
+    return f"\r\n\t(SOLICIT={_NOT_SOLICITATION.sub('', envelope.solicitation)})"
 
 
 def return_path(sender: Address | None) -> bytes:
@@ -73,10 +84,14 @@ def gap(header: bytes) -> bytes:
 
 
 def _client(peer: Peer) -> str:
+    """Its name and address; the name alone, or "", for who came through a Unix socket."""
     literal = f"[IPv6:{peer.ip}]" if ":" in peer.ip else f"[{peer.ip}]"
     literal = re.sub(r"[^A-Za-z0-9.:\[\]]", "?", literal[:MAX_VALUE])
     helo = peer.helo[:MAX_VALUE]
-    return f"{helo if _HELO.fullmatch(helo) else literal} ({literal})"
+    named = _HELO.fullmatch(helo) is not None
+    if not peer.ip:
+        return helo if named else ""
+    return f"{helo if named else literal} ({literal})"
 
 
 def _mailbox(address: Address) -> str:

@@ -14,12 +14,13 @@ from mailframe.model.refusal import MailLoop, OverQuota, Refusal, TooManyRecipie
 from mailframe.model.verdict import Judgement
 from mailframe.staging.intake import Intake
 
-from . import trace
+from . import ownership, trace
 from .contain import contained
 from .parts import Parts
 from .placing import DestinationKey, Targets, both, key_of, placed
 from .route import route
-from .sink import Outcomes, Sink
+from .sink import PIECE, Outcomes, Sink
+from .solicitation import check_solicitation
 
 log = Logger()
 _MISSING = TryAgainLater()
@@ -33,6 +34,7 @@ class PipelineDelivery:
         self._pipeline = pipeline
         self._envelope = envelope
         self._judgement = judgement                              # of the sender stage
+        self._each = envelope.peer.role == "lmtp"                # the client is answered for each recipient (RFC 2033)
         self._targets = Targets()
         self._local = Sink(pipeline.local, envelope, pipeline.limit)
         self._queue = Sink(pipeline.local if pipeline.queue is None else pipeline.queue, envelope, pipeline.limit)
@@ -50,7 +52,9 @@ class PipelineDelivery:
         if len(self._targets.origins) >= pipeline.settings.max_recipients:
             raise TooManyRecipients
         may_relay = pipeline.may_relay(self._envelope.peer)
-        found = await route(pipeline.directory, recipient, pipeline.settings.route, may_relay, pipeline.limit)
+        found = await route(pipeline.directory, recipient, pipeline.route_settings(self._envelope.peer), may_relay, pipeline.limit)
+        if recipient.valid_since is not None:
+            await ownership.check_owner(pipeline.directory, recipient, found, pipeline.passes_rrvs, pipeline.limit)
         judgement = await pipeline.filters.recipient(self._envelope, recipient)
         if judgement.refusal is not None:
             raise judgement.refusal
@@ -70,7 +74,10 @@ class PipelineDelivery:
             await waiting
 
     async def commit(self, head: bytes = b"", heads: Mapping[Recipient, bytes] = {}) -> Outcomes:
-        """See `IDelivery`. With a queue, a mailbox's failure is the queue's care and not the sender's, unless all refuse."""
+        """See `IDelivery`. With a queue, a mailbox's failure is the queue's care and not the sender's, unless all refuse.
+
+        Where the client is answered for each recipient it is the client's, unless the recipient has other places that took it.
+        """
         try:
             whole = await self._prepare(head)
             if whole is None:
@@ -81,9 +88,10 @@ class PipelineDelivery:
         except BaseException:
             self.abort()
             raise
-        self._note(outcomes)
+        if not self._each or self._key or self._targets.partly(outcomes):
+            self._note(outcomes)
         self._drop()
-        return self._targets.by_origin(outcomes)
+        return self._targets.by_origin(outcomes, whole=self._each)
 
     def abort(self) -> None:
         """See `IDelivery`."""
@@ -97,7 +105,11 @@ class PipelineDelivery:
         """Raises a Refusal when all refuse; what only some refuse is the queue's, to be tried again or reported."""
         keys: list[DestinationKey] = []
         refused: list[tuple[Recipient, Refusal]] = []
+        aliases: list[Recipient] = []
         for one in found:
+            if one.expanded:
+                aliases.append(one)
+                continue
             try:
                 if key_of(one) not in self._targets.of:
                     await self._aim(one, self._sink_for(one), tag)
@@ -107,7 +119,8 @@ class PipelineDelivery:
                 refused.append((one, refusal))
         if refused and not keys:
             raise refused[0][1]
-        for one, _ in refused if self._pipeline.queue is not None else ():
+        reported = [] if self._envelope.sender is None else aliases
+        for one in [*(one for one, _ in refused), *reported] if self._pipeline.queue is not None else ():
             await self._aim(one, self._queue, tag)
             keys.append(key_of(one))
         return keys
@@ -117,8 +130,8 @@ class PipelineDelivery:
         self._targets.add(one, tag)
 
     def _sink_for(self, recipient: Recipient) -> Sink:
-        """Mailboxes get it directly, unless its sender wants to be told of the success: the queue writes such reports."""
-        if self._pipeline.queue is None or (recipient.account is not None and not (
+        """Mailboxes get it directly, unless it is to wait, or its sender to be told of the success: both are the queue's."""
+        if self._pipeline.queue is None or (recipient.account is not None and self._envelope.hold_until is None and not (
             "SUCCESS" in recipient.notify and self._envelope.sender is not None
         )):
             return self._local
@@ -134,11 +147,18 @@ class PipelineDelivery:
         pipeline, envelope = self._pipeline, self._envelope
         intake = self._intake = self._intake or pipeline.intake(self._sinks())
         await intake.seal()
+        if envelope.deliver_by is not None:
+            pipeline.in_time(envelope.deliver_by)
         if trace.hops(intake.header()) > pipeline.settings.max_received:
             raise MailLoop(detail=f"{envelope.id}: more than {pipeline.settings.max_received} Received fields")
+        if pipeline.settings.no_soliciting:
+            check_solicitation(envelope, intake.header(), pipeline.settings.no_soliciting)
+        owners = pipeline.valid_since and ownership.has_field(intake.header())
+        if owners:
+            await ownership.check_field(pipeline.directory, self._ours(), intake.header(), pipeline.limit)
         judgement = self._judgement
         if pipeline.filters.judge_messages:
-            judgement = both(judgement, await pipeline.filters.message(envelope, tuple(self._targets.of.values()), intake))
+            judgement = both(judgement, await pipeline.filters.message(envelope, self._targets.recipients(), intake))
         if judgement.refusal is not None:
             raise judgement.refusal
         if judgement.discard is not None:
@@ -147,6 +167,8 @@ class PipelineDelivery:
             return None
         if judgement.content is not None:
             intake = await self._replace(judgement.content)
+        if owners and all(one.account is not None for one in self._targets.of.values()):
+            intake = await self._without_owners(intake)
         self._key = pipeline.half_done.key(envelope, intake.size(), intake.header()) if len(pipeline.half_done) else b""
         self._done = pipeline.half_done.done(self._key)
         if judgement.quarantine is not None or judgement.folder is not None or self._done:
@@ -159,6 +181,27 @@ class PipelineDelivery:
         await intake.write(content)
         await intake.seal()
         return intake
+
+    def _ours(self) -> list[Recipient]:
+        """Those whose addresses we know something of."""
+        of, origins = self._targets.of, self._targets.origins
+        return [one for one, keys in origins.items() if not ownership.goes_on(one, [of[key] for key in keys])]
+
+    async def _without_owners(self, old: Intake) -> Intake:
+        """What is delivered here, and nowhere else, has no Require-Recipient-Valid-Since any more (RFC 7293)."""
+        header = old.header()
+        new = self._pipeline.intake(self._sinks())
+        try:
+            await new.write(ownership.without(header))
+            for offset in range(len(header), old.size(), PIECE):
+                await new.write(await old.read(offset, PIECE))
+            await new.seal()
+        except BaseException:
+            self._pipeline.drop(new)
+            raise
+        self._drop()
+        self._intake = new
+        return new
 
     async def _place_again(self, judgement: Judgement) -> None:
         """Begin the deliveries afresh: elsewhere, or without those who have it from an earlier try."""
@@ -225,27 +268,16 @@ class PipelineDelivery:
         return self._intake.size() if self._intake is not None and self._intake.in_memory else 0
 
     async def _hand_on(self, outcomes: Outcomes, head: bytes, heads: Mapping[Recipient, bytes]) -> None:
-        """Give the queue what is for others, and what a mailbox refused for now (or for good, while others took it).
+        """Give the queue what is for others, and what a mailbox refused that the sender is not told of.
 
-        Raises the queue's refusal when something would be lost: the sender comes again. Without a queue only the sender
-        can answer for those who were refused, so that it is told, though others have the message.
+        Raises the queue's refusal when something would be lost, and no answer could name it: the sender comes again.
         """
-        failed = {one: refusal for one, refusal in outcomes.items() if refusal is not None}
-        if not (self._done or self._queue) and self._all_full(outcomes):
-            return
-        waits = self._pipeline.queue is not None and any(refusal.temporary for refusal in failed.values())
-        accepted = waits or bool(self._done) or bool(self._queue) or len(failed) < len(outcomes)
-        left = [one for one, refusal in failed.items() if refusal.temporary or accepted]
-        if self._pipeline.queue is None:
-            if left and accepted:
-                self._note(outcomes)
-                raise next((refusal for refusal in failed.values() if refusal.temporary), failed[left[0]])
-            return
+        left = self._left(outcomes)
         if not left and not self._queue:
             return
         try:
             for one in left:
-                log.info("{id} for {to} waits in the queue: {why}", id=self._envelope.id, to=str(one), why=str(failed[one]))
+                log.info("{id} for {to} waits in the queue: {why}", id=self._envelope.id, to=str(one), why=str(outcomes[one]))
                 await self._queue.add(one)
             assert self._intake is not None
             queued = await self._queue.commit(self._intake, head, heads)
@@ -253,9 +285,29 @@ class PipelineDelivery:
             queued = dict.fromkeys((*self._queue.recipients, *left), refusal)
         outcomes.update(queued)
         lost = next((refusal for refusal in queued.values() if refusal is not None), None)
-        if lost is not None:
+        if lost is not None and not self._each:
             self._note(outcomes)
             raise lost if lost.temporary else TryAgainLater(detail=str(lost))
+
+    def _left(self, outcomes: Outcomes) -> list[Recipient]:
+        """Who is to go on into the queue: refused for now, or for good while others took it.
+
+        Without a queue only the sender can answer for those who were refused, so that it is told, though others have the
+        message: raises the refusal.
+        """
+        queue = self._pipeline.queue
+        if self._each:
+            return [] if queue is None else self._targets.partly(outcomes)
+        failed = {one: refusal for one, refusal in outcomes.items() if refusal is not None}
+        if not (self._done or self._queue) and self._all_full(outcomes):
+            return []
+        waits = queue is not None and any(refusal.temporary for refusal in failed.values())
+        accepted = waits or bool(self._done) or bool(self._queue) or len(failed) < len(outcomes)
+        left = [one for one, refusal in failed.items() if refusal.temporary or accepted]
+        if queue is None and left and accepted:
+            self._note(outcomes)
+            raise next((refusal for refusal in failed.values() if refusal.temporary), failed[left[0]])
+        return left if queue is not None else []
 
     def _all_full(self, outcomes: Outcomes) -> bool:
         """Every mailbox is over its quota: a matter of days, and the sender's to know now (452 4.2.2) rather than our queue's."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IContent
-from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IHonours, IJoinedDelivery
+from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent, IHonours, IJoinedDelivery, IStartsQueue
 from mailframe.interfaces.spool import ISpool
-from mailframe.model.envelope import Envelope, Recipient
+from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.refusal import Refusal
 from mailframe.staging.intake import Intake
 from mailframe.staging.sharing import ISharingDelivery
@@ -20,13 +20,19 @@ from .item import NewItem
 Outcomes = Mapping[Recipient, Refusal | None]
 
 
-@implementer(IDeliveryAgent, IHonours)
+#: What is kept by carrying it on: it is promised only where whoever hands the messages on keeps it as well.
+CARRIED = frozenset(("BINARYMIME", "REQUIRETLS", "RRVS"))
+
+
+@implementer(IDeliveryAgent, IHonours, IStartsQueue)
 class QueueAgent:
     """Takes any message for any recipient. `engine` is the spool's, or None."""
 
-    honours = frozenset(("DSN",))
+    honours = frozenset(("DSN", "DELIVERBY", "FUTURERELEASE", "MT-PRIORITY"))
 
-    def __init__(self, spool: ISpool, *, max_octets: int = 1 << 32) -> None:
+    def __init__(self, spool: ISpool, *, max_octets: int = 1 << 32, onward: Collection[str] = ()) -> None:
+        """`onward`: what the relay honours; `CARRIED` where nothing leaves this machine."""
+        self.honours = self.honours.union(CARRIED.intersection(onward))
         self.spool = spool
         self.engine: Any = spool.engine
         self.max_octets = max_octets
@@ -35,6 +41,10 @@ class QueueAgent:
         """Never refuses a sender."""
         delivery: IDelivery = (QueueDelivery if self.engine is None else JoinedQueueDelivery)(self, envelope)
         return delivery
+
+    async def start_queue(self, peer: Peer, domain: str, below: bool) -> int:
+        """See `IStartsQueue`: never refuses a peer."""
+        return await self.spool.retry_domain(domain, below)
 
 
 @implementer(ISharingDelivery)

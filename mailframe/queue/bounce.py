@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64, b2a_qp
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2b
 
 from mailframe.mime.date import mail_date
@@ -91,6 +92,11 @@ def _status(report: Report, wide: bool) -> bytes:
     if envelope.envid:
         groups[0].append(("Original-Envelope-Id", envelope.envid))
     groups[0].append(("Arrival-Date", mail_date(report.arrived)))
+    if envelope.deliver_by is not None:
+        groups[0].append(("Deliver-By-Date", mail_date(envelope.deliver_by.at)))        # RFC 2852 section 5
+    if envelope.hold_until is not None:
+        released = datetime.fromtimestamp(int(envelope.hold_until), UTC)
+        groups[0].append(("Future-Release-Request", f"until; {released:%Y-%m-%dT%H:%M:%SZ}"))       # RFC 4865
     groups += [_recipient(entry, wide) for entry in report.entries]
     text = "\r\n".join("".join(f"{name}: {one_line(value)}\r\n" for name, value in group) for group in groups)
     if wide:

@@ -48,14 +48,21 @@ def _load_deliver_by(kept: list[Any] | None) -> DeliverBy | None:
 def dump_recipient(recipient: Recipient) -> str:
     return _dump({
         "to": _address(recipient.address), "notify": sorted(recipient.notify), "orcpt": recipient.orcpt,
-        "account": recipient.account, "folder": recipient.folder, "since": recipient.valid_since,
+        "account": recipient.account, "folder": recipient.folder, **_rare(recipient),
     })
 
 
 def load_recipient(text: str) -> Recipient:
     kept = json.loads(text)
     return Recipient(
-        Address(*kept["to"]), frozenset(kept["notify"]), kept["orcpt"], kept["account"], kept["folder"], kept.get("since"))
+        Address(*kept["to"]), frozenset(kept["notify"]), kept["orcpt"], kept["account"], kept["folder"],
+        expanded=kept.get("expanded", False), valid_since=kept.get("since"))
+
+
+def _rare(recipient: Recipient) -> dict[str, Any]:
+    """Written only where it is there."""
+    rare = {"since": recipient.valid_since, "expanded": recipient.expanded}
+    return {key: value for key, value in rare.items() if value}
 
 
 def dump_problem(problem: Problem | None) -> str | None:

@@ -18,8 +18,9 @@ from mailframe.model.handed import Handed
 from mailframe.model.refusal import InternalError, Refusal, TryAgainLater
 from mailframe.pacing.deadline import within
 
-from .item import DELIVERED, RELAYED, Change, Message, Problem, Waiting, sender_text
-from .schedule import RetrySettings, expires, next_try
+from .item import DELIVERED, EXPANDED, Change, Message, Problem, Waiting, sender_text
+from .schedule import RetrySettings, next_try
+from .terms import NOT_IN_TIME, gives_up_at, handed_on, returns_at, tries_at
 
 log = Logger()
 Outcomes = Mapping[Recipient, Refusal | None]
@@ -55,10 +56,18 @@ class HandOver:
 
     async def run(self, message: Message, group: Sequence[Waiting]) -> list[Change]:
         """Try `group` (one domain, one head). Returns what is still to be settled. Raises nothing that a peer or plugin does."""
+        now = self._clock.seconds()
+        told = [Change(one.id, now, EXPANDED, now) for one in group if one.recipient.expanded]
+        return told + await self._try(message, [one for one in group if not one.recipient.expanded])
+
+    async def _try(self, message: Message, group: Sequence[Waiting]) -> list[Change]:
+        patience = self._patience(message)
+        if not group or patience <= 0:
+            return [self.change(message, one, (one.problem or NOT_IN_TIME).refusal()) for one in group]
         head = group[0].head + message.head
         try:
             if group[0].recipient.account is not None:
-                return await within(self._settings.deadline_s, self._clock, self._deliver(message, group, head))
+                return await within(patience, self._clock, self._deliver(message, group, head))
             if self._relay is None:
                 outcomes: Outcomes = dict.fromkeys(
                     (one.recipient for one in group), Refusal("This server hands no mail on", smtp=(550, "5.7.1")))
@@ -66,7 +75,7 @@ class HandOver:
                 recipients = [one.recipient for one in group]
                 source = Source(self._spool, message)
                 outcomes = await within(
-                    self._settings.deadline_s, self._clock, self._relay.deliver(message.envelope, recipients, source, head))
+                    patience, self._clock, self._relay.deliver(message.envelope, recipients, source, head))
         except Refusal as refusal:
             outcomes = dict.fromkeys((one.recipient for one in group), refusal)
         except TimeoutError:
@@ -77,35 +86,47 @@ class HandOver:
             to = group[0].domain or type(self._local).__qualname__
             log.failure("handing on {id} to {to} failed", id=message.envelope.id, to=to)
             outcomes = dict.fromkeys((one.recipient for one in group), InternalError(detail="relay"))
-        others = outcomes.reporting if isinstance(outcomes, Handed) else ()
+        handed = outcomes if isinstance(outcomes, Handed) else Handed()
         late = TryAgainLater("The hand-over took too long", smtp=(451, "4.4.1"), detail=group[0].domain)
         now, lot = self._clock.seconds(), self._random()        # one for all: they are to go together the next time as well
         return [
-            self.change(message, one, outcomes.get(one.recipient, late), one.recipient in others, now, lot) for one in group]
+            self._served(message, one, handed_on(
+                message.envelope, one.recipient.notify, one.recipient in handed.reporting, one.recipient in handed.timed))
+            if outcomes.get(one.recipient, late) is None else self.change(message, one, outcomes.get(one.recipient, late), now, lot)
+            for one in group]
+
+    def _patience(self, message: Message) -> float:
+        """Seconds that a try may take; none are left when the message must be returned."""
+        deadline = returns_at(message.envelope)
+        most = self._settings.deadline_s
+        return most if deadline is None else min(most, deadline - self._clock.seconds())
+
+    def _served(self, message: Message, one: Waiting, news: Problem | None) -> Change:
+        """It is gone, once its sender has been told what is to be told."""
+        now = self._clock.seconds()
+        return Change(one.id, None) if news is None else Change(one.id, now, news, now)
 
     def change(
-        self, message: Message, one: Waiting, outcome: Refusal | None, reported: bool = False, now: float | None = None,
-        lot: float | None = None,
+        self, message: Message, one: Waiting, outcome: Refusal | None, now: float | None = None, lot: float | None = None,
     ) -> Change:
-        """What an outcome means for a recipient: gone, to be reported (unless others do that), or to wait."""
+        """What an outcome (None: it is in a mailbox of ours) means for a recipient: gone, to be reported, or to wait."""
         now = self._clock.seconds() if now is None else now
         envelope = message.envelope
         if outcome is None:
-            if reported or "SUCCESS" not in one.recipient.notify or envelope.sender is None:
-                return Change(one.id, None)
-            return Change(one.id, now, RELAYED if one.recipient.account is None else DELIVERED, now)
+            told = "SUCCESS" in one.recipient.notify and envelope.sender is not None
+            return self._served(message, one, DELIVERED if told else None)
         problem = Problem.of(outcome)
-        end = expires(self._settings, message.created, envelope.sender is None)
+        end = gives_up_at(self._settings, message)
         drawn = self._random() if lot is None else lot
         later = next_try(self._settings, one.tries + 1, now, lambda: drawn)
         if not problem.final and now >= end:
-            said = f"{problem.text} (given up after many tries)"
-            problem = Problem(said, 550, "5.4.7", problem.mta, problem.diagnostic)
+            why = "given up after many tries" if end != returns_at(envelope) else "and the time for it is over"
+            problem = Problem(f"{problem.text} ({why})", 550, "5.4.7", problem.mta, problem.diagnostic)
         log.info(
             "{id} from {sender} for {to} {what}: {why}", id=envelope.id, sender=sender_text(envelope.sender), to=str(one.recipient),
             what="failed" if problem.final else "deferred", why=str(outcome))
         if not problem.final:
-            return Change(one.id, min(later, end), problem, now, one.warned)
+            return Change(one.id, tries_at(self._settings, message, one.recipient, later, now), problem, now, one.warned)
         notify = one.recipient.notify
         if envelope.sender is None:
             log.warn("{id} for {to} is dropped: nobody can be told", id=envelope.id, to=str(one.recipient))

@@ -72,6 +72,7 @@ class Waiting:
     tried_at: float = 0.0          # of the last try, 0: none yet
     held: bool = False
     warned: bool = False           # whether the sender was told of the delay
+    priority: int = 0              # the envelope's: higher ones go first
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +112,16 @@ class Entry:
     """One recipient in a report to the sender."""
 
     recipient: Recipient
-    action: str                      # failed, delayed, delivered, relayed (RFC 3464 section 2.3.3)
+    action: str                      # failed, delayed, delivered, relayed, expanded (RFC 3464 section 2.3.3)
     problem: Problem
     tried_at: float = 0.0            # seconds since the epoch, 0: unknown
     retry_until: float | None = None # for delayed
 
 
 DELIVERED = Problem("Delivered", 250, "2.0.0")           # into a mailbox of ours
-RELAYED = Problem("Handed on to the next mail server", 250, "2.1.9")    # which sends no reports of its own
+RELAYED = Problem("The next mail server took it, and will not report what becomes of it", 250, "2.1.9")
+TRACED = Problem("The next mail server took it, and keeps the time", 250, "2.0.0")      # RFC 2852: by-trace
+EXPANDED = Problem("It goes to each of the addresses that this one stands for", 250, "2.0.0")    # RFC 3461 section 5.2.7
 
 #: A key by which to page through what is due: (next_try, id of the recipient's row).
 Position = tuple[float, int]

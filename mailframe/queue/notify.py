@@ -9,16 +9,17 @@ from twisted.internet.defer import CancelledError, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from mailframe.interfaces.delivery import IDeliveryAgent
+from mailframe.interfaces.delivery import IDelivery, IDeliveryAgent
 from mailframe.interfaces.maybe import settled
 from mailframe.interfaces.spool import ISpool
-from mailframe.model.envelope import Recipient
-from mailframe.model.refusal import InternalError, Refusal
+from mailframe.model.envelope import Envelope, Recipient
+from mailframe.model.refusal import InternalError, MessageTooBig, Refusal
 
 from .handover import hand_in, joined
 from .item import Change, Entry, Message, Waiting
 from .reporter import about, compose, entry_for
-from .schedule import RetrySettings, expires
+from .schedule import RetrySettings
+from .terms import gives_up_at
 
 log = Logger()
 _AT_ONCE = 4            # reports: making one takes up to a millisecond of the reactor (I2)
@@ -72,9 +73,11 @@ class Notifier:
         """Raises Refusal: nothing was reported, nothing settled."""
         sender = message.envelope.sender
         assert sender is not None
-        envelope, octets = await compose(message, entries, self._spool, self._hostname, self._clock.seconds(), self._new_id)
         recipient = Recipient(sender, frozenset({"NEVER"}))
-        delivery = await hand_in(self._bounces, envelope, recipient, octets)
+        try:
+            envelope, delivery = await self._hand_in(message, entries, recipient, self._settings.max_returned_octets)
+        except MessageTooBig:           # with all of the message in it
+            envelope, delivery = await self._hand_in(message, entries, recipient, 0)
         try:
             if joined(delivery, self._spool):
                 await self._together(message, delivery, recipient, changes)
@@ -88,6 +91,13 @@ class Notifier:
             raise
         log.info("{id}: {sender} is told in {report}: {news}", id=message.envelope.id, sender=str(sender), report=envelope.id,
                  news=about(entries))
+
+    async def _hand_in(
+        self, message: Message, entries: list[Entry], recipient: Recipient, most: int,
+    ) -> tuple[Envelope, IDelivery]:
+        now = self._clock.seconds()
+        envelope, octets = await compose(message, entries, self._spool, self._hostname, now, self._new_id, most)
+        return envelope, await hand_in(self._bounces, envelope, recipient, octets)
 
     async def _together(self, message: Message, delivery: Any, recipient: Recipient, changes: list[Change]) -> None:
         """The report and its subject's end in one transaction: after a crash there is one report, never none, never two."""
@@ -112,7 +122,7 @@ class Notifier:
     def _untold(self, message: Message, news: list[Waiting], refusal: Refusal) -> list[Change]:
         """The report was not taken: for now, or for good (a double bounce, which ends here)."""
         now = self._clock.seconds()
-        last = expires(self._settings, message.created, False) + self._settings.bounce_give_up_after_s
+        last = gives_up_at(self._settings, message) + self._settings.bounce_give_up_after_s
         if refusal.temporary and now < last:
             return [
                 Change(one.id, now + _AGAIN_S if one.problem is not None and one.problem.final else one.next_try, one.problem,

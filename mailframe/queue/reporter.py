@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mailframe.interfaces.spool import ISpool
 from mailframe.mime.header import split_header
-from mailframe.model.envelope import Envelope, Peer
+from mailframe.model.envelope import Envelope, Peer, Recipient
 
 from .bounce import Report, render
 from .item import Entry, Message, Waiting
-from .schedule import RetrySettings, expires, warn_at
+from .schedule import RetrySettings
+from .terms import delayed, gives_up_at, warns_at
 
 MAX_HEADER = 65_536          # octets of the header that are sent back
-MAX_WHOLE = 1_048_576        # octets of a message that is sent back whole (RET=FULL): a report should not be a burden
 _PIECE = 262_144
 
 
@@ -23,21 +23,32 @@ def entry_for(one: Waiting, message: Message, settings: RetrySettings, now: floa
     if problem is None or message.envelope.sender is None:
         return None
     if problem.served:
-        action = "relayed" if one.recipient.account is None else "delivered"
-        return Entry(one.recipient, action, problem, one.tried_at) if "SUCCESS" in notify else None
+        return Entry(one.recipient, _success(one.recipient), problem, one.tried_at) if "NEVER" not in notify else None
     if problem.final:
         return Entry(one.recipient, "failed", problem, one.tried_at) if not notify or "FAILURE" in notify else None
-    late = warn_at(settings, message.created, notify)
+    late = warns_at(settings, message, notify)
     if late is None or late > now or one.warned:
         return None
-    return Entry(one.recipient, "delayed", problem, one.tried_at, expires(settings, message.created, False))
+    problem = delayed(message.envelope, notify, problem, now)
+    return Entry(one.recipient, "delayed", problem, one.tried_at, gives_up_at(settings, message))
+
+
+def _success(recipient: Recipient) -> str:
+    """RFC 3464 section 2.3.3."""
+    if recipient.expanded:
+        return "expanded"
+    return "relayed" if recipient.account is None else "delivered"
 
 
 async def compose(
-    message: Message, entries: Sequence[Entry], spool: ISpool, hostname: str, now: float, new_id: Callable[[], str],
+    message: Message, entries: Sequence[Entry], spool: ISpool, hostname: str, now: float, new_id: Callable[[], str], most: int,
 ) -> tuple[Envelope, bytes]:
-    """The report's envelope and octets. Raises Refusal when the message cannot be read."""
-    whole = message.envelope.ret == "FULL" and message.size <= MAX_WHOLE and any(entry.action == "failed" for entry in entries)
+    """The report's envelope and octets; a message of at most `most` octets comes back whole where that was asked for.
+
+    Raises Refusal when it cannot be read.
+    """
+    asked = message.envelope.ret == "FULL" and not message.envelope.require_tls         # RFC 8689 section 5
+    whole = asked and message.size <= most and any(entry.action == "failed" for entry in entries)
     original = message.head + await _read(spool, message, message.size if whole else MAX_HEADER)
     if not whole:
         original = _lines(original[:split_header(original)])
@@ -46,7 +57,8 @@ async def compose(
     sender = message.envelope.sender
     envelope = Envelope(
         report.id, None, Peer("", helo=hostname), now, body="7BIT" if octets.isascii() else "8BITMIME",
-        smtputf8=sender is not None and sender.needs_smtputf8)
+        smtputf8=sender is not None and sender.needs_smtputf8, priority=message.envelope.priority,      # RFC 6710 section 4
+        require_tls=message.envelope.require_tls)
     return envelope, octets
 
 

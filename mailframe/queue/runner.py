@@ -17,20 +17,17 @@ from twisted.python.failure import Failure
 from mailframe.interfaces.delivery import IDeliveryAgent, IRelay
 from mailframe.interfaces.spool import ISpool
 
-from .backlog import Backlog, Group
+from .backlog import Group
+from .finder import Finder
 from .handover import HandOver
-from .item import START, Change, Position
+from .item import Change
 from .notify import Notifier
 from .schedule import RetrySettings
 
 log = Logger()
 _LAST_WORDS_S = 2.0         # for writing down what was known when a hand-over was cut off
 _LOOK_EVERY_S = 1.0         # at most so often all that is due is looked through
-_WINDOW = 200               # recipients read at a time: a millisecond or two of the reactor
-_BACKLOG = 5_000            # recipients known to be due: some 5 MiB
-_PER_DOMAIN = 500           # of these of one domain, so that a slow one does not hide the others
-_SKIP = 100                 # domains that one question passes over
-_FRESH = 2_000              # new messages remembered by id; beyond this the runner looks through what is due instead
+_RETURNED = "\0returned"     # in the place of a domain: these need no connection
 _SETTLE_AGAIN_S = 30.0      # when the spool cannot write down an outcome: it is kept here, and nothing is sent twice
 
 
@@ -56,11 +53,7 @@ class Runner:
         self._domains: Counter[str] = Counter()        # hand-overs to each domain
         self._untold: set[int] = set()                 # messages with outcomes that their senders may have to be told
         self._running: set[Deferred[None]] = set()
-        self._backlog = Backlog(_BACKLOG, _PER_DOMAIN, settings.max_recipients)
-        self._fresh: list[int] = []                    # messages that have just come
-        self._looked = -1.0                            # when all that was due was last looked through
-        self._scan = True                              # whether to look through all that is due
-        self._more = False                             # whether more is due than the backlog could take
+        self._finder = Finder(spool, clock, self._hands, settings.max_recipients, self._start_some)
         self._filling = False
         self._again = False
         self._starting = False
@@ -73,7 +66,7 @@ class Runner:
         """Begin with all that is due."""
         self._stopped = False
         self._unsubscribe = self._spool.subscribe(self._added)
-        self._scan = True
+        self._finder.scan = True
         self.wake()
 
     async def stop(self, grace_s: float = 10.0) -> None:
@@ -107,11 +100,7 @@ class Runner:
             Deferred.fromCoroutine(self._fill())
 
     def _added(self, ids: Sequence[int]) -> None:
-        if not ids or len(self._fresh) + len(ids) > _FRESH:
-            self._fresh.clear()
-            self._scan = True
-        else:
-            self._fresh += ids
+        self._finder.added(ids)
         self.wake()
 
     # -- finding work ----------------------------------------------------------------------------------------------
@@ -134,61 +123,42 @@ class Runner:
             self.wake()
 
     async def _find(self) -> None:
-        fresh, self._fresh = self._fresh, []
-        if fresh:                       # new mail is not kept waiting by a backlog of other domains' old mail
-            now = self._clock.seconds()
-            found = await self._spool.waiting(fresh)
-            due = [one for one in found if not one.held and one.next_try <= now]
-            self._more = not self._backlog.add(due, self._hands, beyond=True) or self._more
-        self._scan = self._scan or (self._more and len(self._backlog) < _BACKLOG // 2)
-        for domain in [each for each in self._backlog.clogged if not self._backlog.holds(each)]:
-            await self._read_on(domain)
-        if self._scan:
-            await self._look_through()
+        if self._finder.scan or self._finder.late:
+            await self._return_overdue()
+        await self._finder.find()
         self._start_some()
 
-    async def _read_on(self, domain: str) -> None:
-        """More of a domain of which there was too much."""
-        self._backlog.clogged.discard(domain)
-        limit = _PER_DOMAIN + len(self._hands)
-        found = await self._spool.due(self._clock.seconds(), limit, START, domain)
-        self._more = not self._backlog.add(found, self._hands) or self._more
-        if len(found) == limit:
-            self._backlog.clogged.add(domain)
-
-    async def _look_through(self) -> None:
-        """All that is due, in windows, passing over domains of which enough is known, until the backlog is full."""
-        self._scan, self._more, self._looked = False, False, self._clock.seconds()
-        after: Position = START
-        while not self._stopped:
-            skip = tuple(self._backlog.clogged)[:_SKIP]
-            found = await self._spool.due(self._looked, _WINDOW, after, None, skip)
-            self._more = not self._backlog.add(found, self._hands)
-            self._start_some()
-            if self._more or len(found) < _WINDOW:
+    async def _return_overdue(self) -> None:
+        """What must go back to its sender waits for no place: that others are slow is often why it is late (RFC 2852)."""
+        for group in await self._finder.overdue():
+            if self._domains[_RETURNED] >= self._settings.max_per_domain:
+                self._finder.late = True            # the others when one of these is done
                 return
-            after = found[-1].next_try, found[-1].id
-            await deferLater(self._clock, 0)        # the reactor's turn (I2)
+            self._begin(group, _RETURNED)
 
-    def _start_some(self) -> None:
-        """Hand over what waits, within the limits. One that ends at once comes back here: the loop goes on, not deeper."""
+    def _start_some(self) -> bool:
+        """Hand over what waits, within the limits. One that ends at once comes back here: the loop goes on, not deeper.
+
+        False: the queue stops.
+        """
         if self._starting:
-            return
+            return not self._stopped
         self._starting = True
         while len(self._running) < self._settings.max_running and not self._stopped:
-            group = self._backlog.take(self._may_go)
+            group = self._finder.backlog.take(self._may_go)
             if group is None:
                 break
-            self._begin(group)
+            self._begin(group, group[0].domain)
         self._starting = False
+        return not self._stopped
 
     def _may_go(self, domain: str) -> bool:
         return self._domains[domain] < self._settings.max_per_domain
 
     # -- hand-overs ------------------------------------------------------------------------------------------------
 
-    def _begin(self, group: Group) -> None:
-        domain, message_id = group[0].domain, group[0].message_id
+    def _begin(self, group: Group, domain: str) -> None:
+        message_id = group[0].message_id
         self._hands.update(one.id for one in group)
         self._domains[domain] += 1
         self._messages[message_id] += 1
@@ -217,7 +187,7 @@ class Runner:
         except Exception:
             log.failure("the queue stumbled over message {id}, will try again", id=message_id)
             await deferLater(self._clock, _SETTLE_AGAIN_S)
-            self._scan = True
+            self._finder.scan = True
 
     async def _serve(self, message_id: int, group: Group) -> None:
         message = await self._spool.message(message_id)
@@ -249,9 +219,9 @@ class Runner:
     # -- time ------------------------------------------------------------------------------------------------------
 
     async def _set_timer(self) -> None:
-        earliest = await self._spool.next_due(self._looked)
+        earliest = await self._spool.next_due(self._finder.looked)
         if earliest is not None and not self._stopped:
-            self._at(max(earliest, self._looked + _LOOK_EVERY_S))
+            self._at(max(earliest, self._finder.looked + _LOOK_EVERY_S))
 
     def _at(self, when: float) -> None:
         self._cancel_timer()
@@ -259,7 +229,7 @@ class Runner:
 
     def _on_time(self) -> None:
         self._timer = None
-        self._scan = True
+        self._finder.scan = True
         self.wake()
 
     def _cancel_timer(self) -> None:

@@ -18,6 +18,7 @@ class RetrySettings:
     bounce_give_up_after_s: float = 2 * 86_400   # reports that nobody takes: sooner
     warn_after_s: float | None = None       # 14_400 would tell senders after 4 hours, once, that mail is late; none: never
     ask_warn_after_s: float = 4 * 3_600     # the same for those who asked with NOTIFY=DELAY
+    max_returned_octets: int = 1_048_576    # come back whole for RET=FULL, of more the header: a report should not be a burden
     deadline_s: float = 3 * 3_600           # one hand-over, whole: a next hop that dribbles is given up for now
     max_running: int = 50                   # hand-overs at once: sockets and memory (a few hundred KiB each)
     max_per_domain: int = 10                # of these to one domain: hosts refuse those who come with more

@@ -9,7 +9,8 @@ import apsw
 from mailframe.sqlite.content import SqliteContent
 from mailframe.sqlite.rows import Row, fetch
 
-#: `created`, `next_try` and `tried_at` are seconds since the epoch; a held recipient is in neither index of what is due.
+#: `created`, `next_try`, `tried_at`, `release_at` (not to be tried before) and `return_at` (nor after; 0: none) are seconds since
+#: the epoch; a held recipient is in no index of what is due.
 MIGRATIONS = (
     """
     CREATE TABLE queue_message (
@@ -23,15 +24,26 @@ MIGRATIONS = (
     CREATE INDEX queue_recipient_due ON queue_recipient (next_try, id, domain) WHERE held = 0;
     CREATE INDEX queue_recipient_domain ON queue_recipient (domain, next_try, id) WHERE held = 0;
     """,
+    """
+    ALTER TABLE queue_recipient ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE queue_recipient ADD COLUMN release_at REAL NOT NULL DEFAULT 0;
+    ALTER TABLE queue_recipient ADD COLUMN return_at REAL NOT NULL DEFAULT 0;
+    CREATE INDEX queue_recipient_urgent ON queue_recipient (next_try, id, domain) WHERE held = 0 AND priority > 0;
+    CREATE INDEX queue_recipient_return ON queue_recipient (return_at, id) WHERE held = 0 AND return_at > 0;
+    """,
 )
-COLUMNS = "id, message, recipient, domain, head, next_try, tries, problem, tried_at, held, warned"
+COLUMNS = "id, message, recipient, domain, head, next_try, tries, problem, tried_at, held, warned, priority"
 
 
 def insert(
     con: apsw.Connection, content: SqliteContent, octets: bytes | str, message: Sequence[object],
     recipients: Sequence[Sequence[object]],
 ) -> int:
-    """Keep a message (envelope, head, size, created) and its recipients (recipient, domain, head, next_try); returns its id."""
+    """Keep a message (envelope, head, size, created) and its recipients (recipient, domain, head, next_try, priority, release_at,
+    return_at).
+
+    Returns its id.
+    """
     if isinstance(octets, bytes):
         content_id = content.keep(con, octets)
     else:
@@ -39,9 +51,9 @@ def insert(
         content.reference(con, content_id)
     con.execute("INSERT INTO queue_message (envelope, head, size, created, content) VALUES (?, ?, ?, ?, ?)", (*message, content_id))
     message_id = con.last_insert_rowid()
-    con.executemany(
-        "INSERT INTO queue_recipient (message, recipient, domain, head, next_try) VALUES (?, ?, ?, ?, ?)",
-        ((message_id, *each) for each in recipients))
+    con.executemany("""
+        INSERT INTO queue_recipient (message, recipient, domain, head, next_try, priority, release_at, return_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)""", ((message_id, *each) for each in recipients))
     return message_id
 
 
@@ -88,12 +100,31 @@ def alter(con: apsw.Connection, assignment: str, ids: Sequence[int], held: bool 
     return changed
 
 
-def due_query(now: float, limit: int, after: tuple[float, int], domain: str | None, skip: Sequence[str]) -> tuple[str, Row]:
+def retry_domain(con: apsw.Connection, domain: str, below: bool) -> int:
+    """Make due what was tried in vain for a domain, and for those `below` it; returns how many recipients."""
+    where, parameters = ("domain = ?", [domain]) if not below else ("(domain = ? OR substr(domain, ?) = ?)", [
+        domain, -len(domain) - 1, f".{domain}"])
+    con.execute(f"UPDATE queue_recipient SET next_try = release_at WHERE {where} AND held = 0 AND tries > 0", parameters)
+    return con.changes()
+
+
+def due_query(
+    now: float, limit: int, after: tuple[float, int], domain: str | None, skip: Sequence[str], urgent: bool,
+) -> tuple[str, Row]:
     """SQL and parameters of `ISpool.due`; each form runs along an index."""
-    where = "held = 0 AND (next_try, id) > (?, ?) AND next_try <= ?"
+    where = f"held = 0 {'AND priority > 0 ' * urgent}AND (next_try, id) > (?, ?) AND next_try <= ?"
     parameters: Row = (*after, now)
     if domain is not None:
         where, parameters = f"domain = ? AND {where}", (domain, *parameters)
     if skip:
         where, parameters = f"{where} AND domain NOT IN ({','.join('?' * len(skip))})", (*parameters, *skip)
     return f"SELECT {COLUMNS} FROM queue_recipient WHERE {where} ORDER BY next_try, id LIMIT ?", (*parameters, limit)
+
+
+OVERDUE = f"""
+    SELECT {COLUMNS} FROM queue_recipient WHERE held = 0 AND return_at > 0 AND return_at <= ?1 AND next_try <= ?1
+    ORDER BY return_at, id LIMIT ?2"""
+NEXT_DUE = """
+    SELECT min(at) FROM (
+        SELECT min(next_try) AS at FROM queue_recipient WHERE held = 0 AND next_try > ?1 UNION ALL
+        SELECT min(return_at) FROM queue_recipient WHERE held = 0 AND return_at > 0 AND return_at > ?1)"""

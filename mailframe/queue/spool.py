@@ -19,6 +19,7 @@ from mailframe.sqlite.rows import Row
 
 from . import codec, schema
 from .item import START, Change, Item, Message, NewItem, Position, Waiting
+from .terms import returns_at
 
 log = Logger()
 Listener = Callable[[Sequence[int]], None]
@@ -55,9 +56,12 @@ class Spool:
 
     def add_unit(self, item: NewItem) -> tuple[Callable[[apsw.Connection], None], Callable[[], None]]:
         """See `ISpool`."""
-        message = codec.dump_envelope(item.envelope), item.head, item.size, self._clock.seconds()
+        envelope = item.envelope
+        release = envelope.hold_until or 0.0
+        when = max(item.next_try, release), envelope.priority, release, returns_at(envelope) or 0.0
+        message = codec.dump_envelope(envelope), item.head, item.size, self._clock.seconds()
         recipients = [
-            (codec.dump_recipient(each), domain_of(each.account, each.address.domain), item.heads.get(each, b""), item.next_try)
+            (codec.dump_recipient(each), domain_of(each.account, each.address.domain), item.heads.get(each, b""), *when)
             for each in item.recipients
         ]
         ids: list[int] = []
@@ -69,14 +73,19 @@ class Spool:
 
     async def due(
         self, now: float, limit: int, after: Position = START, domain: str | None = None, skip: Sequence[str] = (),
+        urgent: bool = False,
     ) -> list[Waiting]:
         """See `ISpool`."""
-        query = schema.due_query(now, limit, after, domain, skip)
+        query = schema.due_query(now, limit, after, domain, skip, urgent)
         return self._readable(await self.engine.query(*query, bulk=bool(skip)))
+
+    async def overdue(self, now: float, limit: int) -> list[Waiting]:
+        """See `ISpool`."""
+        return self._readable(await self.engine.query(schema.OVERDUE, (now, limit)))
 
     async def next_due(self, after: float) -> float | None:
         """See `ISpool`."""
-        rows = await self.engine.query("SELECT min(next_try) FROM queue_recipient WHERE held = 0 AND next_try > ?", (after,))
+        rows = await self.engine.query(schema.NEXT_DUE, (after,))
         return None if rows[0][0] is None else float(rows[0][0])
 
     async def message(self, message_id: int) -> Message | None:
@@ -145,7 +154,14 @@ class Spool:
 
     async def retry(self, ids: Sequence[int] = ()) -> int:
         """See `ISpool`."""
-        return await self._alter("next_try = 0", ids, held=False)
+        return await self._alter("next_try = release_at", ids, held=False)
+
+    async def retry_domain(self, domain: str, below: bool) -> int:
+        """See `ISpool`. What was never tried is due already, or is to be sent later only (FUTURERELEASE)."""
+        changed = await self.engine.submit(partial(schema.retry_domain, domain=domain, below=below))
+        if changed:
+            self._tell(())
+        return changed
 
     async def hold(self, ids: Sequence[int] = ()) -> int:
         """See `ISpool`."""
@@ -153,7 +169,7 @@ class Spool:
 
     async def release(self, ids: Sequence[int] = ()) -> int:
         """See `ISpool`."""
-        return await self._alter("held = 0, next_try = 0", ids, held=True)
+        return await self._alter("held = 0, next_try = release_at", ids, held=True)
 
     async def remove(self, ids: Sequence[int]) -> int:
         """See `ISpool`."""
@@ -195,10 +211,10 @@ def domain_of(account: str | None, domain: str) -> str:
 
 
 def _waiting(row: Row) -> Waiting:
-    number, message, recipient, domain, head, next_try, tries, problem, tried_at, held, warned = row
+    number, message, recipient, domain, head, next_try, tries, problem, tried_at, held, warned, priority = row
     return Waiting(
         number, message, codec.load_recipient(recipient), domain, head, next_try, tries, codec.load_problem(problem), tried_at,
-        bool(held), bool(warned))
+        bool(held), bool(warned), priority)
 
 
 def _message(row: Row) -> Message:

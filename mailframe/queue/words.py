@@ -15,12 +15,14 @@ _SUBJECTS = (
     ("delayed", "Your message is delayed"),
     ("delivered", "Your message was delivered"),
     ("relayed", "Your message was handed on"),
+    ("expanded", "Your message was passed on to several addresses"),
 )
 _INTRODUCTIONS = {
     "failed": "Your message from {date} could not be delivered to:",
     "delayed": "Your message from {date} has not reached the following yet. You need do nothing: we keep trying until {until}.",
     "delivered": "Your message from {date} is in the mailbox of:",
-    "relayed": "Your message from {date} was handed on, for the following, to a mail server that will not report its delivery:",
+    "relayed": "Your message from {date} was handed on to the next mail server for:",
+    "expanded": "Your message from {date} was passed on by:",
 }
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
@@ -54,10 +56,10 @@ def _one(entry: Entry) -> str:
     if original and original.lower() != str(entry.recipient).lower():
         lines.append(f"    (you wrote to {_line(original)})")
     problem = entry.problem
-    if problem.served:
+    if entry.action == "delivered":
         return "\n".join(lines)
     said = _line(problem.diagnostic) or f"{problem.code} {problem.status} {_line(problem.text)}"
-    text = f"{_line(problem.mta)} said: {said}" if problem.mta else _line(problem.text)
+    text = f"{_line(problem.mta)} said: {said}" if problem.mta else _line(problem.text) + "." * problem.served
     lines.append(textwrap.fill(text, 76, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False))
     return "\n".join(lines)
 

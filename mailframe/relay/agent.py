@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.dns.answer import MailExchange
-from mailframe.interfaces.delivery import IDeliveryAgent, IMessageSource, IRelay
+from mailframe.interfaces.delivery import IDeliveryAgent, IHonours, IMessageSource, IRelay
 from mailframe.model.domain import canonical_domain
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.handed import Handed
@@ -21,12 +21,13 @@ from mailframe.tls.client import ClientContexts
 from .connect import Connector
 from .delivery import RelayDelivery
 from .handover import Handover
+from .mx import Unprotected
 from .pool import Gates, Pool
 from .route import Routes
 from .settings import RelaySettings
 
 
-@implementer(IRelay, IDeliveryAgent)
+@implementer(IRelay, IDeliveryAgent, IHonours)
 class RelayAgent:
     """Hands messages to the mail exchangers of their recipients' domains, or all to a smarthost.
 
@@ -35,6 +36,7 @@ class RelayAgent:
     """
 
     log = Logger()
+    honours = frozenset(("BINARYMIME", "REQUIRETLS", "RRVS", "NO-SOLICITING"))      # passed on as offered; kept, or refused
 
     def __init__(
         self, resolver: Any, settings: RelaySettings, *, reactor: Any, hostname: str, own_names: Collection[str] = (),
@@ -68,8 +70,7 @@ class RelayAgent:
             error.subFailure.raiseException()          # cancelled
         together = Handed()
         for handed in found:
-            together.update(handed)
-            together.reporting |= handed.reporting
+            together.merge(handed)
         return together
 
     async def begin(self, envelope: Envelope) -> RelayDelivery:
@@ -91,7 +92,7 @@ class RelayAgent:
         handover = Handover(self._pool, self._settings, self._clock, envelope, recipients, source, head)
         await self._gates.enter(domain)
         try:
-            await handover.go(await self._routes.to(domain))
+            await self._go(handover, domain, envelope)
             return handover.outcomes
         except Refusal as refusal:
             failure = refusal
@@ -102,7 +103,22 @@ class RelayAgent:
             self.log.failure("{id} not handed on to {domain}", id=envelope.id, domain=domain)
             failure = InternalError(detail="relay")
         finally:
+            handover.close()
             self._gates.leave(domain)
         for recipient in recipients:
             handover.outcomes.setdefault(recipient, failure)
         return handover.outcomes
+
+    async def _go(self, handover: Handover, domain: str, envelope: Envelope) -> None:
+        """By protected ways alone where the sender requires it. A report (it has no sender) then goes as it can, for it must
+        not be lost (RFC 8689 section 5). Raises Refusal, and what reading the content raises."""
+        if not envelope.require_tls:
+            await handover.go(await self._routes.to(domain))
+            return
+        try:
+            await handover.go(await self._routes.to(domain, secure=True))
+        except Unprotected:
+            if envelope.sender is not None:
+                raise
+        if envelope.sender is None and handover.unserved:
+            await handover.go(await self._routes.to(domain))

@@ -17,8 +17,8 @@ from mailframe.smtp.reply import Reply
 from mailframe.tls.client import ClientContexts
 
 from .mx import LoopsBack
-from .outcome import HopFailed, refusal_of_host, unreachable
-from .settings import RelaySettings, Smarthost
+from .outcome import HopFailed, refusal_of_host, unprotected, unreachable
+from .settings import VERIFIED, RelaySettings, Smarthost
 
 #: What the system says of a connection, in words for whoever reads a report.
 _WHY = (
@@ -34,8 +34,13 @@ class Target:
     host: str                       # the name it goes by
     address: str
     port: int
-    tls: str                        # as in `Smarthost.tls`
+    tls: str                        # as in `Smarthost.tls`; "starttls" of a mail exchanger: its name is beyond doubt (REQUIRETLS)
     login: Smarthost | None = None  # whose user and password to use
+
+    @property
+    def exchanger(self) -> bool:
+        """Whether DNS has told of it, not the configuration."""
+        return self.login is None
 
     def __str__(self) -> str:
         return f"{self.host}[{self.address}]:{self.port}"
@@ -58,11 +63,15 @@ class Connector:
             try:
                 return await self._session(target, target.tls)
             except TlsFailed as error:
+                if error.judged and target.exchanger and target.tls in VERIFIED:
+                    raise HopFailed(unprotected(target.host, f"TLS is required, and failed: {error}")) from error
                 if target.tls != "opportunistic":
                     raise HopFailed(unreachable(target.host, f"TLS failed: {error}", "4.7.5")) from error
                 self.log.info("{target}: TLS failed ({error}), going on in the clear", target=target, error=error)
                 return await self._session(target, "none")
         except PeerRefused as error:
+            if error.to == "STARTTLS" and error.reply.code >= 500 and target.exchanger:
+                raise HopFailed(unprotected(target.host, f"TLS is required, and it refuses: {error.reply}")) from error
             raise HopFailed(refusal_of_host(error, target.host)) from error
         except PeerGone as error:
             raise HopFailed(unreachable(target.host, str(error), "4.4.2")) from error
@@ -75,9 +84,10 @@ class Connector:
             await client.greet(self._hostname)
             if tls in ("opportunistic", "starttls"):
                 await self._starttls(client, target, tls)
+            client.trusted = tls in VERIFIED
             if target.login is not None and target.login.user is not None:
                 await _login(client, target.login.user, target.login.password)
-            elif target.login is None and client.name.lower() == self._hostname.lower():
+            elif target.exchanger and client.name.lower() == self._hostname.lower():
                 raise HopFailed(LoopsBack(detail=f"{target} introduces itself as {self._hostname}"))
         except BaseException:
             client.abort()
@@ -107,6 +117,8 @@ class Connector:
 
     async def _starttls(self, client: SmtpClient, target: Target, tls: str) -> None:
         if tls == "starttls":
+            if "STARTTLS" not in client.extensions and target.exchanger:
+                raise HopFailed(unprotected(target.host, "TLS is required, and it offers none"))
             if "STARTTLS" not in client.extensions:
                 raise HopFailed(unreachable(target.host, "TLS is required, and it offers none", "4.7.4"))
             await client.start_tls(self._verified(target), self._hostname)

@@ -33,6 +33,12 @@ class DnsUnclear(TryAgainLater):
     public, smtp = "The recipient's domain could not be looked up, trying again later", (451, "4.4.3")
 
 
+class Unprotected(Refusal):
+    """REQUIRETLS, and the way itself could have been forged (RFC 8689 section 4.2.1)."""
+
+    public, smtp = "No way to the recipient's domain is as safe as the sender requires (REQUIRETLS)", (550, "5.7.10")
+
+
 def in_order(
     records: Iterable[MailExchange], own_names: Collection[str], shuffle: Callable[[list[MailExchange]], None],
 ) -> list[MailExchange]:

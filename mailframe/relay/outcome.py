@@ -10,7 +10,9 @@ from mailframe.smtp.client_plan import Outcome, Stage
 from mailframe.smtp.reply import Reply
 
 _MAX_WORDS = 800        # of a reply's text in a bounce; some servers write whole stories
-_OURS = (Stage.LOCAL, Stage.LOST, Stage.DOUBTFUL)
+_OURS = (Stage.LOCAL, Stage.HOST, Stage.LOST, Stage.DOUBTFUL)
+NEVER = 521             # said by a host that never takes mail (RFC 7504 section 3): no address of it is worth a try
+_STATUS = {NEVER: "5.3.2", 556: "5.1.10"}       # of replies without one (RFC 7504 section 5)
 
 
 class HopFailed(Exception):
@@ -44,6 +46,11 @@ def unreachable(mta: str, why: str, enhanced: str = "4.4.1") -> RemoteRefusal:
     return RemoteRefusal(_cut(f"{mta}: {why}"), smtp=(451, enhanced), mta=mta)
 
 
+def unprotected(mta: str, why: str) -> RemoteRefusal:
+    """The host does not give the protection that the sender requires (RFC 8689 section 4.2.1)."""
+    return RemoteRefusal(_cut(f"{mta}: {why}"), smtp=(550, "5.7.10"), mta=mta)
+
+
 def try_next_host(outcome: Outcome) -> bool:
     """Whether it failed for this host, not for the message or the recipient.
 
@@ -51,10 +58,10 @@ def try_next_host(outcome: Outcome) -> bool:
     a backup, take it and wait in our place. A connection lost at the very end is not tried elsewhere, for the message may
     have been taken.
     """
-    if outcome.stage is Stage.LOST:
+    if outcome.stage in (Stage.LOST, Stage.HOST):
         return True
     if outcome.stage is Stage.MAIL:
-        return 400 <= outcome.reply.code < 500
+        return 400 <= outcome.reply.code < 500 or outcome.reply.code == NEVER
     return outcome.reply.code == 421 and outcome.stage in (Stage.RCPT, Stage.DATA)
 
 
@@ -74,7 +81,7 @@ def _codes(reply: Reply) -> tuple[int, str]:
     """The reply's codes; what is no refusal counts as a temporary one."""
     if not 400 <= reply.code < 600:
         return 451, "4.5.0"
-    return reply.code, reply.enhanced or f"{reply.code // 100}.0.0"
+    return reply.code, reply.enhanced or _STATUS.get(reply.code) or f"{reply.code // 100}.0.0"
 
 
 def _cut(words: str) -> str:

@@ -46,7 +46,7 @@ class Pool:
 
     def give(self, target: Target, client: SmtpClient) -> None:
         """Back it goes: to be kept if it is still good, else to be closed."""
-        good = client.usable and client.sent < self._settings.messages_per_connection
+        good = client.usable and not client.used_up and client.sent < self._settings.messages_per_connection
         if not good or self._closing or self._count >= self._settings.max_idle:
             self._leave(client)
             return

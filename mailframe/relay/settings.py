@@ -67,6 +67,8 @@ class RelaySettings:
     smarthost: Smarthost | None = None
     routes: Mapping[str, Smarthost] = field(default_factory=dict)   # domains whose mail goes to a host of its own
     nameservers: tuple[str, ...] = ()       # "192.0.2.1" or "192.0.2.1:5353"; none: those of /etc/resolv.conf
+    validating: tuple[str, ...] = ()        # name servers (addresses) whose word on DNSSEC is believed for REQUIRETLS, besides
+                                            # those on loopback; none by default, as what they say can be forged on its way here
     port: int = 25                          # of mail exchangers; another one is for tests on loopback
     tls: str = "opportunistic"              # with mail exchangers, if offered; or "none". Unverified: plain DNS proves no name
     own_addresses: frozenset[str] = frozenset()     # mail is never handed to these (RFC 5321 section 5.1), to our listeners
@@ -88,6 +90,8 @@ class RelaySettings:
             raise ValueError(f"tls with mail exchangers must be none or opportunistic, not {self.tls!r}")
         object.__setattr__(self, "routes", {canonical_domain(domain): host for domain, host in self.routes.items()})
         self.resolvers()
+        for address in self.validating:
+            _address(address)
 
     def resolvers(self) -> list[tuple[str, int]] | None:
         """The name servers as (address, port); None for the system's. Raises ValueError."""
@@ -100,6 +104,13 @@ class RelaySettings:
     def host_for(self, domain: str) -> Smarthost | None:
         """The configured host for a domain's mail, or None for its mail exchangers."""
         return self.routes.get(domain, self.smarthost)
+
+
+def _address(text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(f"validating: {text!r} is no address; write 192.0.2.1 or 2001:db8::1") from None
 
 
 def _nameserver(text: str) -> tuple[str, int]:

@@ -7,16 +7,16 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from mailframe.interfaces.maybe import settled
 from mailframe.model.envelope import Envelope, Recipient
-from mailframe.model.refusal import TryAgainLater
 from mailframe.sasl.exchange import Mechanism, SaslError, decode_base64, encode_base64, encode_initial
 
-from .client_data import DotStuffer
+from .client_data import DotStuffer, Verbatim
 from .client_header import ascii_header
+from .client_limits import Limits
 from .client_plan import Outcome, Plan, Stage, extensions, plan
 from .client_settings import ClientSettings
-from .client_wire import PeerGone, SmtpWire, TlsFailed
+from .client_stream import SmtpStream
+from .client_wire import PeerGone, TlsFailed
 from .reply import Reply
 
 __all__ = ["PeerGone", "PeerRefused", "SmtpClient", "TlsFailed"]
@@ -33,7 +33,7 @@ class PeerRefused(Exception):
         self.reply = reply
 
 
-class SmtpClient(SmtpWire):
+class SmtpClient(SmtpStream):
     """Use in this order: `greet`; if wanted `start_tls`, `login`; then `send` any number of times; `quit` or `abort`.
 
     One method at a time. All raise PeerGone; PeerRefused where it says so. A connection that raised, or whose method was
@@ -46,6 +46,19 @@ class SmtpClient(SmtpWire):
         self.name = ""                      # what the server calls itself
         self.tls = ""                       # as in model.envelope.Peer
         self.sent = 0                       # messages that were begun here
+        self.domains: set[str] = set()      # of their recipients
+        self.logged_in = False
+        self.trusted = False                # TLS, its certificate verified for a name that cannot be forged (RFC 8689 section 2)
+
+    @property
+    def limits(self) -> Limits:
+        """What the server said it takes in one session (RFC 9422)."""
+        return Limits.of(self.extensions.get("LIMITS", ""))
+
+    @property
+    def used_up(self) -> bool:
+        """Whether it has had all that it takes in one session."""
+        return self.limits.reached(self.sent, self.domains)
 
     # -- the conversation
 
@@ -60,7 +73,7 @@ class SmtpClient(SmtpWire):
         reply = await self._command(b"EHLO " + helo.encode("ascii"))
         if reply.code // 100 == 2:
             self.extensions = extensions(reply)
-        elif reply.code // 100 == 5:
+        elif reply.code // 100 == 5 and reply.code != 521:      # which means never, to nobody (RFC 7504 section 3)
             self.extensions = {}
             reply = await self._command(b"HELO " + helo.encode("ascii"))
         if reply.code // 100 != 2:
@@ -106,6 +119,7 @@ class SmtpClient(SmtpWire):
             raise PeerRefused("AUTH", Reply.of(454, "4.7.0", f"The server's challenge makes no sense: {error}")) from None
         if reply.code != 235:
             raise PeerRefused("AUTH", reply)
+        self.logged_in = True
 
     async def quit(self) -> None:
         """Take leave and close; never raises."""
@@ -138,8 +152,11 @@ class SmtpClient(SmtpWire):
         A connection lost on the way is an outcome too. Raises what `source.read` raises, after closing the connection.
         """
         self.sent += 1
+        self.domains.update(recipient.address.domain for recipient in recipients)
         utf8_header = envelope.smtputf8 and "SMTPUTF8" not in self.extensions and not await ascii_header(head, source)
-        todo = plan(envelope, recipients, len(head) + source.size, self.extensions, utf8_header=utf8_header)
+        todo = plan(
+            envelope, recipients, len(head) + source.size, self.extensions, utf8_header=utf8_header, logged_in=self.logged_in,
+            trusted=self.trusted, now=self._clock.seconds())
         outcomes = dict(todo.refused)
         if todo.rcpts:
             timer = self._timer(self._settings.message_timeout_s, "it to take one message")
@@ -155,17 +172,24 @@ class SmtpClient(SmtpWire):
         return outcomes
 
     async def _transaction(self, todo: Plan, outcomes: dict[Recipient, Outcome], head: bytes, source: Any) -> None:
-        """MAIL, RCPT..., DATA: in one write where the server has PIPELINING (RFC 2920), else one by one."""
+        """MAIL, RCPT..., DATA: in one write where the server has PIPELINING (RFC 2920), else one by one.
+
+        BDAT waits for the recipients' replies: unlike DATA it needs no leave, and would bring a message that nobody gets.
+        """
         piped = "PIPELINING" in self.extensions
         if piped:
-            lines = [todo.mail, *(line for _, line in todo.rcpts), b"DATA\r\n"]
+            lines = [todo.mail, *(line for _, line in todo.rcpts), *([] if todo.binary else [b"DATA\r\n"])]
             self._write(b"".join(lines), len(lines))
         else:
             await self._reset_over(self._settings.command_timeout_s)
         mail_taken, accepted = await self._envelope(todo, outcomes, piped)
-        if not piped and not accepted:
+        if not accepted and (todo.binary or not piped):
             if mail_taken:
                 self._give_up()
+            return
+        if todo.binary:
+            opening = b"BDAT %d LAST\r\n" % (len(head) + source.size)     # RFC 3030 section 2
+            await self._end(accepted, outcomes, await self._body(Verbatim(opening), head, source))
             return
         data = await self._answer(b"DATA\r\n", piped, self._settings.data_timeout_s)
         if data.code == 354:
@@ -204,7 +228,10 @@ class SmtpClient(SmtpWire):
         if not accepted:
             await self._answer(b".\r\n", False, self._settings.end_timeout_s)    # RFC 2920 section 3.1: there is no way back
             return
-        early = await self._body(head, source)
+        await self._end(accepted, outcomes, await self._body(DotStuffer(), head, source))
+
+    async def _end(self, accepted: list[Recipient], outcomes: dict[Recipient, Outcome], early: Reply | None) -> None:
+        """The last reply, for all who were accepted; `early` is one that came before the message's end."""
         try:
             reply = early or await self._next(self._settings.end_timeout_s)
             if not self._positive(reply):
@@ -215,48 +242,3 @@ class SmtpClient(SmtpWire):
             outcomes.update(dict.fromkeys(accepted, Outcome(Reply.of(451, "4.4.2", words), Stage.DOUBTFUL)))
             return
         outcomes.update(dict.fromkeys(accepted, Outcome(reply, Stage.END)))
-
-    async def _body(self, head: bytes, source: Any) -> Reply | None:
-        """Send the message; returns a refusal that came before its end (the connection is closed then), else None."""
-        self._expected += 1
-        self.transport.registerProducer(self, True)
-        try:
-            return await self._stream(head, source)
-        except PeerGone:
-            raise
-        except BaseException:
-            self.abort()            # half a message must not be ended as if it were whole
-            raise
-        finally:
-            self.transport.unregisterProducer()
-            self._paused = False
-
-    async def _stream(self, head: bytes, source: Any) -> Reply | None:
-        stuffer = DotStuffer()
-        pieces = [stuffer.feed(head)]
-        offset, size, block = 0, source.size, self._settings.block_octets
-        while offset < size:
-            octets = await settled(source.read(offset, min(block, size - offset)))
-            if not octets:
-                raise TryAgainLater(detail=f"content ended at {offset} of {size} octets")
-            offset += len(octets)
-            pieces.append(stuffer.feed(octets))
-            if offset < size:
-                self.transport.write(b"".join(pieces))
-                pieces.clear()
-                while self._paused and not self._replies:
-                    await self._wait(self._settings.block_timeout_s, "it to take the message")
-            if self._replies:
-                return self._interrupted()
-            self._alive()
-        pieces.append(stuffer.end())
-        self.transport.write(b"".join(pieces))      # all that is left, with the end: for most messages, all of it
-        return None
-
-    def _interrupted(self) -> Reply:
-        """It answered before the end: there is no way on but to close; a refusal is its last word, all else a fault."""
-        reply = self._replies.popleft()
-        if reply.code < 400:
-            raise self._broken("it accepted a message before its end")
-        self._broken("it refused in the middle of the message")
-        return reply

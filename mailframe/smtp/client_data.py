@@ -1,4 +1,4 @@
-"""Makes a message's octets fit for DATA: dot-stuffing, and no line end but CRLF (RFC 5321 sections 4.5.2, 2.3.8). Pure."""
+"""A message's octets as DATA wants them, dot-stuffed, with CRLF alone (RFC 5321 sections 4.5.2, 2.3.8), and as BDAT does. Pure."""
 
 from __future__ import annotations
 
@@ -42,3 +42,18 @@ class DotStuffer:
             stuffed = b"." + stuffed
         self._tail = b"\r\n" if data.endswith(b"\r\n") else b""
         return stuffed
+
+
+class Verbatim:
+    """For BDAT (RFC 3030 section 2), which counts octets: none is changed, and none of them can be a command (I5)."""
+
+    def __init__(self, opening: bytes) -> None:
+        """`opening`: the command line, which goes out with the first octets."""
+        self._opening = opening
+
+    def feed(self, data: bytes) -> bytes:
+        opening, self._opening = self._opening, b""
+        return opening + data if opening else data
+
+    def end(self) -> bytes:
+        return b""

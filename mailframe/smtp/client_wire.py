@@ -11,7 +11,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailframe.tls.reasons import why_ended
+from mailframe.tls.reasons import ended_by_tls, why_ended
 
 from .client_replies import PeerFault, ReplyReader
 from .client_settings import ClientSettings
@@ -23,7 +23,11 @@ class PeerGone(Exception):
 
 
 class TlsFailed(PeerGone):
-    """No TLS session came about: the handshake or the certificate's check failed."""
+    """No TLS session came about. `judged`: not for want of a connection, but by the handshake or the certificate's check."""
+
+    def __init__(self, why: str, *, judged: bool = False) -> None:
+        super().__init__(why)
+        self.judged = judged
 
 
 @implementer(IHandshakeListener, IPushProducer)
@@ -166,7 +170,8 @@ class SmtpWire(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._gone is None:
-            self._gone = (TlsFailed if self._handshake else PeerGone)(why_ended(reason))
+            why = why_ended(reason)
+            self._gone = TlsFailed(why, judged=ended_by_tls(reason)) if self._handshake else PeerGone(why)
             self._handshake = False
         self._wake()
         if not self.closed.called:

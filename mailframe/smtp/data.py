@@ -1,9 +1,11 @@
-"""The octets between DATA and its end (RFC 5321 section 4.5.2), chunk by chunk."""
+"""The octets of a message as they come: between DATA and its end (RFC 5321 section 4.5.2), or in BDAT's chunks (RFC 3030)."""
 
 from __future__ import annotations
 
 _END = b"\r\n.\r\n"
+_DOT = b"\r\n."      # where lines are stuffed and where the end is; most chunks have neither
 _STARTS = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")  # what may become _END, longest first
+_SHORT = 24         # octets of a line; below, to count pairs is cheaper than to cut lines
 
 
 class DataReader:
@@ -24,7 +26,8 @@ class DataReader:
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Return (message octets, octets after the end: empty until `done`). Not to be called when `done`."""
         octets = self._held + data
-        end = octets.find(_END)
+        dot = octets.find(_DOT)
+        end = octets.find(_END, dot) if dot >= 0 else -1
         if end >= 0:
             self.done = True
             rest = octets[end + 5:]
@@ -39,15 +42,56 @@ class DataReader:
                         break
         if not octets:
             return b"", rest
-        return self._clean(octets), rest
+        return self._clean(octets, dot >= 0), rest
 
-    def _clean(self, octets: bytes) -> bytes:
-        octets = octets.replace(b"\r\n.", b"\r\n")
-        lines = octets.count(b"\n")
-        if octets.count(b"\r") != lines or octets.count(b"\r\n") != lines:
+    def _clean(self, octets: bytes, dots: bool) -> bytes:
+        if dots:
+            octets = octets.replace(_DOT, b"\r\n")
+        if has_bare_newline(octets):
             self.bare_newline = True
             if self._repair:
-                octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+                octets = normalised(octets)
         if self._drop:
             octets, self._drop = octets[2:], 0
         return octets
+
+
+class ChunkReader:
+    """Judges the line ends of a text that comes in chunks, wherever those are cut (I4). Nothing in it is an end (I5).
+
+      C1  what is given out never ends within a CRLF, except at the very end; put together it is what was fed,
+      C2  or with `repair`, what was fed with each bare CR or LF made CRLF.
+    """
+
+    def __init__(self, *, repair: bool = False) -> None:
+        self.bare_newline = False
+        self._repair = repair
+        self._held = b""
+
+    def feed(self, octets: bytes, *, last: bool = False) -> bytes:
+        """The octets that can be judged now; with `last`, all."""
+        if self._held:
+            octets, self._held = self._held + octets, b""
+        if not last and octets[-1:] == b"\r":
+            octets, self._held = octets[:-1], b"\r"
+        if has_bare_newline(octets):
+            self.bare_newline = True
+            if self._repair:
+                return normalised(octets)
+        return octets
+
+
+def has_bare_newline(octets: bytes) -> bool:
+    """Whether a CR or LF stands alone in `octets`, which neither begin nor end within a CRLF."""
+    lines = octets.count(b"\n")
+    if octets.count(b"\r") != lines:
+        return True
+    if lines * _SHORT >= len(octets):
+        return octets.count(b"\r\n") != lines
+    # Half as dear: of a bare CR and a bare LF `splitlines` would make two lines more than of one CRLF.
+    return len(octets.splitlines()) - (octets[-1:] not in (b"\r", b"\n")) != lines
+
+
+def normalised(octets: bytes) -> bytes:
+    """Each CRLF, bare CR and bare LF as CRLF."""
+    return octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from mailframe.interfaces.delivery import IReception
@@ -11,9 +11,9 @@ from mailframe.model.address import Address
 from mailframe.model.envelope import DeliverBy, Envelope, Peer
 from mailframe.sasl.exchange import Mechanism
 
-from .machine import Order, State
+from .machine import Order, State, in_lmtp
 from .reply import Reply
-from .settings import SmtpSettings
+from .settings import Role, SmtpSettings
 from .syntax import Parameters, SyntaxFault
 from .transaction import Transaction
 
@@ -35,6 +35,8 @@ class Situation:
     login_available: bool                      # there is a portal
     account: str | None                        # who has logged in
     mechanisms: Mapping[bytes, Mechanism]
+    now: float = 0.0                           # seconds since the epoch, when it was last looked at
+    origin: str = ""                           # the address of the connection, whoever it is that speaks by XCLIENT
     honours: frozenset[str] = frozenset()      # EHLO keywords whose parameters are kept behind us (`interfaces.delivery.IHonours`)
 
     @property
@@ -60,6 +62,7 @@ class MailDraft:
     priority: int = 0
     require_tls: bool = False
     solicitation: str = ""
+    reply: Reply | None = None                 # what MAIL is answered instead of the usual, when it is taken
 
 
 @dataclass(slots=True)
@@ -79,6 +82,9 @@ class Conversation(Protocol):
     state: State
     peer: Peer
     transaction: Transaction | None
+    remarks: Mapping[str, str]                 # for the log line of the next message, which takes them from here
+    mails: int                                 # MAIL commands so far in this connection
+    recipient_domains: tuple[str, ...]         # of this connection; kept only where they are limited
 
     @property
     def settings(self) -> SmtpSettings: ...
@@ -134,12 +140,23 @@ class Conversation(Protocol):
         """What follows is the message of `transaction`, up to the dot; the session answers for it."""
         ...
 
+    def read_chunk(self, size: int, *, last: bool, refusal: Reply | None) -> None:
+        """The next `size` octets are a chunk of `transaction`'s message, `last` of all; the session answers for it.
+
+        With `refusal` they are dropped, and it is said after them.
+        """
+        ...
+
     def reset(self) -> None:
         """Give up the transaction, if there is one."""
         ...
 
     def start_tls(self) -> None:
         """Begin the handshake; everything the client has said is forgotten."""
+        ...
+
+    async def afresh(self, peer: Peer, account: str | None) -> None:
+        """Begin anew, with the greeting, as if `peer` had connected; it is counted and judged. It may have said its name."""
         ...
 
     def logged_in(self, account: str, logout: Callable[[], object]) -> None:
@@ -160,8 +177,11 @@ class Command:
     """`run` gets the arguments without surrounding spaces; it may be a plain function, or ``async def``."""
 
     verb: bytes                                # in upper case
-    order: Order                               # when it is refused: `machine.ANY_TIME`, `AFTER_HELLO`, `BETWEEN_MAILS`...
+    order: Order                               # when it is refused: `machine.ANY_TIME`, `OUTSIDE_MAILS`, `BETWEEN_MAILS`...
     run: Callable[[Conversation, bytes], Awaitable[None] | None]
+    help: str = ""                             # its lines in the answer to HELP
+    secret: bool = False                       # its arguments are for nobody's eyes: not for logs, not for transcripts (I9)
+    roles: frozenset[Role] | None = None       # of the listeners that have it; None: all
 
 
 MailParameter = Callable[[MailDraft, str | None], None]
@@ -177,7 +197,7 @@ class Extension:
     """One extension. Parameters count as known only while `keywords` announces something; they raise Refusal."""
 
     name: str
-    rfc: str
+    rfc: str                                   # its number, or who describes it
     keywords: Callable[[Situation], tuple[str, ...]] = nothing       # lines of EHLO's answer
     mail_parameters: Mapping[str, MailParameter] = field(default_factory=dict)
     rcpt_parameters: Mapping[str, RcptParameter] = field(default_factory=dict)
@@ -200,6 +220,14 @@ class Registry:
     def extended(self, *more: Extension) -> Registry:
         """A registry with `more` besides."""
         return Registry((*self.extensions, *more))
+
+    def for_role(self, role: Role) -> Registry:
+        """As a listener of `role` has it: without the commands of others."""
+        turned = in_lmtp if role == "lmtp" else dict
+        return Registry(replace(extension, commands=tuple(
+            replace(command, order=turned(command.order)) for command in extension.commands
+            if command.roles is None or role in command.roles
+        )) for extension in self.extensions)
 
     def keywords(self, situation: Situation) -> list[str]:
         """What EHLO announces now."""

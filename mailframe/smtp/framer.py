@@ -14,6 +14,7 @@ class Fault(enum.Enum):
     TOO_LONG = "Line too long"
     BARE = "Lines must end with CRLF, and hold no other CR or LF"
     NUL = "NUL is not allowed"
+    CHUNK = "BDAT line cannot be read"    # nor can be known how many octets follow it that are no commands
 
 
 class Framer:
@@ -21,12 +22,13 @@ class Framer:
 
       F1  whatever `feed` was given comes out exactly once, in order: as a line, by `take`, or as part of a Fault.
       F2  no more than one line's limit is kept of a line that does not end.
+      F3  a faulty line that begins with BDAT is Fault.CHUNK, whatever else is wrong with it (I5).
     """
 
     def __init__(self) -> None:
         self._buffer = b""
         self._at = 0
-        self._skipping = False  # within a line that is too long already
+        self._skipping: Fault | None = None  # within a line that is too long already
 
     @property
     def waiting(self) -> int:
@@ -45,25 +47,30 @@ class Framer:
         at = self._at
         end = self._buffer.find(b"\n", at)
         if end < 0:
-            if self._skipping or len(self._buffer) - at > (limit or self._limit_here()):
-                self._buffer, self._at, self._skipping = b"", 0, True
+            if self._skipping or len(self._buffer) - at > (limit or self._limit_of(at)):
+                self._skipping = self._skipping or self._fault(Fault.TOO_LONG, at)
+                self._buffer, self._at = b"", 0
             return None
         self._at = end + 1
         if self._skipping:
-            self._skipping = False
-            return Fault.TOO_LONG
+            fault, self._skipping = self._skipping, None
+            return fault
         if end + 1 - at > COMMAND_LIMIT and end + 1 - at > (limit or self._limit_of(at)):
-            return Fault.TOO_LONG
+            return self._fault(Fault.TOO_LONG, at)
         line = self._buffer[at:end]
         if line[-1:] != b"\r" or line.find(b"\r", 0, -1) >= 0:
-            return Fault.BARE
+            return self._fault(Fault.BARE, at)
         if b"\0" in line:
-            return Fault.NUL
+            return self._fault(Fault.NUL, at)
         return line[:-1]
 
-    def take(self) -> bytes:
-        """Everything that waits."""
-        taken = self._buffer[self._at:] if self._at else self._buffer
+    def take(self, most: int | None = None) -> bytes:
+        """Everything that waits; or of it the first `most` octets, whatever they are."""
+        at = self._at
+        if most is not None and len(self._buffer) - at > most:
+            self._at = at + most
+            return self._buffer[at:at + most]
+        taken = self._buffer[at:] if at else self._buffer
         self._buffer, self._at = b"", 0
         return taken
 
@@ -71,8 +78,8 @@ class Framer:
         """Put in front again what `take` gave too much."""
         self._buffer, self._at = octets + self._buffer[self._at:], 0
 
-    def _limit_here(self) -> int:
-        return self._limit_of(self._at)
+    def _fault(self, fault: Fault, at: int) -> Fault:
+        return Fault.CHUNK if self._buffer[at:at + 4].upper() == b"BDAT" else fault
 
     def _limit_of(self, at: int) -> int:
         return AUTH_LIMIT if self._buffer[at:at + 5].upper() == b"AUTH " else COMMAND_LIMIT

@@ -49,15 +49,43 @@ class Reply:
         """All lines as one, without codes."""
         return " ".join(self.lines)
 
-    def encode(self) -> bytes:
-        """As octets for the wire; what is not printable ASCII in the text becomes "?"."""
+    def encode(self, *, utf8: bool = False) -> bytes:
+        """As octets for the wire; what is not printable ASCII (with `utf8`: not printable) in the text becomes "?"."""
         prefix = f"{self.enhanced} " if self.enhanced else ""
-        texts = [(prefix + line if line.isascii() and line.isprintable() else prefix + _UNSAFE.sub("?", line))[:_MAX_TEXT]
-                 for line in self.lines]
+        if utf8:
+            texts = ["".join([c if c.isprintable() else "?" for c in prefix + line])[:_MAX_TEXT // 4] for line in self.lines]
+        else:
+            texts = [(prefix + line if line.isascii() and line.isprintable() else prefix + _UNSAFE.sub("?", line))[:_MAX_TEXT]
+                     for line in self.lines]
         last = len(texts) - 1
         return "".join(
             f"{self.code}{' ' if place == last else '-'}{text}\r\n" for place, text in enumerate(texts)
-        ).encode("ascii")
+        ).encode()
 
     def __str__(self) -> str:
         return f"{self.code} {self.enhanced} {self.text}" if self.enhanced else f"{self.code} {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """One after the other: what LMTP says after a message, one for each recipient (RFC 2033 section 4.2)."""
+
+    each: tuple[Reply, ...]
+
+    @property
+    def code(self) -> int:
+        """421 if one of them is, which is the end; otherwise the best one's."""
+        codes = [reply.code for reply in self.each]
+        return 421 if 421 in codes else min(codes)
+
+    @property
+    def positive(self) -> bool:
+        """Somebody has got it."""
+        return any(reply.positive for reply in self.each)
+
+    def encode(self) -> bytes:
+        """All of them as octets for the wire."""
+        return b"".join([reply.encode() for reply in self.each])
+
+
+Answer = Reply | Replies

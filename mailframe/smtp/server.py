@@ -15,6 +15,8 @@ from mailframe.model.client import network_of
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
+from mailframe.tracing.choices import TraceSettings
+from mailframe.tracing.traces import Traces
 
 from .extension import Registry
 from .extensions.builtin import BUILTIN
@@ -28,7 +30,7 @@ class SmtpServerFactory(ServerFactory):
     """Serves `reception` on any stream endpoint. On one with TLS of its own (implicit TLS) `tls` is not needed.
 
     `portal` logs users in (None: no AUTH); `tls` is what `transport.startTLS` takes (None: no STARTTLS).
-    `turns` is to be shared by all factories on a reactor.
+    `turns` and `traces` are to be shared by all factories on a reactor.
     """
 
     noisy = False
@@ -37,16 +39,18 @@ class SmtpServerFactory(ServerFactory):
         self, reception: IReception, settings: SmtpSettings, *, clock: IReactorTime, portal: Portal | None = None,
         tls: object | None = None, random: random.Random = IDS, registry: Registry = BUILTIN,
         mechanisms: Mapping[bytes, Mechanism] = MECHANISMS, listener: str = "",
-        turns: Turns | None = None,
+        turns: Turns | None = None, traces: Traces | None = None,
     ) -> None:
         self.reception = reception
         self.settings = settings
+        self.shortest_s = min(settings.idle_timeout_s, settings.data_timeout_s, settings.answer_timeout_s)
         self.clock = clock
         self.turns = turns or Turns(clock)
+        self.traces = traces or Traces(TraceSettings(), clock)
         self.portal = portal
         self.tls = tls
         self.random = random
-        self.registry = registry
+        self.registry = registry.for_role(settings.role)
         self.mechanisms = mechanisms
         self.listener = listener
         self.stopping = False
@@ -63,7 +67,8 @@ class SmtpServerFactory(ServerFactory):
         """Count a new session, unless there are too many."""
         origin = network_of(ip)
         count = self._per_ip.get(origin, 0)
-        if len(self._sessions) >= self.settings.max_connections or count >= self.settings.max_connections_per_ip:
+        crowded = bool(ip) and count >= self.settings.max_connections_per_ip    # a Unix socket is no address: whoever may, may
+        if crowded or len(self._sessions) >= self.settings.max_connections:
             return False
         self._sessions.add(session)
         self._per_ip[origin] = count + 1
@@ -86,7 +91,7 @@ class SmtpServerFactory(ServerFactory):
         return len(self._sessions)
 
     def stop(self) -> Deferred[None]:
-        """End idle sessions now (421 4.3.2) and each other one after its transaction; fires when none is left.
+        """End sessions without a transaction now (421 4.3.2), each other one after it; fires when none is left.
 
         Stop listening first; `cut` ends those that take too long.
         """
@@ -101,5 +106,4 @@ class SmtpServerFactory(ServerFactory):
     def cut(self) -> None:
         """End every connection at once; what was not acknowledged is not delivered."""
         for session in list(self._sessions):
-            if session.transport is not None:
-                session.transport.abortConnection()  # type: ignore[attr-defined]
+            session.cut()

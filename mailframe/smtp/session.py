@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import inf
 from random import Random
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
@@ -17,6 +18,7 @@ from mailframe.model.envelope import Envelope, Peer
 from mailframe.model.refusal import LoginFailed, Refusal
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
+from mailframe.tracing.traces import Trace, Traces
 
 from .asking import ask, log, tell
 from .data import DataReader
@@ -24,10 +26,12 @@ from .extension import MailDraft, Registry, Situation
 from .framer import AUTH_LIMIT, Fault
 from .ids import new_id
 from .machine import State, out_of_order
-from .reply import Reply
+from .reply import Answer, Reply
+from .roles import manners
 from .settings import SmtpSettings
 from .syntax import SyntaxFault
-from .transaction import Transaction
+from .traced import command_shown, reply_shown, response_shown
+from .transaction import NO_REMARKS, Transaction
 from .wire import Wire, encrypted, ip_and_port, is_loopback, tls_words
 
 T = TypeVar("T")
@@ -37,12 +41,32 @@ _UNKNOWN = Reply.of(500, "5.5.1", "Command not recognized")
 _ERRORS = Reply.of(421, "4.7.0", "Too many errors").encode()
 _FOREIGN = Reply.of(421, "4.7.0", "This is SMTP").encode()
 _IDLE = Reply.of(421, "4.4.2", "Idle for too long").encode()
+_SLOW = Reply.of(421, "4.4.2", "The transaction takes too long").encode()
 _STOPPING = Reply.of(421, "4.3.2", "Server is shutting down, please try again later").encode()
 _CROWDED = Reply.of(421, "4.7.0", "Too many connections, please try again later").encode()
 _BROKEN = Reply.of(421, "4.3.0", "Internal error, please try again later").encode()
+_UNREADABLE = Reply.of(421, "4.7.0", "Cannot tell commands from a chunk's octets any more").encode()
 _TLS_GO = Reply.of(220, "2.0.0", "Ready to start TLS").encode()
 _TLS_INJECTED = Reply.of(421, "4.7.0", "Nothing may follow STARTTLS before the handshake").encode()
+_GUESSING = (b"RCPT", b"VRFY", b"EXPN")    # whose refusals tell who is not here
+_GOODBYE_S = 1.0    # for the last words at a stop that could wait no longer
 _FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))
+
+
+class NotAdmitted(Refusal):
+    """Told at once, not at RCPT: nothing on such a port is for who is not in its networks (RFC 5321 section 4.3.2)."""
+
+    public, smtp = "No mail service for your address here", (554, "5.7.1")
+
+@dataclass(slots=True)
+class Chunk:
+    """What BDAT has announced."""
+
+    size: int
+    left: int                                  # octets that are still to come
+    last: bool
+    refusal: Reply | None                      # they are dropped, and this is said
+    begun: float                               # seconds since the epoch
 
 
 class Server(Protocol):
@@ -52,6 +76,7 @@ class Server(Protocol):
     settings: SmtpSettings
     clock: IReactorTime
     turns: Turns
+    shortest_s: float
     portal: Portal | None
     tls: object | None
     random: Random
@@ -59,6 +84,7 @@ class Server(Protocol):
     mechanisms: Mapping[bytes, Mechanism]
     listener: str
     stopping: bool
+    traces: Traces
 
     def admit(self, session: SmtpSession, ip: str) -> bool: ...
 
@@ -72,18 +98,24 @@ class SmtpSession(Wire):
         super().__init__(server.clock, server.settings.close_timeout_s, server.turns)
         self.server = server
         self.settings: SmtpSettings = server.settings
+        self.shortest_s = server.shortest_s
         self.reception: IReception = server.reception
         self.registry: Registry = server.registry
         self.portal: Portal | None = server.portal
+        self.remarks = NO_REMARKS
         self.state = State.START
         self.transaction: Transaction | None = None
         self.peer = Peer("")
+        self._origin = ""                      # whose connection it is, whoever speaks by XCLIENT
         self.situation: Situation
         self._honours: frozenset[str] = server.reception.honours if IHonours.providedBy(server.reception) else frozenset()
         self._opened = False
         self._admitted = False
         self._extended = False
+        self._chunk: Chunk | None = None
         self._expected: Callable[[bytes], Awaitable[None] | None] | None = None
+        self.mails = 0
+        self.recipient_domains: tuple[str, ...] = ()
         self._errors = 0
         self._refused_recipients = 0
         self._login_failures = 0
@@ -92,8 +124,8 @@ class SmtpSession(Wire):
     # Beginning and end.
 
     def connectionMade(self) -> None:
-        ip, port = ip_and_port(self.transport.getPeer())  # type: ignore[union-attr]
-        self.peer = Peer(ip, port, listener=self.server.listener, role=self.settings.role)
+        self.peer = self._connected()
+        ip = self._origin = self.peer.ip
         self._situate(encrypted(self.transport), None)
         super().connectionMade()
         self._admitted = self.server.admit(self, ip)
@@ -103,24 +135,42 @@ class SmtpSession(Wire):
         else:
             self.advance()
 
+    def _connected(self) -> Peer:
+        """Who has connected, as far as the transport knows."""
+        address = self.transport.getPeer()  # type: ignore[union-attr]
+        ip, port = ip_and_port(address)
+        return Peer(ip, port, listener=self.server.listener, role=self.settings.role, via=getattr(address, "via", ""))
+
     async def _open(self) -> None:
         self._opened = True
+        if self.server.traces.active:
+            self.trace = self.server.traces.begin("smtp", self.peer.ip, self.peer.listener)
         try:
+            if not self.settings.admits(self.peer.ip):
+                raise NotAdmitted
             await self.ask("connected", self.reception.connected, self.peer)
+            if self.peer.helo:
+                await self.ask("greeted", self.reception.greeted, self.peer)
+                self.state = State.GREETED
         except Refusal as refusal:
             self._refuse(refusal, b"connection", b"")
             self.close()
         else:
-            self.say(Reply.of(220, "", f"{self.settings.hostname} {self.settings.banner}").encode())
+            banner = self.settings.banner or manners(self.settings.role).banner
+            self.say(Reply.of(220, "", f"{self.settings.hostname} {banner}").encode())
 
     def _situate(self, tls: bool, account: str | None) -> None:
         server = self.server
         self.situation = Situation(
             self.settings, tls, server.tls is not None, is_loopback(self.peer.ip), self.portal is not None, account,
-            server.mechanisms, self._honours,
+            server.mechanisms, self.now(), self._origin, self._honours,
         )
 
     def ended(self) -> None:
+        if self.trace is not None:
+            if self.transaction is not None and self.transaction.reader is not None:
+                self.trace.line("C", f"[{self.transaction.size} octets of a message without an end]")
+            self.trace.end()
         self.reset()
         self._forget_login()
         if self._admitted:
@@ -131,23 +181,54 @@ class SmtpSession(Wire):
         """The server stops: `step` says goodbye, now or after the transaction."""
         self.advance()
 
+    def cut(self) -> None:
+        """The server stops now: what is under way is not delivered, and a client that can still be told is told so."""
+        if self._running or self._choked or self.over:
+            if self.transport is not None:
+                self.transport.abortConnection()  # type: ignore[attr-defined]
+            return
+        self.reset()
+        self.say(_STOPPING)
+        self.close(_GOODBYE_S)
+
     def broken(self, failure: Failure) -> None:
         log.failure("SMTP session with {ip} failed", failure, ip=self.peer.ip)
         self.say(_BROKEN)
         self.close()
 
+    def traced(self, trace: Trace, octets: bytes) -> None:
+        for line in octets.splitlines():
+            trace.line("S", reply_shown(line))
+
     # Time.
 
     def patience(self) -> float:
         if self.working is not None:
-            return self.settings.answer_timeout_s
-        if self.transaction is not None and self.transaction.reader is not None:
+            ending = self.transaction is not None and self.transaction.ending
+            return self.settings.commit_timeout_s if ending else self.settings.answer_timeout_s
+        if self._chunk is not None or (self.transaction is not None and self.transaction.reader is not None):
             return self.settings.data_timeout_s
         return self.settings.idle_timeout_s
+
+    def deadline(self) -> float:
+        """Of the transaction, or of a chunk outside one; what we make the client wait for is not held against it."""
+        transaction, chunk = self.transaction, self._chunk
+        if self.working is not None:
+            return inf
+        if transaction is not None:
+            begun, octets = transaction.envelope.received_at, transaction.size
+        elif chunk is not None:
+            begun, octets = chunk.begun, chunk.size - chunk.left
+        else:
+            return inf
+        return begun + self.settings.transaction_timeout_s + octets / self.settings.min_octets_per_s
 
     def expired(self) -> None:
         if self.working is not None:
             self.working.cancel()      # the plugin that is waited for has missed its deadline (I7): `ask` sees it
+        elif self.deadline() <= self.clock.seconds():
+            self.say(_SLOW)
+            self.close()
         else:
             self.say(_IDLE)
             self.close()
@@ -164,18 +245,22 @@ class SmtpSession(Wire):
             return False
         if self.transaction is not None and self.transaction.reader is not None:
             return await self._read(self.transaction, self.transaction.reader)
+        if self._chunk is not None:
+            return await self._read_chunk(self._chunk)
         expected = self._expected
         line = self.framer.line(AUTH_LIMIT if expected is not None else 0)
         if line is None:
-            if self.server.stopping:        # it may be long before the client goes on; what it has not sent, it sends again
-                self.reset()
-                self.say(_STOPPING)
-                self.close()
             return False
         self.touch()
         self._expected = None
+        if self.trace is not None:
+            shown = command_shown(line, self.registry, self.situation) if expected is None else response_shown(line)
+            self.trace.line("C", shown)
         if isinstance(line, Fault):
             self.complain(Reply.of(500, "5.5.2", line.value))
+            if line is Fault.CHUNK:         # I5: its octets would be taken for commands
+                self.say(_UNREADABLE)
+                self.close()
         elif expected is not None:
             await self._run(b"response", expected, line)
         else:
@@ -219,7 +304,7 @@ class SmtpSession(Wire):
             detail=f" ({refusal.detail})" if refusal.detail else "",
         )
         self._answer(reply)
-        if verb == b"RCPT" and not reply.temporary:
+        if verb in _GUESSING and not reply.temporary:
             self._refused_recipients += 1
             if self._refused_recipients >= self.settings.max_refused_recipients:
                 self.say(_ERRORS)
@@ -241,15 +326,49 @@ class SmtpSession(Wire):
         if octets:
             await transaction.write(octets)
         if reader.done and not self._lost:
-            reply = await transaction.finish()
-            self.transaction = None
-            self.state = State.GREETED
-            if reply.positive:
-                self._errors = self._refused_recipients = 0
-            self._answer(reply)
+            await self._finish(transaction)
         return True
 
-    def _answer(self, reply: Reply) -> None:
+    def read_chunk(self, size: int, *, last: bool, refusal: Reply | None) -> None:
+        self._chunk = Chunk(size, size, last, refusal, self.clock.seconds())
+
+    async def _read_chunk(self, chunk: Chunk) -> bool:
+        """RFC 3030 section 2: the reply, of whatever kind, comes after the chunk's octets."""
+        if chunk.left and not self.framer.waiting:
+            return False
+        self.touch()
+        octets = self.framer.take(chunk.left)
+        chunk.left -= len(octets)
+        transaction = self.transaction if chunk.refusal is None else None
+        if transaction is not None:
+            await transaction.write_chunk(octets, last=chunk.last and not chunk.left)
+        if not chunk.left and not self._lost:
+            self._chunk = None
+            await self._answer_chunk(chunk, transaction)
+        return True
+
+    async def _answer_chunk(self, chunk: Chunk, transaction: Transaction | None) -> None:
+        if chunk.refusal is not None:
+            each = self.transaction if chunk.last else None        # after the last chunk LMTP's client waits for all replies
+            self._answer(chunk.refusal if each is None else each.answer(chunk.refusal))
+        elif transaction is not None and chunk.last:
+            await self._finish(transaction)
+        elif transaction is not None and transaction.refusal is not None:
+            self._refuse(transaction.refusal, b"BDAT", b"")
+        else:
+            self._answer(Reply.of(250, "2.0.0", f"{chunk.size} octets received"))
+
+    async def _finish(self, transaction: Transaction) -> None:
+        if self.trace is not None:
+            self.trace.line("C", f"[a message, {transaction.size} octets]")
+        reply = await transaction.finish()
+        self.transaction = None
+        self.state = State.GREETED
+        if reply.positive:
+            self._errors = self._refused_recipients = 0
+        self._answer(reply)
+
+    def _answer(self, reply: Answer) -> None:
         self.say(reply.encode())
         if reply.code == 421:
             self.close()
@@ -288,6 +407,7 @@ class SmtpSession(Wire):
         )
 
     def reset(self) -> None:
+        self.remarks = NO_REMARKS
         transaction, self.transaction = self.transaction, None
         if transaction is not None:
             self.state = State.GREETED
@@ -298,15 +418,42 @@ class SmtpSession(Wire):
             self.say(_TLS_INJECTED)
             self.close()
             return
+        peer = self._connected()               # what XCLIENT has said is forgotten, too
+        if self.peer.ip != peer.ip and not self._become(peer):
+            return
         self.say(_TLS_GO)
         self.encrypt(self.server.tls)
         self._forget_login()
         self.state = State.START
-        self.peer = replace(self.peer, helo="", protocol="SMTP", tls="", account=None)
+        self.peer = peer
         self._situate(True, None)
+
+    async def afresh(self, peer: Peer, account: str | None) -> None:
+        self.reset()
+        self._forget_login()
+        self.state = State.START
+        self._errors = self._refused_recipients = self._login_failures = 0
+        self._extended = peer.protocol != "SMTP"
+        if self._become(peer):
+            self._situate(self.situation.tls, account)
+            tls = tls_words(self.transport) if self.situation.tls else ""
+            self.peer = replace(peer, account=account, tls=tls, protocol=self._protocol(utf8=False))
+            await self._open()
+
+    def _become(self, peer: Peer) -> bool:
+        """Count `peer` in place of who has spoken until now, if there is room for it."""
+        self.server.gone(self, self.peer.ip)
+        self.peer = peer
+        self._admitted = self.server.admit(self, peer.ip)
+        if not self._admitted:
+            self.say(_CROWDED)
+            self.close()
+        return self._admitted
 
     def logged_in(self, account: str, logout: Callable[[], object]) -> None:
         log.info("login ip={ip} user={user!r} protocol=smtp", ip=self.peer.ip, user=account)
+        if self.trace is not None:
+            self.trace.logged_in(account)
         self._logout = logout
         self._situate(self.situation.tls, account)
         self.peer = replace(self.peer, account=account, protocol=self._protocol(utf8=False))
@@ -323,7 +470,8 @@ class SmtpSession(Wire):
 
     def _protocol(self, *, utf8: bool) -> str:
         """The word after "with" in Received (RFC 3848, RFC 6531 section 4.3)."""
-        word = "UTF8SMTP" if utf8 else "ESMTP" if self._extended else "SMTP"
+        words = manners(self.settings.role)
+        word = words.utf8 if utf8 else words.extended if self._extended else words.plain
         if word == "SMTP":
             return word
         return f"{word}{'S' if self.situation.tls else ''}{'A' if self.situation.account else ''}"

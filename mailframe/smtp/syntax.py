@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from mailframe.model.address import Address
 from mailframe.model.refusal import Refusal
@@ -29,6 +30,7 @@ _XTEXT = re.compile(r"(?:[!-*,-<>-~\u0080-\U0010ffff]|\+[0-9A-F]{2})*")
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 _UNITEXT = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 _NOT_HELLO = re.compile(r'[^!#-\'*-;=?-\[\]-~]')   # unprintable or one of " ( ) < > \: it is shown in logs and headers
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d):(\d\d(?:\.\d{1,9})?)([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _MAX_HELLO = 255
 
@@ -119,6 +121,20 @@ def decode_unitext(text: str) -> str:
         return printable(_UNITEXT.sub(lambda match: chr(int(match[1], 16)), text))
     except ValueError:
         raise SyntaxFault("Bad utf-8 address") from None
+
+
+def timestamp(text: str | None) -> float:
+    """A date-time of RFC 3339 section 5.6, in seconds since the epoch. Raises ValueError, also where there is none."""
+    match = _TIMESTAMP.fullmatch(text or "")
+    if match is None:
+        raise ValueError("no date-time")
+    minute, seconds, zone = match.groups()
+    if float(seconds) >= 61:                # 60 is a leap second
+        raise ValueError("no such second")
+    try:
+        return datetime.fromisoformat(f"{minute}:00{zone}".upper()).timestamp() + float(seconds)
+    except OverflowError:
+        raise ValueError("beyond all times") from None
 
 
 def printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import inf
 from socket import socket
 from typing import Any
 
@@ -23,6 +24,7 @@ from mailframe.interfaces.maybe import begun
 from mailframe.pacing.acks import Acks
 from mailframe.pacing.prompt import plain_socket, unsent
 from mailframe.pacing.turns import Turns
+from mailframe.tracing.traces import Trace
 
 from .framer import Framer
 
@@ -38,6 +40,9 @@ class Wire(Protocol, ABC):
       W2  no step begins while the client does not read our answers (it is our consumer that says so).
       W3  `ended` is called once, after the connection is gone and no step runs.
     """
+
+    trace: Trace | None = None
+    shortest_s = inf     # of all that `patience` says: the clock is looked at so often, and a shorter patience found in time
 
     def __init__(self, clock: IReactorTime, close_timeout_s: float, turns: Turns) -> None:
         self.clock = clock
@@ -68,13 +73,20 @@ class Wire(Protocol, ABC):
     def patience(self) -> float:
         """How many seconds may pass without anything happening, as things stand."""
 
+    def deadline(self) -> float:
+        """When what is under way must be over, by the clock, however much happens until then."""
+        return inf
+
     @abstractmethod
     def expired(self) -> None:
-        """They have passed."""
+        """They have passed, or the deadline has."""
 
     @abstractmethod
     def broken(self, failure: Failure) -> None:
         """`step` has failed: a fault of ours."""
+
+    def traced(self, trace: Trace, octets: bytes) -> None:
+        """Show `trace` what is written now."""
 
     @abstractmethod
     def ended(self) -> None:
@@ -89,7 +101,7 @@ class Wire(Protocol, ABC):
         """Something has happened: patience begins anew."""
         self._since = self.clock.seconds()
 
-    def close(self) -> None:
+    def close(self, within_s: float | None = None) -> None:
         """Send what was said, then end the connection; cut it when the client does not take that."""
         if self.over:
             return
@@ -101,7 +113,7 @@ class Wire(Protocol, ABC):
         self.transport.loseConnection()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        self._timer = self.clock.callLater(self._close_timeout_s, self._cut)
+        self._timer = self.clock.callLater(self._close_timeout_s if within_s is None else within_s, self._cut)
 
     def encrypt(self, tls: object) -> None:
         """Start TLS as server, after what was said has been sent in the clear."""
@@ -151,7 +163,7 @@ class Wire(Protocol, ABC):
         self._socket = plain_socket(transport)
         transport.registerProducer(self, self._socket is None)
         self.touch()
-        self._timer = self.clock.callLater(self.patience(), self._tick)
+        self._timer = self.clock.callLater(min(self.patience(), self.shortest_s), self._tick)
 
     def dataReceived(self, data: bytes) -> None:
         if self.over:
@@ -238,6 +250,8 @@ class Wire(Protocol, ABC):
             octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
             if not self._lost:
+                if self.trace is not None:
+                    self.traced(self.trace, octets)
                 self._acks.answered()
                 self._send(octets)
 
@@ -250,15 +264,15 @@ class Wire(Protocol, ABC):
         self.transport.write(octets)  # type: ignore[union-attr]
 
     def _tick(self) -> None:
-        left = self._since + self.patience() - self.clock.seconds()
+        left = min(self._since + self.patience(), self.deadline()) - self.clock.seconds()
         if left > 0:
-            self._timer = self.clock.callLater(left, self._tick)
+            self._timer = self.clock.callLater(min(left, self.shortest_s), self._tick)
             return
         self._timer = None
         self.expired()
         if not self.over:
             self.touch()
-            self._timer = self.clock.callLater(self.patience(), self._tick)
+            self._timer = self.clock.callLater(min(self.patience(), self.shortest_s), self._tick)
 
     def _cut(self) -> None:
         self.transport.abortConnection()  # type: ignore[union-attr]

@@ -26,7 +26,8 @@ class Staged:
     def __init__(self, engine: Engine, clock: IReactorTime) -> None:
         self._engine = engine
         self._clock = clock
-        self._buffer = bytearray()
+        self._chunks: list[bytes] = []
+        self._waiting = 0           # octets of them: less than a piece, while nobody is at it
         self._id = 0                # 0: nothing in the database yet
         self._pieces = 0
         self._over = False
@@ -34,29 +35,35 @@ class Staged:
     async def write(self, octets: bytes) -> None:
         if self._over:
             raise RuntimeError("write after seal or abort")
-        self._buffer += octets
-        while len(self._buffer) >= PIECE:
-            piece = bytes(self._buffer[:PIECE])
-            del self._buffer[:PIECE]
-            self._id = await self._engine.submit(partial(self._keep, piece=piece), PIECE)
+        self._chunks.append(octets)
+        self._waiting += len(octets)
+        while self._waiting >= PIECE:
+            self._id = await self._engine.submit(partial(self._keep, piece=self._piece()), PIECE)
             self._pieces += 1
 
     async def seal(self) -> str:
         if self._over:
             raise RuntimeError("seal after seal or abort")
         self._over = True
-        rest = bytes(self._buffer)
-        self._buffer.clear()
+        rest = b"".join(self._chunks)
+        self._chunks.clear()
         return str(await self._engine.submit(partial(self._finish, rest=rest), len(rest)))
 
     def abort(self) -> None:
         if self._over:
             return
         self._over = True
-        self._buffer.clear()
+        self._chunks.clear()
         if self._id:
             dropped = self._engine.submit(self._drop)
             dropped.addErrback(lambda failure: log.debug("staged content stays until the next start: {f.value}", f=failure))
+
+    def _piece(self) -> bytes:
+        """The next one; nothing of it stays here, where as many wait for their commit as there are messages coming in."""
+        octets = b"".join(self._chunks)
+        rest = octets[PIECE:]
+        self._chunks, self._waiting = [rest] if rest else [], len(rest)
+        return octets[:PIECE]
 
     # In the writer's thread. `write` awaits each job, so nothing here runs twice at once; and what a job finds out is
     # kept only after its commit, because an id of a transaction that was undone is given to somebody else.

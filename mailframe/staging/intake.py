@@ -19,6 +19,7 @@ from mailframe.model.refusal import MessageTooBig, TryAgainLater
 
 MEMORY_OCTETS = 262_144      # beyond this a commit would hold other sessions up: staged before it instead
 HEADER_OCTETS = 1_048_576    # a header block is shown to filters and indexed up to here
+_DROPLET = 512               # octets; a smaller piece would cost more memory as an object of its own than it holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Intake:
         self._scan = scan
         self._size = 0
         self._chunks: list[bytes] = []
+        self._droplets = bytearray()             # after all else: from who sends a few octets at a time
         self._octets: bytes | None = None        # the whole, once sealed in memory
         self._id: str | None = None              # the content's id, once sealed there
         self._staged: IStaged | None = None
@@ -60,7 +62,8 @@ class Intake:
         self._index: Index | None = None
         self._found: Fields | None = None        # of its header, from the same pass
         self._preview = b""                       # of what is in memory
-        self._top = b""                          # the first octets of a staged message: at least its header
+        self._top = bytearray()                  # the first octets of a staged message: at least its header
+        self._topped = False                     # they are
         self._header: bytes | None = None
 
     @property
@@ -91,10 +94,16 @@ class Intake:
         if size > self._max:
             raise MessageTooBig(detail=f"more than {self._max} octets")
         self._size = size
-        if self._content is None or size <= self._max_memory:
+        in_memory = self._content is None or size <= self._max_memory
+        if len(octets) < _DROPLET or self._droplets:
+            self._droplets += octets
+            if len(self._droplets) < _DROPLET and (in_memory or self._staged is not None):
+                return None
+            octets = self._pooled()
+        if in_memory:
             self._chunks.append(octets)
             return None
-        return self._spill(self._content, octets)
+        return self._stage(octets) if self._staged is None else self._spill(self._staged, octets)
 
     async def write(self, octets: bytes) -> None:
         """`add`, and wait until more may come."""
@@ -107,11 +116,15 @@ class Intake:
         if self._octets is not None or self._id is not None:
             return
         if self._staged is not None:
+            if self._droplets:
+                await self._spill(self._staged, self._pooled())
             self._id = await settled(self._staged.seal())
             if self._scanner is not None:
                 self._index, self._found = self._scanner.finish(), self._scanner.root_fields
                 self._scanner = None
             return
+        if self._droplets:
+            self._chunks.append(self._pooled())
         self._octets = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
 
@@ -146,7 +159,7 @@ class Intake:
     def header(self) -> bytes:
         """The sealed message's header block with its final empty line, cut at 1 MiB."""
         if self._header is None:
-            octets = self._top if self._octets is None else self._octets
+            octets = bytes(self._top) if self._octets is None else self._octets
             self._header = octets[:min(split_header(octets), HEADER_OCTETS)]
         return self._header
 
@@ -169,18 +182,37 @@ class Intake:
     def abort(self) -> None:
         """Forget it all; never raises. Sealed content that nobody refers to is swept by its store."""
         self._chunks.clear()
+        self._droplets.clear()
         if self._staged is not None and self._id is None:
             self._staged.abort()
         self._staged = None
 
-    async def _spill(self, content: IContent, octets: bytes) -> None:
-        if self._staged is None:
-            self._staged = await settled(content.stage())
-            self._scanner = Scanner() if self._scan else None
-            octets = b"".join((*self._chunks, octets))
-            self._chunks.clear()
-        if len(self._top) < HEADER_OCTETS and split_header(self._top) >= len(self._top):
-            self._top += octets
+    def _pooled(self) -> bytes:
+        octets = bytes(self._droplets)
+        self._droplets.clear()
+        return octets
+
+    async def _stage(self, octets: bytes) -> None:
+        """It has become too big for memory."""
+        assert self._content is not None
+        self._staged = staged = await settled(self._content.stage())
+        self._scanner = Scanner() if self._scan else None
+        octets = b"".join((*self._chunks, octets))
+        self._chunks.clear()
+        await self._spill(staged, octets)
+
+    async def _spill(self, staged: IStaged, octets: bytes) -> None:
+        if not self._topped:
+            self._head_on(octets)
         if self._scanner is not None:
             self._scanner.feed(octets)
-        await settled(self._staged.write(octets))
+        await settled(staged.write(octets))
+
+    def _head_on(self, octets: bytes) -> None:
+        """Keep them while the header may go on; what was searched for its end is not searched again."""
+        at = max(0, len(self._top) - 2)
+        self._top += octets
+        self._topped = (
+            len(self._top) >= HEADER_OCTETS or self._top.startswith((b"\r\n", b"\n"))
+            or self._top.find(b"\n\r\n", at) >= 0 or self._top.find(b"\n\n", at) >= 0
+        )

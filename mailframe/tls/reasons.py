@@ -7,6 +7,11 @@ from service_identity import VerificationError
 from twisted.python.failure import Failure
 
 
+def ended_by_tls(reason: Failure) -> bool:
+    """Whether TLS ended the connection, and not the network or a time limit."""
+    return isinstance(reason.value, (SslError, VerificationError))
+
+
 def why_ended(reason: Failure) -> str:
     """Why a connection ended, for people."""
     error = reason.value

@@ -76,6 +76,20 @@ def test_every_option_ends_in_the_configuration(tmp_path: Path) -> None:
     assert config.listeners["imaps"].tls == "implicit"
 
 
+def test_lmtp_is_there_only_when_asked_for() -> None:
+    assert "lmtp" not in meant("--domain", "one.example").listeners
+    for arguments in (("--domain", "one.example"), ()):
+        listener = meant(*arguments, "--lmtp", "unix:/run/lmtp:mode=660").listeners["lmtp"]
+        assert (listener.role, listener.endpoint) == ("lmtp", "unix:/run/lmtp:mode=660")
+
+
+def test_an_option_changes_the_endpoint_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(
+        'domains = ["one.example"]\n[listeners.smtp]\nrole = "mx"\nendpoint = "25"\nproxy_from = ["192.0.2.1"]\n')
+    listener = meant("--config", "m.toml", "--smtp", "2525").listeners["smtp"]
+    assert (listener.endpoint, listener.proxy_from) == ("tcp:2525", ("192.0.2.1",))
+
+
 def test_options_are_laid_over_a_configuration_file(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "m.toml").write_text(

@@ -113,6 +113,20 @@ def test_a_question_is_no_sentence_with_two_ends() -> None:
     ('hostname = "mx"\ndomains = ["a..example"]\n', "m.toml, line 2: domains: not a domain: 'a..example'."),
     ('domains = ["one.example"]\n[listeners.in]\nrole = "imap"\nendpoint = "143"\ntls = "none"\n',
      "m.toml, line 2: The listener 'in' has"),
+    ('domains = ["one.example"]\n[listeners.in]\nrole = "lmtp"\nendpoint = "25"\n',
+     "m.toml, line 4: The listener 'in' has port 25, where the world speaks SMTP"),
+    ('domains = ["one.example"]\n[listeners.in]\nrole = "relay-in"\nendpoint = "2525"\n',
+     "m.toml, line 2: The listener 'in' has role = \"relay-in\", which takes mail for anybody: name who may send it"),
+    ('domains = ["one.example"]\n[lmtp]\nrequire_login = true\n[listeners.in]\nrole = "lmtp"\nendpoint = "24"\ntls = "none"\n',
+     "m.toml, line 4: The listener 'in' has tls = \"none\" and plaintext_login = \"tls\": nobody could log in there."),
+    ('domains = ["one.example"]\n[listeners.in]\nrole = "mx"\nendpoint = "25"\nproxy_from = ["192.0.2.300"]\n',
+     "m.toml, line 2: listeners.in cannot be used: proxy_from has '192.0.2.300', which is no network"),
+    ('domains = ["one.example"]\n[listeners.in]\nrole = "mx"\nendpoint = "25"\nproxy_from = ["192.0.2.3"]\nproxy_timeout_s = 0\n',
+     "m.toml, line 2: listeners.in cannot be used: proxy_timeout_s must be greater than 0"),
+    ('domains = ["one.example"]\n[relay_in]\nnetworks = ["here"]\n',
+     "m.toml, line 2: relay_in cannot be used: networks has 'here', which is no network"),
+    ('domains = ["one.example"]\n[pipeline]\nrelay_networks = ["here"]\n',
+     "m.toml, line 2: pipeline cannot be used: relay_networks has 'here', which is no network"),
 ])
 def test_values_that_do_not_go_together_name_their_line(text: str, sentence: str) -> None:
     with pytest.raises(ConfigError) as caught:

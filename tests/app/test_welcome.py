@@ -12,8 +12,10 @@ from twisted.internet.task import Clock
 
 from mailframe.app.config import Config, Listener
 from mailframe.app.firstrun import warnings, welcome
+from mailframe.app.reference import check
 from mailframe.auth.accounts import AccountsFile
 from mailframe.auth.hashing import DUMMY_HASH
+from mailframe.smtp.settings import SmtpSettings
 
 DEVELOPMENT = Config(development=True, data=Path("/home/me/mailframe-data"))
 ADDRESSES = {name: ("127.0.0.1", int(listener.endpoint.split(":")[1])) for name, listener in DEVELOPMENT.listeners.items()}
@@ -62,6 +64,7 @@ def test_a_real_server_in_order_has_no_warnings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("settings", "words"), [
     ({"hostname": "laptop"}, "calls itself 'laptop'"),
+    ({"listeners": {"own": Listener("relay-in", "2525")}, "relay_in": SmtpSettings(networks=("0.0.0.0/0",))}, "an open relay"),
     ({"listeners": {"imap": Listener("imap", "143", plaintext_login="always")}}, "imap takes passwords without TLS from anywhere"),
     ({"listeners": {name: Listener(name, "1", plaintext_login="always") for name in ("imap", "pop3")}}, "imap and pop3 take"),  # type: ignore[arg-type]
 ])
@@ -69,6 +72,30 @@ def test_each_danger_is_one_warning(tmp_path: Path, settings: dict[str, Any], wo
     file = accounts(tmp_path, f"alice@one.example:{DUMMY_HASH}\n")
     found = list(warnings(real(**settings), parts(file)))
     assert len(found) == 1 and words in found[0]
+
+
+def test_roles_without_a_login_are_named_and_have_no_passwords_to_be_wary_of(tmp_path: Path) -> None:
+    config = real(
+        listeners={"lmtp": Listener("lmtp", "unix:/run/lmtp:mode=660", "none"),
+                   "own": Listener("relay-in", "127.0.0.1:2525", plaintext_login="always")},
+        relay_in=SmtpSettings(networks=("192.0.2.0/24",)))
+    found = parts(accounts(tmp_path, f"alice@one.example:{DUMMY_HASH}\n"))
+    text = welcome(config, {"lmtp": ("/run/lmtp", 0), "own": ("127.0.0.1", 2525)}, found)
+    assert "lmtp         /run/lmtp       no TLS    mail from an own server" in text
+    assert "own          127.0.0.1:2525  STARTTLS  mail from own hosts" in text and "Warning" not in text
+
+
+def test_check_tells_who_may_connect() -> None:
+    """What `mailframe check` says."""
+    config = real(
+        listeners={"lmtp": Listener("lmtp", "24"), "own": Listener("relay-in", "2525"),
+                   "imap": Listener("imap", "143", proxy_from=("192.0.2.1",))},
+        relay_in=SmtpSettings(networks=("192.0.2.0/24", "unix")), lmtp=SmtpSettings(require_login=True))
+    lines = list(check(config))
+    for words in ("lmtp: lmtp on tcp:24, TLS on demand; passwords under TLS only",
+                  "own: relay-in on tcp:2525, TLS on demand; from 192.0.2.0/24, unix only",
+                  "imap: imap on tcp:143, TLS on demand; passwords under TLS only; behind a proxy at 192.0.2.1"):
+        assert f"  {words}" in lines
 
 
 def test_no_accounts_and_no_certificate_are_warned_of_with_what_to_do(tmp_path: Path) -> None:

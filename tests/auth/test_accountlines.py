@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailframe.auth.accountlines import parse_accounts, parse_line
+from mailframe.auth.accountlines import account_line, parse_accounts, parse_line
 from mailframe.auth.hashing import hash_password
 from mailframe.auth.names import login_name
 from mailframe.model.address import Address
@@ -69,3 +69,14 @@ def test_any_text_is_a_line_or_a_value_error(text: str) -> None:
 ])
 def test_the_names_people_log_in_with(typed: str, domains: tuple[str, ...], name: str | None) -> None:
     assert login_name(typed, domains) == name
+
+
+def test_since_when_an_account_is_there_may_stand_behind_its_hash() -> None:  # RFC 7293
+    line = parse_line(f"alice@one.example:{HASH} since=1970-01-01T01:00:00+01:00")
+    assert line is not None and (line.hash, line.since) == (HASH, 0.0)
+    assert account_line("alice@one.example", HASH, 1_000.0) == f"alice@one.example:{HASH} since=1970-01-01T00:16:40Z"
+    plain = parse_line(account_line("alice@one.example", HASH, None))
+    assert plain is not None and plain.since is None
+    for wrong in ("since=yesterday", "since=1970-01-01T00:00:00", "until=1970-01-01T00:00:00Z", "more"):
+        with pytest.raises(ValueError, match="since="):
+            parse_line(f"alice@one.example:{HASH} {wrong}")

@@ -61,6 +61,11 @@ class AccountsTests(CleanTestCase):
         made.load()
         return made
 
+    async def test_since_when_an_account_is_there(self) -> None:  # RFC 7293
+        self.change(f"a@one.example:{ALICE} since=1970-01-01T00:16:40Z\nb@one.example:{BOB}\nc@one.example -> a@one.example\n")
+        addresses = [Address.parse(f"{name}@one.example") for name in ("A", "a+tag", "b", "c", "nobody")]
+        self.assertEqual(list(await self.accounts.valid_since(addresses)), [1_000.0, 1_000.0, None, None, None])
+
     async def login(self, user: bytes, password: bytes) -> object:
         return await self.accounts.requestAvatarId(UsernamePassword(user, password))
 
@@ -271,6 +276,14 @@ class EditingTests(CleanTestCase):
             self.path.read_text(), f"alice@one.example:{BOB}\n# a comment\ninfo@one.example -> alice@one.example\n")
         self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o600)
         self.assertEqual([name for name in os.listdir(self.path.parent) if name.startswith(".")], [])
+
+    def test_an_account_that_is_made_anew_is_somebody_elses(self) -> None:  # RFC 7293
+        accountedit.add(self.path, "alice@one.example", ALICE, 1_000.0)
+        accountedit.set_password(self.path, "alice@one.example", BOB)
+        self.assertEqual(self.path.read_text(), f"alice@one.example:{BOB} since=1970-01-01T00:16:40Z\n")
+        accountedit.remove(self.path, "alice@one.example")
+        accountedit.add(self.path, "alice@one.example", ALICE, 2_000.0)
+        self.assertEqual(self.path.read_text(), f"alice@one.example:{ALICE} since=1970-01-01T00:33:20Z\n")
 
     def test_a_symbolic_link_stays_one(self) -> None:
         link = self.path.with_suffix(".link")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from email import message_from_bytes
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 
 import pytest
-from support.mailparts import KeepingAgent
+from support.mailparts import KeepingAgent, TableDirectory
 from support.pipelineworld import MESSAGE, USER, PipelineWorld, to
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from mailframe.interfaces.delivery import IHonours
 from mailframe.interfaces.filter import IMessageFilter, IMessageOctets, IRecipientFilter, ISenderFilter
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
@@ -29,6 +31,7 @@ from mailframe.model.refusal import (
 )
 from mailframe.model.route import Rewrite
 from mailframe.model.verdict import Discard, Pass, Quarantine, Refuse, Rewritten, Tag, Verdict
+from mailframe.pipeline.dispatch import Pipeline
 from mailframe.pipeline.settings import PipelineSettings
 from mailframe.stores.memory import MemoryStore
 
@@ -441,3 +444,26 @@ def test_without_a_queue_the_sender_learns_of_a_refusal_though_others_have_it() 
     with pytest.raises(UnknownRecipient):
         PipelineWorld(local=local, with_queue=False).send(BOB, EVE)
     assert len(local.kept) == 1
+
+
+@implementer(IHonours)
+class BinaryAgent(KeepingAgent):
+    honours = frozenset(("BINARYMIME",))
+
+
+def test_binary_mail_is_announced_where_mailboxes_and_queue_keep_it() -> None:
+    """RFC 3030 section 3: octets stay as they are on either way, or nobody is asked for them."""
+    world = PipelineWorld()
+
+    def honours(local: object, queue: object) -> frozenset[str]:
+        made: Any = Pipeline(
+            TableDirectory({}), local, queue, (), PipelineSettings(), clock=world.clock, hostname="mx.example",  # type: ignore[arg-type]
+        )
+        return frozenset(made.honours & {"BINARYMIME"})
+
+    queue = BinaryAgent()
+    assert honours(world.local, None) == honours(world.local, queue) == {"BINARYMIME"}
+    assert honours(KeepingAgent(), None) == honours(KeepingAgent(), queue) == honours(world.local, KeepingAgent()) == frozenset()
+    binary = MESSAGE + b"\n.\0\r"
+    world.send(to("bob@example.org"), body="BINARYMIME", content=binary)
+    assert world.mail("bob")[0].endswith(binary)

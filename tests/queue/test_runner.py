@@ -175,6 +175,15 @@ def test_return_full_brings_the_whole_message_back_and_hdrs_its_header() -> None
         assert b"Received: by us" in octets and (b"\n\nHello" in octets.replace(b"\r", b"")) == body
 
 
+def test_a_report_about_mail_that_requires_tls_requires_it_too_and_shows_the_header_alone() -> None:
+    """RFC 8689 section 5: as if RET=HDRS had been asked for, whatever was."""
+    world = World()
+    world.relay.answer = lambda _: NOBODY
+    world.queue(to("bob@example.net"), ret="FULL", require_tls=True)
+    envelope, _, octets = world.reports.kept[0]
+    assert envelope.require_tls and b"text/rfc822-headers" in octets and b"\r\nHello\r\n" not in octets
+
+
 def test_a_full_mailbox_gets_its_mail_when_there_is_room() -> None:
     world = World()
     world.mailboxes.refuse["own@example.org"] = OverQuota()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
 from mailframe.model.address import Address
-from mailframe.model.envelope import Envelope, Peer, Recipient
+from mailframe.model.envelope import DeliverBy, Envelope, Peer, Recipient
 from mailframe.queue import codec
 from mailframe.queue.agent import QueueAgent
 from mailframe.queue.item import START, Change, NewItem, Problem
@@ -41,6 +42,10 @@ def test_envelopes_and_recipients_come_back_as_they_were(
     peer = Peer("192.0.2.1", helo=domain, account=account)
     envelope = Envelope(local, address if utf8 else None, peer, 5.5, None, "8BITMIME", utf8, "FULL", orcpt)
     assert codec.load_envelope(codec.dump_envelope(envelope)) == envelope
+    asked = replace(envelope, hold_until=7.5, deliver_by=DeliverBy(-3.0, utf8, not utf8), priority=-9)
+    assert codec.load_envelope(codec.dump_envelope(asked)) == asked
+    alias = replace(recipient, expanded=True, valid_since=1.5)
+    assert codec.load_recipient(codec.dump_recipient(alias)) == alias
     problem = Problem(local, 451, "4.0.0", domain, local)
     assert codec.load_problem(codec.dump_problem(problem)) == problem and codec.load_problem(None) is None
 

@@ -130,7 +130,7 @@ def test_a_wrong_password_is_ours_to_mend_and_keeps_mail_in_the_queue() -> None:
 def test_settings_refuse_to_be_wrong() -> None:
     for wrong in (lambda: Smarthost("mx", tls="maybe"), lambda: Smarthost("mx", tls="opportunistic", user="bob", password="x"),
                   lambda: Smarthost("mx", 0), lambda: Smarthost("no host"), lambda: Smarthost(""),
-                  lambda: RelaySettings(tls="implicit")):
+                  lambda: RelaySettings(tls="implicit"), lambda: RelaySettings(validating=("192.0.2.1:53",))):
         with pytest.raises(ValueError):
             wrong()
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.smtp.client_data import DotStuffer
+from mailframe.smtp.client_limits import Limits
 from mailframe.smtp.client_plan import Stage, extensions, plan, xtext
 from mailframe.smtp.client_replies import PeerFault, ReplyReader
 from mailframe.smtp.reply import Reply
@@ -149,3 +150,35 @@ def test_xtext() -> None:
 def test_ehlo_keywords_are_known_in_any_case_and_old_auth_too() -> None:
     reply = Reply(250, "", ("mx", "size 10", "AUTH PLAIN", "AUTH=LOGIN PLAIN", "", "8bitmime"))
     assert extensions(reply) == {"SIZE": "10", "AUTH": "PLAIN LOGIN PLAIN", "8BITMIME": ""}
+
+
+BINARY_HOST = {"8BITMIME": "", "CHUNKING": "", "BINARYMIME": ""}
+
+
+@pytest.mark.parametrize("lack, codes", [("CHUNKING", "5.6.3"), ("BINARYMIME", "5.6.3")])
+def test_binary_octets_go_nowhere_but_where_they_are_taken(lack: str, codes: str) -> None:
+    """RFC 3030 section 3: under no circumstances."""
+    envelope, bob = Envelope("id", None, body="BINARYMIME"), Recipient(Address.parse("bob@example.org"))
+    assert plan(envelope, [bob], 1, BINARY_HOST).binary
+    todo = plan(envelope, [bob], 1, {word: "" for word in BINARY_HOST if word != lack})
+    assert not todo.rcpts and todo.refused[bob].reply.enhanced == codes and todo.refused[bob].stage is Stage.HOST
+
+
+@pytest.mark.parametrize("trusted, offers, codes", [
+    (True, {"REQUIRETLS": ""}, None), (True, {}, "5.7.30"), (False, {"REQUIRETLS": ""}, "5.7.10"),
+])
+def test_what_requires_tls_is_said_in_a_trusted_session_alone(trusted: bool, offers: dict[str, str], codes: str | None) -> None:
+    """RFC 8689 sections 2 and 4.2.1; section 5 for a report, which goes even so."""
+    bob = Recipient(Address.parse("bob@example.org"))
+    envelope = Envelope("id", Address.parse("alice@example.com"), require_tls=True)
+    todo = plan(envelope, [bob], 1, offers, trusted=trusted)
+    assert (todo.refused[bob].reply.enhanced if todo.refused else None) == codes
+    report = plan(Envelope("id", None, require_tls=True), [bob], 1, offers, trusted=trusted)
+    assert not report.refused and (b"REQUIRETLS" in report.mail) == (codes is None)
+
+
+def test_limits_that_make_no_sense_are_passed_over() -> None:
+    """RFC 9422 section 3: and those that nobody knows yet."""
+    assert Limits.of("rcptmax=20 MAILMAX=0 RCPTDOMAINMAX=1x FOO=1 RCPTDOMAINMAX MAILMAX=1000000") == Limits(0, 20, 0)
+    assert Limits.of("MAILMAX=3 RCPTDOMAINMAX=1 BAR") == Limits(3, 0, 1)
+    assert not Limits().reached(10**6, {"a", "b"}) and Limits(mails=3).reached(3, ()) and Limits(domains=1).reached(0, {"a"})

@@ -147,8 +147,8 @@ def test_an_ipv6_peer_is_its_whole_network() -> None:
     world.connect("2001:db8:0:1::2").play("S: 220 *")
 
 
-def test_bare_newlines_can_be_repaired() -> None:
-    world = SmtpWorld(bare_newlines="repair")
+def test_bare_newlines_can_be_normalised() -> None:
+    world = SmtpWorld(bare_newlines="normalise")
     world.connect().play(HELLO + MAIL + RCPT + DATA + "C| a\\n.\\nb\\rc\\r\\n.\\r\\n\nS: 250 *")
     assert world.reception.committed[0].octets == b"a\r\n.\r\nb\r\nc\r\n"
 
@@ -187,7 +187,7 @@ def test_an_answer_does_not_wait_for_the_next_command(world: SmtpWorld) -> None:
 def test_a_slow_answer_is_not_the_client_idling(world: SmtpWorld) -> None:
     held = world.reception.hold("mail")
     player = world.connect()
-    player.play(HELLO + "C: MAIL FROM:<a@far.example>\nT: 500")
+    player.play(HELLO + "C: MAIL FROM:<a@far.example>\nT: 269")
     held.callback(None)
     player.play("S: 250 *\nT: 299\nC: NOOP\nS: 250 *")
 
@@ -423,7 +423,7 @@ def test_stop_ends_idle_sessions_and_lets_messages_finish(world: SmtpWorld) -> N
     for player in (idle, waiting, busy, committing):
         settle(player)
     idle.play("S: 421 4.3.2 *\nS: <closed>")
-    waiting.play("S: 421 4.3.2 *\nS: <closed>")
+    waiting.play("S: <nothing>")
     world.connect().play("S: 421 4.3.2 *\nS: <closed>")
     assert not stopped.called
     del world.reception.obstacles["commit"]
@@ -431,7 +431,8 @@ def test_stop_ends_idle_sessions_and_lets_messages_finish(world: SmtpWorld) -> N
     settle(committing)
     committing.play("S: 250 *\nS: 421 4.3.2 *\nS: <closed>")
     busy.play(TEXT + "S: 250 *\nS: 421 4.3.2 *\nS: <closed>")
-    assert stopped.called and len(world.reception.committed) == 2
+    waiting.play(DATA + TEXT + "S: 250 *\nS: 421 4.3.2 *\nS: <closed>")
+    assert stopped.called and len(world.reception.committed) == 3
 
 
 def test_stop_without_sessions_is_done_at_once(world: SmtpWorld) -> None:
@@ -446,3 +447,12 @@ def test_three_hundred_silent_connections_cost_one_timer_each(world: SmtpWorld) 
     for player in players:
         settle(player)
     assert world.factory.connections == 0 and world.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("verb", ["VRFY", "EXPN"])
+def test_guessing_by_other_words_ends_as_guessing_recipients_does(verb: str) -> None:
+    world = SmtpWorld(max_refused_recipients=3)
+    world.reception.known["nobody@mx.example"] = False
+    world.reception.obstacles["expand nobody"] = UnknownRecipient()
+    player = world.connect()
+    player.play(HELLO + f"C: {verb} nobody@mx.example\nS: 550 5.1.1 *\n" * 3 + "S: 421 4.7.0 Too many errors\nS: <closed>")

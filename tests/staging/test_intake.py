@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from support.coroutines import result_of
 
 from mailframe.mime.attributes import attributes
+from mailframe.mime.header import split_header
 from mailframe.model.refusal import MessageTooBig
 from mailframe.pipeline.holder import Holder
 from mailframe.staging.intake import Intake
@@ -105,3 +107,26 @@ def test_a_head_that_ends_the_header_makes_all_content_text() -> None:
     text = b"Hello Bob\r\nFrom: me\r\n"
     head = HEAD + b"\r\n"
     assert take(Intake(None, max_octets=1_000), text).attributes_for(head) == attributes(head + text)
+
+
+def test_octets_that_come_singly_take_no_more_memory_than_they_are() -> None:
+    """A slow sender's droplets are not kept as an object each, in memory or on the way to the disk."""
+    intake = Intake(Holder(), max_memory_octets=20_000, max_octets=1_000_000)
+    octets = MESSAGE + b"ab" * 20_000
+    tracemalloc.start()
+    for at in range(0, len(octets), 2):
+        result_of(intake.write(octets[at:at + 2]))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 150_000
+    result_of(intake.seal())
+    assert result_of(intake.read(0, len(octets))) == octets and intake.header() == MESSAGE[:MESSAGE.index(b"\r\n\r\n") + 4]
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=6).map(tuple), st.sampled_from([
+    b"\r\nbody", b"\nbody", b"A: 1\r\n\r\nbody\r\n\r\nB: 2", b"A: 1\n\nbody", b"A: 1\r\nB", b"",
+]))
+@settings(max_examples=60, deadline=None)
+def test_a_staged_header_is_whole_wherever_it_was_cut(cuts: tuple[int, ...], message: bytes) -> None:
+    message += b"\r\n" + b"x" * 2_000
+    assert take(Intake(Holder(), max_memory_octets=0, max_octets=10_000), message, cuts).header() == message[:split_header(message)]

@@ -17,7 +17,7 @@ from support.smtptalk import Talk
 from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
 
-ONE, FAR = "127.0.0.41", "127.0.0.42"
+ONE, FAR, SEVEN = "127.0.0.41", "127.0.0.42", "127.0.0.43"
 PASSWORD = "correct horse"
 POSTFIX = shutil.which("postfix", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = pytest.mark.skipif(POSTFIX is None or os.geteuid() != 0, reason="Postfix is not installed, or we are not root")
@@ -33,9 +33,9 @@ inet_interfaces = loopback-only
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 maillog_file = /dev/stdout
-virtual_mailbox_domains = far.example
+virtual_mailbox_domains = far.example seven.example
 virtual_mailbox_base = {folder}/mail
-virtual_mailbox_maps = inline:{{ {{ bob@far.example = bob/ }} }}
+virtual_mailbox_maps = inline:{{ {{ bob@far.example = bob/ }} {{ bob@seven.example = seven/ }} }}
 virtual_alias_maps = inline:{{ {{ back@far.example = alice@one.example }} {{ ghost@far.example = nobody@one.example }} }}
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
@@ -48,6 +48,7 @@ smtpd_tls_key_file = {folder}/key.pem
 """
 MASTER = """
 {far}:{port} inet n - n - - smtpd
+{seven}:{port} inet n - n - - smtpd -o smtpd_discard_ehlo_keywords=8bitmime,smtputf8
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -78,13 +79,17 @@ port = {port}
 host = "{far}"
 port = {port}
 tls = "opportunistic"
+[relay.routes."seven.example"]
+host = "{seven}"
+port = {port}
+tls = "opportunistic"
 """
 TEXT = "Subject: Grüße\r\nMessage-ID: <postfix@one.example>\r\n\r\nZwölf Boxkämpfer.\r\n.dot\r\n".encode()
 
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    return common_port(ONE, FAR)
+    return common_port(ONE, FAR, SEVEN)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +106,7 @@ def postfix(port: int) -> Iterator[Child]:
     for name, octets in zip(("certificate.pem", "key.pem"), pem_pair("mx.far.example"), strict=True):
         (folder / name).write_bytes(octets)
     (folder / "main.cf").write_text(MAIN.format(folder=folder, one=ONE, far=FAR, port=port, uid=owner, gid=group))
-    (folder / "master.cf").write_text(MASTER.format(far=FAR, port=port))
+    (folder / "master.cf").write_text(MASTER.format(far=FAR, seven=SEVEN, port=port))
     child = Child([POSTFIX, "-c", str(folder), "start-fg"], folder)
     try:
         child.wait_for("daemon started")
@@ -116,7 +121,7 @@ def postfix(port: int) -> Iterator[Child]:
 def one(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[MailServer]:
     folder = tmp_path_factory.mktemp("one")
     (folder / "data").mkdir(mode=0o700)
-    (folder / "mailframe.toml").write_text(CONFIG.format(one=ONE, far=FAR, port=port))
+    (folder / "mailframe.toml").write_text(CONFIG.format(one=ONE, far=FAR, seven=SEVEN, port=port))
     add(folder / "data" / "accounts", "alice@one.example", hash_password(PASSWORD))
     server = MailServer(folder, "--config", "mailframe.toml")
     yield server
@@ -148,3 +153,15 @@ def test_mail_that_needs_smtputf8_is_understood_by_both(one: MailServer, postfix
         assert talk.log_in("alice@one.example", PASSWORD).startswith("235")
         answer = talk.mail("alice@one.example", ["jürgen@far.example"], TEXT, " SMTPUTF8")
     one.wait_for(rf"{answer.rpartition(' ')[2]} .*5\.1\.1 <jürgen@far\.example>")
+
+
+def test_eight_bits_reach_a_postfix_that_takes_seven_as_quoted_printable(one: MailServer, postfix: Child) -> None:
+    """RFC 6152 section 3."""
+    text = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nViele Grüße.\r\n"
+    with Talk(ONE, one.ports["submission"]) as talk:
+        assert talk.log_in("alice@one.example", PASSWORD).startswith("235")
+        answer = talk.mail("alice@one.example", ["bob@seven.example"], text.encode(), " BODY=8BITMIME")
+    one.wait_for(rf"{answer.rpartition(' ')[2]} handed to {SEVEN}.*1 of 1 recipients taken")
+    postfix.wait_for(r"to=<bob@seven\.example>.*status=sent")
+    (path,) = (postfix.folder / "mail" / "seven" / "new").iterdir()
+    assert b"Viele Gr=C3=BC=C3=9Fe.\n" in path.read_bytes() and path.read_bytes().isascii()

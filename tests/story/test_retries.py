@@ -52,6 +52,7 @@ class FarHandler:
         self.seen: list[str] = []
         self.envelopes: list[Any] = []
         self.greylist = False
+        self.times: list[float] = []
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         if self.greylist and address not in self.seen:
@@ -64,6 +65,7 @@ class FarHandler:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.envelopes.append(envelope)
+        self.times.append(time.time())
         return "250 2.0.0 taken by a stranger"
 
 
@@ -76,6 +78,7 @@ class World:
         self.far = FarHandler()
         records = {
             "far.example": {"MX": ["10 dead.far.example.", "20 mx.far.example."]},
+            "plain.example": {"MX": ["10 mx.far.example."]},
             "dead.far.example": {"A": [DEAD]}, "mx.far.example": {"A": [FAR]},
             "loop.example": {"MX": ["10 back.loop.example."]}, "back.loop.example": {"A": [ONE]},
             "one.example": {"MX": ["10 mail.one.example."]}, "mail.one.example": {"A": [ONE]},
@@ -270,3 +273,39 @@ def test_the_queue_in_an_operators_hands(world: World, capsys: pytest.CaptureFix
     one.wait_for(rf"{first} handed to .*1 of 1")
     until(lambda: "Nothing waits" in (world.queue("list"), capsys.readouterr().out)[1])
     assert [envelope.rcpt_tos for envelope in world.far.envelopes] == [["joe@far.example"], ["bob@far.example"]]
+
+
+def test_a_held_message_survives_a_kill_and_leaves_at_its_time(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """RFC 4865, with I1: for another server and for an own mailbox."""
+    world.open_far()
+    one = world.start()
+    begun = time.time()
+    number = submit(one, "bob@far.example", "alice@one.example", mail=" HOLDFOR=3")
+    world.queue("list")
+    assert "not to leave before" in capsys.readouterr().out
+    one.kill()
+    assert not world.far.envelopes
+    again = MailServer(world.folder / "one.example", "--config", "mailframe.toml")
+    world.stack.callback(again.stop)
+    again.wait_for(rf"{number} handed to mx\.far\.example.*1 of 1")
+    [message] = inbox(again)
+    assert message["Subject"] == "retry" and world.far.times[0] >= begun + 3
+
+
+def test_a_deadline_is_passed_on_or_the_mail_comes_back(world: World) -> None:
+    """RFC 2852 section 4.1.4: one hop keeps the time and is traced, the other does not and may not have by-mode R."""
+    world.start(domain="two.example", ip=TWO, user="bob")
+    world.open_far()
+    one = world.start()
+    submit(one, "bob@two.example", mail=" BY=120;RT")
+    fields = report(inbox(one)[0])
+    assert (fields["Action"], fields["Status"], fields["Final-Recipient"]) == ("relayed", "2.0.0", "rfc822; bob@two.example")
+    submit(one, "bob@plain.example", mail=" BY=120;R")
+    message = inbox(one, count=2)[1]
+    fields = report(message)
+    assert (fields["Action"], fields["Status"]) == ("failed", "5.3.3") and "Deliver-By-Date: " in str(message)
+    assert not world.far.envelopes
+    submit(one, "bob@far.example", mail=" BY=120;N MT-PRIORITY=4")
+    fields = report(inbox(one, count=3)[2])
+    assert (fields["Action"], fields["Status"]) == ("relayed", "2.1.9")
+    assert b"\tPRIORITY 4;" in world.far.envelopes[0].content

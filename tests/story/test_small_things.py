@@ -111,7 +111,8 @@ def test_helo_and_ehlo_greet_as_they_should(house: House) -> None:
         answer = talk.say("ehlo [127.0.0.1]")
         assert answer.splitlines()[0] == "250-mail.one.example"
         words = {line[4:].split(" ")[0] for line in answer.splitlines()[1:]}
-        assert words == {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "STARTTLS"}
+        assert words >= {"PIPELINING", "SIZE", "8BITMIME", "CHUNKING", "BINARYMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN",
+                         "STARTTLS", "LIMITS", "HELP"}
         assert codes(talk, "RCPT TO:<bob@one.example>") == ["503 5.5.1"], "EHLO ended the transaction (section 4.1.4)"
         assert codes(talk, "MAIL FROM:<a@far.example>", "EHLO", "RCPT TO:<bob@one.example>") == [
             "250 2.1.0", "501 5.5.4", "250 2.1.5"], "an EHLO that cannot be read changes nothing (section 4.1.4)"
@@ -121,7 +122,7 @@ def test_what_needs_no_greeting_is_answered_before_it(house: House) -> None:
     """RFC 5321 section 4.1.4: NOOP, HELP, EXPN, VRFY and RSET at any time; a transaction only after EHLO."""
     with house.smtp(None) as talk:
         assert codes(talk, "NOOP", "NOOP with words", "HELP", "HELP MAIL", "RSET", "VRFY bob@one.example", "EXPN list") == [
-            "250 2.0.0", "250 2.0.0", "214 2.0.0", "214 2.0.0", "250 2.0.0", "252 2.5.0", "502 5.5.1"]
+            "250 2.0.0", "250 2.0.0", "214 2.0.0", "214 2.0.0", "250 2.0.0", "252 2.5.0", "252 2.5.0"]
         assert codes(talk, "MAIL FROM:<a@far.example>", "RCPT TO:<bob@one.example>", "DATA") == ["503 5.5.1"] * 3
         assert codes(talk, "VRFY", "WIZ", "quit") == ["501 5.5.4", "500 5.5.1", "221 2.0.0"]
         assert talk.reply() == ""
@@ -135,7 +136,8 @@ def test_commands_and_keywords_have_no_case(house: House) -> None:
 
 @pytest.mark.parametrize(("parameters", "answer"), [
     ("X-UNKNOWN=1", "555 5.5.4"), ("SIZE=abc", "501 5.5.4"), ("SIZE=200001", "552 5.3.4"), ("SIZE=200000", "250 2.1.0"),
-    ("SIZE=99999999999999999999", "552 5.3.4"), ("BODY=7BIT", "250 2.1.0"), ("BODY=BINARYMIME", "501 5.5.4"),
+    ("SIZE=99999999999999999999", "552 5.3.4"), ("BODY=7BIT", "250 2.1.0"), ("BODY=BINARYMIME", "250 2.1.0"),
+    ("BODY=9BIT", "501 5.5.4"),
     ("AUTH=<>", "555 5.5.4"), ("RET=FULL ENVID=x", "250 2.1.0"), ("RET=SOME", "501 5.5.4"), ("SMTPUTF8", "250 2.1.0"),
     ("SIZE=1 SIZE=1", "501 5.5.4"), ("=", "501 5.5.4"),
 ])
@@ -313,7 +315,7 @@ def test_nothing_said_inside_a_message_becomes_a_command(house: House) -> None:
     """I5: a bare LF neither ends the data nor gets in."""
     with house.smtp() as talk:
         answer = talk.mail("a@far.example", ["bob@one.example"], b"Subject: x\r\n\r\nA\n.\nMAIL FROM:<evil@far.example>\r\n")
-        assert answer.startswith("554 5.6.11")
+        assert answer.startswith("550 5.6.11")
         assert codes(talk, "NOOP") == ["250 2.0.0"]
     assert house.take("bob@one.example") == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import imaplib
 import poplib
+import re
 import smtplib
 import ssl
 from pathlib import Path
@@ -17,20 +18,31 @@ USER, ADMIN, PASSWORD = "alice@example.org", "root@example.org", "correct horse 
 _CONFIGURATION = """
 hostname = "mail.example.org"
 domains = ["example.org"]
+[pipeline]
+answer_vrfy = true
+answer_expn = true
+no_soliciting = ["net.example:ADV"]
+[pipeline.route]
+relay_domains = ["backup.example"]
 [imap]
 admins = ["root@example.org"]
+
+[lmtp]
+xclient_from = ["127.0.0.1"]
+xforward_from = ["127.0.0.1"]
 
 [storage]
 plugin = "sqlite"
 search_index = true
 """
+_TIME = re.compile(r"\b\d{4}-\d\d-\d\dT[\d:]+Z")         # of FUTURERELEASE: another one at every connection
 _LISTENER = '[listeners.{0}]\nrole = "{0}"\nendpoint = "127.0.0.1:0"\n'
 
 
 def real_server(folder: Path) -> MailServer:
     """A server with an account and an administrator's, as one would run it for oneself (no development mode, mail indexed)."""
     config = folder / "mailframe.toml"
-    config.write_text(_CONFIGURATION + "".join(_LISTENER.format(role) for role in ("smtp", "submission", "imap", "pop3")))
+    config.write_text(_CONFIGURATION + "".join(_LISTENER.format(role) for role in ("smtp", "submission", "lmtp", "imap", "pop3")))
     (folder / "mailframe-data").mkdir(mode=0o700)
     for name in (USER, ADMIN):
         add(folder / "mailframe-data" / "accounts", name, hash_password(PASSWORD))
@@ -60,13 +72,15 @@ def _smtp(server: MailServer) -> dict[str, list[str]]:
             if role == "submission":
                 client.login(USER, PASSWORD)
                 found[f"{title}, logged in"] = _ehlo(client)
+    with smtplib.LMTP("127.0.0.1", server.ports["lmtp"], "client.example.org", timeout=PATIENCE_S) as own:
+        found["LMTP, from where XCLIENT and XFORWARD may be used"] = _ehlo(own)
     return found
 
 
 def _ehlo(client: smtplib.SMTP) -> list[str]:
     code, answer = client.ehlo()
     assert code == 250
-    return answer.decode().splitlines()[1:]
+    return [_TIME.sub("(the latest time)", line) for line in answer.decode().splitlines()[1:]]
 
 
 def _imap(server: MailServer) -> dict[str, list[str]]:

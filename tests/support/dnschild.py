@@ -1,4 +1,4 @@
-"""The test DNS server in a process of its own: python -m support.dnschild RECORDS.json; prints its port."""
+"""The test DNS server in a process of its own: python -m support.dnschild RECORDS.json [authenticated]; prints its port."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from twisted.internet import reactor
 from support.dnsserver import DnsServer
 
 
-def main(path: Path) -> None:
+def main(path: Path, *words: str) -> None:
     server = DnsServer(reactor, json.loads(path.read_text()))
+    server.authenticated = "authenticated" in words
     print(f"dns on {server.start()}", flush=True)
     reactor.run()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -39,7 +39,7 @@ tls = "none"
         ("imap", "imap", "starttls"), ("imaps", "imap", "implicit"), ("pop3", "pop3", "starttls"), ("pop3s", "pop3", "implicit"))
 ) + "".join(_LIMITS.format(role=role, delay=delay) for role, delay in (
     ("smtp", "auth_failure_delay_s"), ("imap", "login_failure_delay_s"), ("pop3", "auth_failure_delay_s"),
-    ("submission", "auth_failure_delay_s"))) + 'bare_newlines = "repair"\n'
+    ("submission", "auth_failure_delay_s"))) + 'bare_newlines = "normalise"\n'
 KINDS: dict[str, type[Wire]] = {
     "smtp": Smtp, "submission": Smtp, "submissions": Smtp, "imap": Imap, "imaps": Imap, "pop3": Pop3, "pop3s": Pop3,
 }

@@ -43,7 +43,9 @@ class ScriptedRelay:
         self.answer = answer
         self.tries: list[tuple[list[str], bytes]] = []
         self.envelopes: list[Envelope] = []
+        self.recipients: list[Recipient] = []
         self.with_dsn: set[str] = set()      # domains whose next hop writes reports itself
+        self.with_deliver_by: set[str] = set()
         self.gate: list[Deferred[None]] | None = None
 
     async def deliver(
@@ -52,6 +54,7 @@ class ScriptedRelay:
         octets = head + await source.read(0, source.size)
         self.tries.append(([str(each) for each in recipients], octets))
         self.envelopes.append(envelope)
+        self.recipients += recipients
         if self.gate is not None:
             waiting: Deferred[None] = Deferred()
             self.gate.append(waiting)
@@ -59,6 +62,7 @@ class ScriptedRelay:
         handed = Handed()
         handed.update((each, self.answer(each)) for each in recipients)
         handed.reporting.update(each for each in recipients if each.address.domain in self.with_dsn)
+        handed.timed.update(each for each in recipients if each.address.domain in self.with_deliver_by)
         return handed
 
 

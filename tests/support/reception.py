@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from mailframe.interfaces.delivery import IDelivery, IHonours, IReception
+from mailframe.interfaces.delivery import IDelivery, IExpands, IHonours, IReception, IStartsQueue
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.refusal import Refusal
+from mailframe.model.verified import Verified
 
 
 @implementer(IDelivery)
@@ -43,16 +44,18 @@ class Delivered:
         self.state = "aborted"
 
 
-@implementer(IReception, IHonours)
+@implementer(IReception, IHonours, IExpands, IStartsQueue)
 class Recorder:
     """`obstacles` maps a moment ("connected", "hello", "mail", "rcpt a@b", "write", "commit") to an exception or a Deferred."""
 
     def __init__(self) -> None:
-        self.honours = frozenset(("DSN",))
+        self.honours = frozenset(("DSN", "BINARYMIME"))
         self.obstacles: dict[str, Exception | Awaitable[None]] = {}
         self.outcomes: dict[str, Refusal] = {}
         self.deliveries: list[Delivered] = []
-        self.known: dict[str, bool] = {}
+        self.known: dict[str, bool | Verified] = {}
+        self.aliases: dict[str, list[Address]] = {}
+        self.started: list[tuple[str, bool]] = []
         self.hellos: list[Peer] = []
 
     @property
@@ -79,7 +82,16 @@ class Recorder:
         self.hellos.append(peer)
         await self.meet("hello")
 
-    async def verify(self, address: Address) -> bool | None:
+    async def expand(self, address: Address) -> Sequence[Address] | None:
+        await self.meet(f"expand {address.local}")
+        return self.aliases.get(address.local)
+
+    async def start_queue(self, peer: Peer, domain: str, below: bool) -> int:
+        await self.meet(f"etrn {domain}")
+        self.started.append((domain, below))
+        return len(domain) if domain.startswith("busy") else 0
+
+    async def verify(self, address: Address) -> Verified | bool | None:
         await self.meet("verify")
         return self.known.get(str(address))
 

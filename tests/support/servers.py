@@ -31,6 +31,7 @@ class Child:
     def __init__(
         self, command: Sequence[str], cwd: Path, env: dict[str, str] | None = None, pass_fds: Sequence[int] = (),
     ) -> None:
+        self.folder = cwd
         self.lines: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(

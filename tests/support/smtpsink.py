@@ -65,6 +65,8 @@ class _Peer(Protocol):
         self.sink = sink
         self.buffer = b""
         self.in_data = False
+        self.chunk = -1                     # octets of a BDAT's chunk that are still to come
+        self.last_chunk = False
         self.deaf = False                   # silent or closing: what comes is not looked at
         self.secure = sink.implicit_tls
         self.user = ""
@@ -96,6 +98,10 @@ class _Peer(Protocol):
         self.sink.writes.append(data)
         self.buffer += data
         while not self.deaf:
+            if self.chunk >= 0:
+                if not self.take_chunk():
+                    return
+                continue
             if self.in_data:
                 if self.buffer.startswith(b".\r\n"):
                     body, self.buffer = b"", self.buffer[3:]
@@ -112,6 +118,25 @@ class _Peer(Protocol):
                 return
             self.buffer = rest
             self.command(line.decode("utf-8", "replace"))
+
+    def take_chunk(self) -> bool:
+        taken, self.buffer = self.buffer[:self.chunk], self.buffer[self.chunk:]
+        self.chunk -= len(taken)
+        assert self.message is not None
+        self.message.data += taken
+        if self.chunk:
+            return False
+        self.chunk = -1
+        if not self.last_chunk:
+            self.say("250 2.0.0 Ok chunk")
+            return True
+        answer = self.answer("END", "")
+        answer = "250 2.0.0 Ok taken" if answer == "" else answer
+        if isinstance(answer, str) and answer.startswith("2"):
+            self.sink.messages.append(self.message)
+        self.message = None
+        self.say(answer)
+        return True
 
     def end_of_data(self, body: bytes) -> None:
         assert self.message is not None
@@ -215,6 +240,13 @@ class _Peer(Protocol):
             return
         self.in_data = True
         self.say("354 go on")
+
+    def on_bdat(self, line: str) -> None:
+        words = line.split(" ")
+        if self.message is None or not self.message.rcpts:
+            self.say("503 5.5.1 RCPT first")
+            return
+        self.chunk, self.last_chunk = int(words[1]), words[2:] == ["LAST"]
 
     def on_rset(self, line: str) -> None:
         self.message = None

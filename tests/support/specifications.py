@@ -44,7 +44,8 @@ def numbers(rfc: str) -> list[str]:
 
 
 def _links(rfc: str) -> str:
-    return ", ".join(f"[{number}](https://www.rfc-editor.org/rfc/rfc{number})" for number in numbers(rfc))
+    """To the RFCs; the words themselves where no RFC describes it."""
+    return ", ".join(f"[{number}](https://www.rfc-editor.org/rfc/rfc{number})" for number in numbers(rfc)) or rfc
 
 
 def _words(words: Iterable[bytes | str]) -> str:

@@ -1,20 +1,15 @@
-"""The verbs around a transaction (RFC 5321 section 4.1.1): HELO, EHLO, NOOP, VRFY, EXPN, HELP, QUIT."""
+"""The verbs around a transaction (RFC 5321 section 4.1.1): HELO, EHLO, NOOP, QUIT."""
 
 from __future__ import annotations
-
-from mailframe.model.address import Address
-from mailframe.model.refusal import UnknownRecipient
 
 from ..extension import Command, Conversation, Extension
 from ..machine import ORDER, State
 from ..reply import Reply
-from ..syntax import SyntaxFault, parse_hello
-from .mail import LoginNeeded
+from ..roles import SMTP_ROLES
+from ..syntax import parse_hello
 
 _OK = Reply.of(250, "2.0.0", "Ok").encode()
 _BYE = Reply.of(221, "2.0.0", "Bye").encode()
-_CANNOT_SAY = Reply.of(252, "2.5.0", "Cannot verify, but will take a message and try").encode()
-_NO_EXPN = Reply.of(502, "5.5.1", "EXPN is not available").encode()
 
 
 async def helo(session: Conversation, args: bytes) -> None:
@@ -39,32 +34,6 @@ def noop(session: Conversation, args: bytes) -> None:
     session.say(_OK)
 
 
-async def vrfy(session: Conversation, args: bytes) -> None:
-    """True and False are told; None, and what is no whole address, get 252 (RFC 5321 section 3.5.3)."""
-    if not args:
-        raise SyntaxFault("Syntax: VRFY address")
-    try:
-        address = Address.parse(args.decode("ascii").removesuffix(" SMTPUTF8").strip("<>"))
-    except ValueError:
-        session.say(_CANNOT_SAY)
-        return
-    if session.settings.wants_login and session.situation.account is None:
-        raise LoginNeeded
-    known = await session.ask("verify", session.reception.verify, address)
-    if known is False:
-        raise UnknownRecipient
-    session.say(Reply.of(250, "2.1.5", f"<{address}>").encode() if known else _CANNOT_SAY)
-
-
-def expn(session: Conversation, args: bytes) -> None:
-    session.say(_NO_EXPN)
-
-
-def help_(session: Conversation, args: bytes) -> None:
-    verbs = " ".join(verb for verb in session.registry.verbs(session.situation) if verb != "EXPN")    # what is not available
-    session.say(Reply.of(214, "2.0.0", "Commands:", verbs, "See RFC 5321").encode())
-
-
 def quit_(session: Conversation, args: bytes) -> None:
     session.reset()
     session.say(_BYE)
@@ -72,7 +41,10 @@ def quit_(session: Conversation, args: bytes) -> None:
 
 
 EXTENSION = Extension("base", "5321", commands=tuple(
-    Command(verb, ORDER[verb], run) for verb, run in (
-        (b"HELO", helo), (b"EHLO", ehlo), (b"NOOP", noop), (b"VRFY", vrfy), (b"EXPN", expn), (b"HELP", help_), (b"QUIT", quit_),
+    Command(verb, ORDER[verb], run, words, roles=roles) for verb, run, roles, words in (
+        (b"HELO", helo, SMTP_ROLES, "HELO host: begin, without extensions"),
+        (b"EHLO", ehlo, SMTP_ROLES, "EHLO host: begin; the answer lists the extensions"),
+        (b"NOOP", noop, None, "NOOP [anything]: nothing but an answer"),
+        (b"QUIT", quit_, None, "QUIT: end"),
     )
 ))

@@ -3,8 +3,36 @@
 from __future__ import annotations
 
 from ..extension import Registry
-from . import auth, base, dsn, eightbitmime, enhancedstatuscodes, mail, pipelining, size, smtputf8, starttls
+from . import (
+    auth,
+    base,
+    binarymime,
+    chunking,
+    deliverby,
+    dsn,
+    eightbitmime,
+    enhancedstatuscodes,
+    etrn,
+    futurerelease,
+    help,
+    limits,
+    lmtp,
+    mail,
+    mtpriority,
+    nosoliciting,
+    pipelining,
+    requiretls,
+    rrvs,
+    size,
+    smtputf8,
+    starttls,
+    verify,
+    xclient,
+    xforward,
+)
 
-BUILTIN = Registry(module.EXTENSION for module in (
-    base, mail, pipelining, size, eightbitmime, smtputf8, enhancedstatuscodes, dsn, starttls, auth,
-))
+BUILTIN = Registry((*(module.EXTENSION for module in (
+    base, mail, pipelining, size, eightbitmime, chunking, binarymime, smtputf8, enhancedstatuscodes, dsn,
+    limits, nosoliciting, rrvs, etrn, help,
+    starttls, auth, requiretls, deliverby, mtpriority, futurerelease, lmtp, xclient, xforward,
+)), verify.VRFY, verify.EXPN))

@@ -24,7 +24,7 @@ def envid(draft: MailDraft, value: str | None) -> None:
     """The sender's own name for the transaction, at most 100 characters (section 4.4)."""
     if value is None or len(value) > 100 or not value.isascii():
         raise SyntaxFault("ENVID wants up to 100 characters of xtext")
-    draft.envid = decode_xtext(value)
+    draft.envid = _ascii(decode_xtext(value))
 
 
 def notify(draft: RcptDraft, value: str | None) -> None:
@@ -43,9 +43,16 @@ def orcpt(draft: RcptDraft, value: str | None) -> None:
     if kind.lower() == "utf-8":
         draft.orcpt = f"{kind};{decode_unitext(address)}"
     elif address.isascii():
-        draft.orcpt = f"{kind};{decode_xtext(address)}"
+        draft.orcpt = f"{kind};{_ascii(decode_xtext(address))}"
     else:
         raise SyntaxFault("ORCPT in UTF-8 has the type utf-8")
+
+
+def _ascii(text: str) -> str:
+    """xtext stands for printable US-ASCII (sections 4.2, 4.4): what does not could not be written into a report."""
+    if not text.isascii():
+        raise SyntaxFault("xtext stands for US-ASCII")
+    return text
 
 
 EXTENSION = Extension(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ..extension import Extension, MailDraft
 from ..syntax import SyntaxFault
+from . import binarymime
 
 
 def parse(draft: MailDraft, value: str | None) -> None:
+    """A 7BIT body that holds 8-bit octets after all is nobody's loss: it is taken as it is."""
     body = (value or "").upper()
-    if body not in ("7BIT", "8BITMIME"):
-        raise SyntaxFault("BODY must be 7BIT or 8BITMIME")
+    bodies = ("7BIT", "8BITMIME", *binarymime.keywords(draft.situation))
+    if body not in bodies:
+        raise SyntaxFault(f"BODY must be {' or '.join(bodies)}")
     draft.body = body
 
 

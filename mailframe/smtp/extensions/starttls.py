@@ -26,4 +26,6 @@ def run(session: Conversation, args: bytes) -> None:
         session.start_tls()
 
 
-EXTENSION = Extension("STARTTLS", "3207", keywords=keywords, commands=(Command(b"STARTTLS", ORDER[b"STARTTLS"], run),))
+EXTENSION = Extension("STARTTLS", "3207", keywords=keywords, commands=(
+    Command(b"STARTTLS", ORDER[b"STARTTLS"], run, "STARTTLS: encrypt from now on"),
+))

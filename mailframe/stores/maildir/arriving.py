@@ -15,7 +15,7 @@ from .disk import Disk
 from .names import Namer, sizes
 from .octets import Shortener, is_lossless, shortened
 
-_PIECE = 1 << 20            # of a large message, read from where it was staged
+_PIECE = 1 << 18            # of a large message, read from where it was staged: as much for each of those that arrive at once
 
 
 @dataclass(frozen=True, slots=True)

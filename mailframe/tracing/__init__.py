@@ -1,0 +1,1 @@
+"""Whole sessions in the log, when somebody wants to see them."""

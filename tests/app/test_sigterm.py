@@ -1,0 +1,44 @@
+"""SIGTERM with clients in the middle of things, over real sockets."""
+
+from __future__ import annotations
+
+import poplib
+import signal
+from pathlib import Path
+
+from support.servers import ANY_PORTS, PATIENCE_S, MailServer
+from support.smtptalk import Talk
+
+
+def test_a_message_under_way_is_delivered_and_acknowledged(tmp_path: Path) -> None:  # I1
+    server = MailServer(tmp_path, *ANY_PORTS)
+    port = server.ports["smtp"]
+    idle, begun, sending, stuck = (Talk("127.0.0.1", port) for _ in range(4))
+    with idle, begun, sending, stuck:
+        for client in (begun, sending, stuck):
+            assert client.say("MAIL FROM:<a@example.org>").startswith("250")
+        for client in (sending, stuck):
+            assert client.say("RCPT TO:<dev@localhost>").startswith("250") and client.say("DATA").startswith("354")
+        stuck.send(b"Subject: never ended\r\n")
+        sending.send(b"Subject: the first half\r\n\r\n")
+        server.process.send_signal(signal.SIGTERM)
+        assert idle.reply().startswith("421 4.3.2"), "who does nothing is told at once"
+        assert sending.say("the second half\r\n.").startswith("250 2.0.0"), "who sends may end it"
+        assert sending.reply().startswith("421 4.3.2")
+        assert begun.say("RCPT TO:<dev@localhost>").startswith("250"), "who is between two commands of a message, as well"
+        assert begun.say("DATA").startswith("354")
+        assert begun.say("Subject: another\r\n\r\n.").startswith("250 2.0.0") and begun.reply().startswith("421 4.3.2")
+        assert stuck.reply().startswith("421 4.3.2"), "who does not come to an end, after the patience of the stop"
+    assert server.process.wait(PATIENCE_S) in (0, -signal.SIGTERM)
+    server.stop()
+    assert "Traceback" not in server.output
+    server = MailServer(tmp_path, *ANY_PORTS)
+    try:
+        pop = poplib.POP3("127.0.0.1", server.ports["pop3"], timeout=PATIENCE_S)
+        pop.user("dev")
+        pop.pass_(server.password)
+        assert pop.stat()[0] == 2 and b"the second half" in pop.retr(1)[1]
+        pop.quit()
+    finally:
+        assert server.stop() == 0, server.output
+
