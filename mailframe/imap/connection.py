@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailframe.pacing.acks import Acks
+from mailframe.pacing.prompt import plain_socket, unsent
 from mailframe.pacing.turns import Turns
 
 from .deflate import BadDeflate, Deflate
@@ -77,9 +78,7 @@ class Connection(Protocol):
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
-            transport: Any = self.transport
-            if not self.secure:
-                self._socket = transport.getHandle()
+            self._socket = plain_socket(self.transport)
         self._acks = Acks(self.transport)
         self.transport.registerProducer(self, self._socket is None)     # a pull producer is told whenever nothing waits there
         self._watch()
@@ -244,20 +243,11 @@ class Connection(Protocol):
         if self._socket is None:
             self.transport.write(octets)
             return
-        sent = 0 if self._held else self._sent(self._socket, octets)
-        if sent < len(octets):
+        left = octets if self._held else unsent(self._socket, octets)
+        if left:
             if not self._held:
                 self.pauseProducing()       # until `resumeProducing` says that the transport has sent the rest
-            self.transport.write(octets[sent:])
-
-    def _sent(self, sock: socket, octets: bytes) -> int:
-        """How much of it the kernel took at once: mostly all, and a turn of the reactor is spared."""
-        try:
-            return sock.send(octets)
-        except BlockingIOError:
-            return 0
-        except OSError:             # the transport will be told the same, and ends the connection in its own way
-            return 0
+            self.transport.write(left)
 
     def _inflate(self, deflate: Deflate) -> bool:
         """Unpack what came, as much as may be read ahead; whether there was anything."""

@@ -27,11 +27,12 @@ def parse_addresses(value: bytes) -> list[Address]:
     if b"\n" in value:
         value = value.replace(b"\r\n", b"").replace(b"\n", b"")
     found: list[Address] = []
-    reader = _Reader(value, found)
+    reader: _Reader | None = None
     at, size = 0, len(value)
-    while at < size and len(found) < LIMITS.addresses and reader.tokens < LIMITS.address_tokens:
+    while at < size and len(found) < LIMITS.addresses and (reader is None or reader.tokens < LIMITS.address_tokens):
         match = _COMMON.match(value, at)
         if match is None:
+            reader = reader or _Reader(value, found)
             at = reader.element(at)
             continue
         quoted, plain, local, domain, bare, bare_domain = match.groups()
@@ -41,7 +42,8 @@ def parse_addresses(value: bytes) -> list[Address]:
             name = quoted if quoted is not None else plain.strip() if b"  " not in plain else b" ".join(plain.split())
             found.append((name or None, None, local, domain))
         at = match.end()
-    reader.finish()
+    if reader is not None:
+        reader.finish()
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from types import CoroutineType
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
@@ -16,7 +17,11 @@ T = TypeVar("T")
 
 async def within(seconds: float, clock: IReactorTime, answer: Awaitable[T]) -> T:
     """What `answer` comes to be. After `seconds` it is cancelled; raises TimeoutError unless it has something to say even then."""
-    work = answer if isinstance(answer, Deferred) else begun(settled(answer))
+    work: tuple[T] | Deferred[T]
+    if type(answer) is CoroutineType:       # what the house itself answers
+        work = begun(answer)
+    else:
+        work = answer if isinstance(answer, Deferred) else begun(settled(answer))
     if isinstance(work, tuple):
         return work[0]
     if work.called:

@@ -19,7 +19,7 @@ _NOT_SOLICITATION = re.compile(r"[^A-Za-z0-9._:,-]")
 _PROTOCOL = re.compile(r"[^A-Za-z0-9]")
 _ID = re.compile(r"[^A-Za-z0-9._-]")
 _FIELD = re.compile(rb"\r?\n|[!-9;-~]+[ \t]*:")     # or the empty line that ends an empty header
-_RECEIVED = re.compile(rb"(?:\A|\n)received[ \t]*:", re.IGNORECASE)
+_RECEIVED = re.compile(rb"\nreceived[ \t]*:")      # in lower case: regardless of it, each octet would be tried
 
 
 def clean(text: str) -> str:
@@ -73,7 +73,7 @@ def delivered_to(address: Address) -> bytes:
 
 def hops(header: bytes) -> int:
     """How many servers a message has passed: its Received fields (RFC 5321 section 6.3)."""
-    return len(_RECEIVED.findall(header))
+    return len(_RECEIVED.findall(b"\n" + header.lower()))
 
 
 def gap(header: bytes) -> bytes:

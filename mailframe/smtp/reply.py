@@ -55,7 +55,8 @@ class Reply:
         if utf8:
             texts = ["".join([c if c.isprintable() else "?" for c in prefix + line])[:_MAX_TEXT // 4] for line in self.lines]
         else:
-            texts = [(prefix + _UNSAFE.sub("?", line))[:_MAX_TEXT] for line in self.lines]
+            texts = [(prefix + line if line.isascii() and line.isprintable() else prefix + _UNSAFE.sub("?", line))[:_MAX_TEXT]
+                     for line in self.lines]
         last = len(texts) - 1
         return "".join(
             f"{self.code}{' ' if place == last else '-'}{text}\r\n" for place, text in enumerate(texts)

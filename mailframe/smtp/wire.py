@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from math import inf
+from socket import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,6 +22,7 @@ from zope.interface import implementer
 
 from mailframe.interfaces.maybe import begun
 from mailframe.pacing.acks import Acks
+from mailframe.pacing.prompt import plain_socket, unsent
 from mailframe.pacing.turns import Turns
 from mailframe.tracing.traces import Trace
 
@@ -52,6 +54,7 @@ class Wire(Protocol, ABC):
         self._close_timeout_s = close_timeout_s
         self._out: list[bytes] = []
         self._acks = Acks()
+        self._socket: socket | None = None       # of a plain transport
         self._choked = False                     # the client does not read
         self._held = False                       # we have stopped reading
         self._finished = False                   # the client has half-closed: no more octets come
@@ -116,7 +119,12 @@ class Wire(Protocol, ABC):
         """Start TLS as server, after what was said has been sent in the clear."""
         self._flush()
         if not self._finished:       # else no handshake will come, and `_work` closes
-            self.transport.startTLS(tls)  # type: ignore[union-attr]
+            transport: Any = self.transport
+            if self._socket is not None:         # from now on it is the transport that says when the client does not read
+                self._socket, self._choked = None, False
+                transport.unregisterProducer()
+                transport.registerProducer(self, True)
+            transport.startTLS(tls)
         self.framer = Framer()
 
     async def pause(self, seconds: float) -> None:
@@ -152,7 +160,8 @@ class Wire(Protocol, ABC):
         if no_delay is not None:
             no_delay(True)
         self._acks = Acks(transport)
-        transport.registerProducer(self, True)
+        self._socket = plain_socket(transport)
+        transport.registerProducer(self, self._socket is None)
         self.touch()
         self._timer = self.clock.callLater(min(self.patience(), self.shortest_s), self._tick)
 
@@ -190,6 +199,8 @@ class Wire(Protocol, ABC):
         self._choked = True
 
     def resumeProducing(self) -> None:
+        if not self._choked:         # a pull producer is asked to begin
+            return
         self._choked = False
         self.touch()
         self._turns.take(self.advance)
@@ -242,7 +253,15 @@ class Wire(Protocol, ABC):
                 if self.trace is not None:
                     self.traced(self.trace, octets)
                 self._acks.answered()
-                self.transport.write(octets)  # type: ignore[union-attr]
+                self._send(octets)
+
+    def _send(self, octets: bytes) -> None:
+        if self._socket is not None and not self._choked:
+            octets = unsent(self._socket, octets)
+            if not octets:
+                return
+            self._choked = True      # until `resumeProducing` says that the transport has sent the rest
+        self.transport.write(octets)  # type: ignore[union-attr]
 
     def _tick(self) -> None:
         left = min(self._since + self.patience(), self.deadline()) - self.clock.seconds()

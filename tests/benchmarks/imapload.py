@@ -13,10 +13,10 @@ from itertools import count
 from mails import OCTETS, Mails
 from peers import Peer, family, memory_kib, resident_mib
 from run import PATIENCE_S, Line, connected, imap, imap_flight, opened
+from table import Done
 
 _TOGETHER = 100         # messages in one APPEND while the mailbox is filled
 _DATES = ("01-Feb-2022", "15-Aug-2023", "28-Dec-2024")
-Done = tuple[int, float]
 _NUMBERS = count()      # no two STOREs after one another are alike
 
 

@@ -37,7 +37,7 @@ class Mails:
             if len(line) > 66:
                 lines.append(line)
                 line = ""
-        return "\r\n".join(lines).encode()[:max(octets, 100)] + b"\r\n"
+        return "\r\n".join(lines).encode()[:max(octets, 100)].removesuffix(b"\r") + b"\r\n"
 
     def _head(self, number: int, chance: random.Random) -> bytes:
         name = _NAMES[number % len(_NAMES)]

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -99,6 +100,7 @@ class Peer:
     drop, small = b"Drop", b"Small"
     port = 0
     pid = 0
+    ports: Mapping[str, int] = {}       # of each listener by its name, where there are several
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mf"))
@@ -155,7 +157,8 @@ class Mailframe(Peer):
     def start(self, storage: str = SQLITE) -> None:
         self.storage = storage
         self._server = Server(self.folder, storage)
-        self.port, self.pid = self._server.ports["imap"], self._server.process.pid
+        self.ports, self.pid = self._server.ports, self._server.process.pid
+        self.port = self.ports["imap"]
 
     def stop(self) -> None:
         if self._server is not None:

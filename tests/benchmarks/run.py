@@ -19,10 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from smtpload import PATIENCE_S, Manner, handed_in, with_dot
 
 from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
@@ -30,7 +34,6 @@ from mailframe.auth.hashing import hash_password
 BENCH, READER, PASSWORD = b"bench@bench.example", b"reader@bench.example", b"benchmark"
 BODY = b"The quick brown fox jumps over the lazy dog, and the dog does not mind it.\r\n"
 OCTETS = 10_240                 # of a message
-PATIENCE_S = 60.0               # a server that is silent for so long has failed
 
 Who = tuple[bytes, bytes]       # user, password
 
@@ -76,80 +79,10 @@ def connected(port: int) -> socket.socket:
     return made
 
 
-class Sender:
-    """One SMTP connection that hands in messages one after another, commands pipelined where the protocol lets them be."""
-
-    def __init__(self, port: int, user: bytes, octets: Iterator[bytes], keep: bool, count: Callable[[], bool]) -> None:
-        self.port, self.octets, self.keep, self.count = port, octets, keep, count
-        self.transaction = b"MAIL FROM:<alice@example.org>\r\nRCPT TO:<%s>\r\nDATA\r\n" % user
-        self.connect()
-
-    def connect(self) -> None:
-        self.socket = connected(self.port)
-        self.buffer = b""
-        self.greeted = self.pending = False
-
-    def fileno(self) -> int:
-        return self.socket.fileno()
-
-    def readable(self) -> bool:
-        """Take an answer and go on; False when this connection is done."""
-        octets = self.socket.recv(65536)
-        if not octets:
-            raise RuntimeError("the server closed the connection")
-        *lines, self.buffer = (self.buffer + octets).split(b"\r\n")
-        open_still = True
-        for line in lines:
-            if line[3:4] != b"-":
-                open_still = self.answer(line)
-        return open_still
-
-    def answer(self, line: bytes) -> bool:
-        code = line[:3]
-        if code == b"220":
-            self.socket.sendall(b"EHLO client.example.org\r\n")
-        elif code == b"354":
-            self.socket.sendall(next(self.octets) + b".\r\n")
-            self.pending = True
-        elif code == b"250" and not self.greeted:
-            self.greeted = True
-            self.socket.sendall(self.transaction)
-        elif code == b"250" and self.pending:
-            self.pending = False
-            self.socket.sendall(self.transaction if self.count() and self.keep else b"QUIT\r\n")
-        elif code == b"221":
-            self.socket.close()
-            return False
-        elif code != b"250":
-            raise RuntimeError(line)
-        return True
-
-
 def intake(port: int, total: int, connections: int, keep: bool, user: bytes = BENCH) -> float:
     """Durable messages a second; exactly `total` are handed in."""
-    octets = [message(OCTETS, n) for n in range(total)]
-    left = [total - connections]        # not begun yet
-
-    def count() -> bool:
-        left[0] -= 1
-        return left[0] >= 0
-
-    selector = selectors.EpollSelector()
-    bodies = iter(octets)
-    begun = time.perf_counter()
-    for _ in range(connections):
-        sender = Sender(port, user, bodies, keep, count)
-        selector.register(sender, selectors.EVENT_READ, sender)
-    while selector.get_map():
-        for key, _ in selector.select():
-            sender = key.data
-            fd = sender.fileno()
-            if not sender.readable():
-                selector.unregister(fd)
-                if not keep and left[0] >= 0:
-                    sender.connect()
-                    selector.register(sender, selectors.EVENT_READ, sender)
-    return total / (time.perf_counter() - begun)
+    mails = [with_dot(message(OCTETS, n)) for n in range(total)]
+    return handed_in(Manner(port, user, each=-(-total // connections) if keep else 1), mails, connections)
 
 
 class Line:

@@ -13,6 +13,7 @@ import cProfile
 import gc
 import json
 import resource
+import socket
 import sys
 import threading
 import time
@@ -33,12 +34,14 @@ from mailframe.app.steady import steady
 from mailframe.app.toml import PluginSpec
 from mailframe.imap.settings import ImapSettings
 from mailframe.pipeline.settings import PipelineSettings
+from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.smtp.settings import SmtpSettings
 
 reactor: Any = _reactor
 BEAT_S = 0.001
 WATCHED_S = 0.006
 LARGEST = 1 << 30
+CROWD = 5_000         # connections, all of them from this machine
 
 
 class Heartbeat:
@@ -175,17 +178,21 @@ def chosen(storage: str) -> PluginSpec:
 
 
 def main(data: Path, storage: str) -> None:
+    mute = socket.create_server(("127.0.0.1", 0))       # a smarthost that never answers: what is queued, stays so
     log = LogFile.fromFullPath(str(data / "twistd.log"))  # type: ignore[no-untyped-call]
     globalLogBeginner.beginLoggingTo([textFileLogObserver(log)], redirectStandardIO=False)
     config = Config(
         hostname="bench.example", domains=("bench.example",), data=data,
         listeners={
-            "smtp": Listener("smtp", "tcp:0:interface=127.0.0.1"),
+            "smtp": Listener("mx", "tcp:0:interface=127.0.0.1"),
+            "submission": Listener("submission", "tcp:0:interface=127.0.0.1", plaintext_login="always"),
             "imap": Listener("imap", "tcp:0:interface=127.0.0.1", plaintext_login="always"),
             "pop3": Listener("pop3", "tcp:0:interface=127.0.0.1", plaintext_login="always"),
         },
         auth=(PluginSpec("file", {"path": str(data / "accounts")}),), storage=chosen(storage),
-        pipeline=PipelineSettings(max_octets=LARGEST), smtp=SmtpSettings(max_message_octets=LARGEST),
+        pipeline=PipelineSettings(max_octets=LARGEST),
+        smtp=SmtpSettings(max_message_octets=LARGEST, max_connections=CROWD, max_connections_per_ip=CROWD),
+        relay=RelaySettings(smarthost=Smarthost("127.0.0.1", mute.getsockname()[1], "none")),
         imap=ImapSettings(max_message_octets=LARGEST),
     )
     service = MailService(config, reactor)
