@@ -47,6 +47,8 @@ endpoint = "127.0.0.1:0"
 networks = ["127.0.0.7"]
 [smtp]
 xclient_from = ["127.0.0.1"]
+[guards.sender]                     # nobody here has a DNS to ask
+roles = []
 """
 SMALL = b"Subject: small\r\n\r\nHello\r\n"
 LARGE = b"Subject: large\r\n\r\n" + (b"y" * 70 + b"\r\n") * 300      # more than anybody's quota

@@ -30,6 +30,8 @@ CONFIG = 'hostname = "mail.one.example"\ndata = "data"\ndomains = ["one.example"
 role = "mx"
 endpoint = "127.0.0.1:0"
 proxy_from = ["192.0.2.0/24"]
+[guards.sender]                     # nobody here has a DNS to ask
+roles = []
 """
 
 

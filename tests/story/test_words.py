@@ -93,5 +93,7 @@ def _talk(server: MailServer, port: int) -> None:
         assert client.say("ETRN backup.example").startswith("251")
         assert client.mail("a@far.example", ["x@backup.example"], message).startswith("250")
         server.wait_for("x@backup.example.*(deferred|waits|tried|later|again|failed)")
-        assert client.say("ETRN backup.example") == "253 2.0.0 1 pending messages for backup.example started"
+        answers = (client.say("ETRN backup.example") for _ in range(100))     # what it logs it writes down a moment later
+        assert next(each for each in answers if not each.startswith("251")) == \
+            "253 2.0.0 1 pending messages for backup.example started"
 
