@@ -90,8 +90,7 @@ class HandOver:
         late = TryAgainLater("The hand-over took too long", smtp=(451, "4.4.1"), detail=group[0].domain)
         now, lot = self._clock.seconds(), self._random()        # one for all: they are to go together the next time as well
         return [
-            self._served(message, one, handed_on(
-                message.envelope, one.recipient.notify, one.recipient in handed.reporting, one.recipient in handed.timed))
+            self._served(message, one, handed_on(message.envelope, one.recipient, handed))
             if outcomes.get(one.recipient, late) is None else self.change(message, one, outcomes.get(one.recipient, late), now, lot)
             for one in group]
 
