@@ -6,7 +6,7 @@ from ..extension import Command, Conversation, Extension
 from ..machine import ORDER, State
 from ..reply import Reply
 from ..roles import SMTP_ROLES
-from ..syntax import parse_hello
+from ..syntax import SyntaxFault, parse_hello
 
 _OK = Reply.of(250, "2.0.0", "Ok").encode()
 _BYE = Reply.of(221, "2.0.0", "Bye").encode()
@@ -35,6 +35,8 @@ def noop(session: Conversation, args: bytes) -> None:
 
 
 def quit_(session: Conversation, args: bytes) -> None:
+    if args:
+        raise SyntaxFault("QUIT has no parameters")
     session.reset()
     session.say(_BYE)
     session.close()
