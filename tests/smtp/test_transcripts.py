@@ -44,13 +44,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "xclient-login": {"role": "submission", "xclient_from": ("192.0.2.7",)},
     "xclient-untrusted": {"xclient_from": ("192.0.2.8", "unix"), "xforward_from": ("2001:db8::/32",)},
     "xforward": {"xforward_from": ("192.0.2.0/24",)},
+    "rfc5321-paths": {"max_errors": 100},
+    "rfc5321-commands": {"max_errors": 100},
+    "rfc4954-auth": {"max_errors": 100},
+    "rfc9422-digits": {"max_mails": 1_000_000, "max_recipients": 5_000_000, "max_recipient_domains": 7},
 }
-WITH_LOGIN = {"auth", "submission", "too-many-logins", "futurerelease", "mt-priority", "xclient-login"}
-IMPLICIT_TLS = {"auth", "too-many-logins", "requiretls", "futurerelease", "mt-priority"}
+WITH_LOGIN = {"auth", "submission", "too-many-logins", "futurerelease", "mt-priority", "xclient-login", "rfc4954-auth"}
+IMPLICIT_TLS = {"auth", "rfc4954-auth", "too-many-logins", "requiretls", "futurerelease", "mt-priority"}
 HONOURED = {         # by whoever is behind, besides DSN
     "requiretls": "REQUIRETLS", "requiretls-in-the-clear": "REQUIRETLS",
     "futurerelease": "FUTURERELEASE DELIVERBY", "futurerelease-mx": "FUTURERELEASE", "deliverby": "DELIVERBY",
-    "rrvs": "RRVS", "verify": "VRFY EXPN", "etrn": "ETRN",
+    "rrvs": "RRVS", "rfc6531-addresses": "VRFY", "verify": "VRFY EXPN", "etrn": "ETRN",
     "mt-priority": "MT-PRIORITY", "mt-priority-mx": "MT-PRIORITY",
 }
 WHOLE_ONLY = {"injection", "lmtp-injection"}   # octet by octet the second part goes to the TLS engine, see test_sockets
@@ -98,7 +102,10 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
     def speaking(ip: str, host: str) -> None:
         assert (player.protocol.peer.ip, player.protocol.peer.name or "-") == (ip, host)   # type: ignore[attr-defined]
 
-    actions: dict[str, Callable[[], object]] = {"nothing was delivered": nothing_delivered}
+    def no_names() -> None:
+        world.reception.obstacles["hello"] = Refusal("Strange name", smtp=(550, "5.7.1"))
+
+    actions: dict[str, Callable[[], object]] = {"nothing was delivered": nothing_delivered, "names are refused from now on": no_names}
     for who in ("198.51.100.7 spike.far.example", "2001:db8::1 -", "0.0.0.0 -"):
         actions[f"the peer is {who}"] = lambda who=who: speaking(*who.split())
     for text in re.findall(r"^X: the message was (.*)$", (FOLDER / f"{name}.txt").read_text(), re.MULTILINE):
@@ -107,6 +114,8 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
         for last in ("", " LAST"):
             octets = b"BDAT %d%s\r\n" % (size, last.encode()) + b"x" * size
             actions[f"announce and send a{last.lower()} chunk of {size} octets"] = lambda octets=octets: send_whole(player, octets)
+    for size in (12_288, 12_289):
+        actions[f"send an authentication line of {size} octets"] = lambda size=size: player.send(b"!" * size + b"\r\n")
     for size in (3_000, 100_000):
         actions[f"send a line of {size} octets"] = lambda size=size: player.send(b"x" * size + b"\r\n")
     player: Player = world.connect(encrypted=name in IMPLICIT_TLS, cut=cut, actions=actions)
