@@ -105,7 +105,9 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
     def no_names() -> None:
         world.reception.obstacles["hello"] = Refusal("Strange name", smtp=(550, "5.7.1"))
 
-    actions: dict[str, Callable[[], object]] = {"nothing was delivered": nothing_delivered, "names are refused from now on": no_names}
+    actions: dict[str, Callable[[], object]] = {
+        "nothing was delivered": nothing_delivered, "names are refused from now on": no_names,
+    }
     for who in ("198.51.100.7 spike.far.example", "2001:db8::1 -", "0.0.0.0 -"):
         actions[f"the peer is {who}"] = lambda who=who: speaking(*who.split())
     for text in re.findall(r"^X: the message was (.*)$", (FOLDER / f"{name}.txt").read_text(), re.MULTILINE):

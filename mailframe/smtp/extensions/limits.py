@@ -7,7 +7,6 @@ from mailframe.model.refusal import Refusal, TooManyRecipients
 
 from ..extension import Conversation, Extension, Situation
 
-
 _MOST = 999_999     # six digits are all that a value has (sections 4.1 to 4.3)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mailframe.interfaces.delivery import IExpands
 from mailframe.model.address import Address
-from mailframe.model.refusal import Refusal, UnknownRecipient
+from mailframe.model.refusal import UnknownRecipient
 from mailframe.model.verified import Verified
 
 from ..extension import Command, Conversation, Extension
