@@ -46,11 +46,11 @@ def test_commands(how: int, octets: bytes) -> None:
 
 
 SMTP_SAID = (
-    b"EHLO c\r\n", b"LHLO c\r\n", b"MAIL FROM:<a@far.example>", b"RCPT TO:<b@mx.example>", b"DATA\r\n", b"text\r\n.\r\n", b"BDAT 5\r\n",
-    b"BDAT 5 LAST\r\n", b"RSET\r\n", b"QUIT\r\n", b"AUTH PLAIN AGJvYgBzZWNyZXQ=\r\n", b"AUTH LOGIN\r\n", b"*\r\n", b"STARTTLS\r\n",
+    b"EHLO c\r\n", b"LHLO c\r\n", b"MAIL FROM:<a@far.example>", b"RCPT TO:<b@mx.example>", b"DATA\r\n", b"text\r\n.\r\n",
+    b"BDAT 5\r\n", b"BDAT 5 LAST\r\n", b"RSET\r\n", b"QUIT\r\n", b"AUTH PLAIN AGJvYgBzZWNyZXQ=\r\n", b"AUTH LOGIN\r\n", b"*\r\n",
     b"XCLIENT ADDR=192.0.2.9 LOGIN=bob\r\n", b"XFORWARD NAME=[UNAVAILABLE]\r\n", b"VRFY bob\r\n", b"ETRN @mx.example\r\n",
-    b" BODY=BINARYMIME", b" SMTPUTF8", b" HOLDFOR=60", b" BY=1;R", b" ENVID=+41", b" NOTIFY=NEVER", b" ORCPT=rfc822;b", b"\r\n", b"\0",
-    b"\xff", b"x" * 2_100, b"<", b">", b"@", b" ",
+    b" BODY=BINARYMIME", b" SMTPUTF8", b" HOLDFOR=60", b" BY=1;R", b" ENVID=+41", b" NOTIFY=NEVER", b" ORCPT=rfc822;b", b"\r\n",
+    b"\0", b"\xff", b"x" * 2_100, b"<", b">", b"@", b" ",
 )
 
 
