@@ -90,7 +90,8 @@ CROSSED: dict[type, dict[str, str]] = {
     DnsListsSettings: {
         "refuse_at": DNS + "weights_add_up_and_good_lists_take_away",
         "timeout_s": DNS + "a_list_that_does_not_answer_counts_nothing_and_the_others_do",
-        "remember_s": BOUNDS + "a_flood_of_addresses_fills_nothing", "remember_addresses": BOUNDS + "a_flood_of_addresses_fills_nothing",
+        "remember_s": BOUNDS + "a_flood_of_addresses_fills_nothing",
+        "remember_addresses": BOUNDS + "a_flood_of_addresses_fills_nothing",
     },
     EarlySettings: {
         "delay_s": BOUNDS + "who_waits_is_greeted_and_need_not_wait_again",
@@ -99,7 +100,8 @@ CROSSED: dict[type, dict[str, str]] = {
     },
     GreylistSettings: {
         "delay_s": GREY + "who_comes_again_in_time_is_let_in_from_then_on",
-        "retry_within_s": GREY + "a_retry_that_comes_too_late_begins_anew", "keep_s": GREY + "what_has_lapsed_is_swept_away_in_slices",
+        "retry_within_s": GREY + "a_retry_that_comes_too_late_begins_anew",
+        "keep_s": GREY + "what_has_lapsed_is_swept_away_in_slices",
         "good_after": GREY + "a_network_whose_retries_come_is_not_asked_again",
         "ipv4_prefix": GREY + "a_retry_may_come_from_the_same_network_and_no_other",
         "ipv6_prefix": GREY + "a_retry_may_come_from_the_same_network_and_no_other",
