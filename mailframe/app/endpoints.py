@@ -23,6 +23,8 @@ def endpoint_string(text: str, *, loopback: bool = False) -> str:
     kind, _, rest = text.partition(":")
     if kind in ("tcp", "tcp6") and loopback and rest.isdigit():
         return f"{text}:interface=" + ("127.0.0.1" if kind == "tcp" else "\\:\\:1")
+    if text.startswith("/"):
+        raise ConfigError(f"{text!r} is no endpoint; a Unix socket is unix:{text}, or unix:{text}:mode=660 to say who may connect.")
     if not rest:
         raise ConfigError(f"{text!r} is no endpoint; write a port (2525), an address (127.0.0.1:2525) "
                           "or a Twisted endpoint string (tcp:2525:interface=127.0.0.1).")

@@ -27,7 +27,7 @@ def test_an_operator_sees_the_sessions_of_one_client(tmp_path: Path, capsys: pyt
             assert client.mail("dev@localhost", ["dev@localhost"], b"Subject: x\r\n\r\nprivate words\r\n").startswith("250")
             client.say("QUIT")
         server.wait_for("trace smtp-1 .* session ends")
-        assert main(["trace", "off", *data]) == 0 and "off: 2 done." in capsys.readouterr().out
+        assert main(["trace", "off", *data]) == 0 and "2 taken back" in capsys.readouterr().out
         with Talk("127.0.0.1", server.ports["smtp"], "EHLO too-late.example"):
             pass
         password = server.password
