@@ -151,6 +151,8 @@ def test_a_question_is_no_sentence_with_two_ends() -> None:
     ('domains = ["one.example"]\n[queue]\njitter = 2\n', "m.toml, line 3: queue cannot be used: jitter must be from 0 to 1"),
     ('domains = ["one.example"]\n[queue]\nmax_returned_octets = -1\n',
      "m.toml, line 3: queue cannot be used: max_returned_octets must not be negative"),
+    ('domains = ["one.example"]\n[listeners.in]\nrole = "lmtp"\nendpoint = "unix:lmtp:mode=rw"\n',
+     "m.toml, line 4: The listener 'in': 'unix:lmtp:mode=rw' is no endpoint: its mode is 'rw'; write one as chmod takes it"),
     ('domains = ["one.example"]\n[listeners.in]\nrole = "lmtp"\nendpoint = "/run/lmtp"\n',
      "m.toml, line 4: The listener 'in': '/run/lmtp' is no endpoint; a Unix socket is unix:/run/lmtp"),
 ])

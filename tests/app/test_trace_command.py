@@ -44,7 +44,9 @@ def test_what_cannot_be_traced_is_one_sentence(tmp_path: Path, capsys: pytest.Ca
     server = MailServer(tmp_path, *ANY_PORTS)
     try:
         for words, why in ((["somewhere"], "neither an address nor a network"), (["192.0.2.1", "--minutes", "0"], "more than 0"),
-                           (["192.0.2.1", "--minutes", "100000"], "at most 1440")):
+                           (["192.0.2.1", "--minutes", "100000"], "at most 1440"),
+                           (["--listener", "smpt"], "'smpt' is no listener; did you mean 'smtp'?"),
+                           (["dev@localhost"], "write --account dev@localhost")):
             assert main(["trace", "smtp", *words, "-d", str(tmp_path / "mailframe-data")]) == 1
             assert why in capsys.readouterr().err
     finally:
