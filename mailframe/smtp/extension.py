@@ -80,11 +80,13 @@ class Conversation(Protocol):
     """The session, as a command sees it. A command says at least one reply, or raises the Refusal that is one."""
 
     state: State
-    peer: Peer
     transaction: Transaction | None
     remarks: Mapping[str, str]                 # for the log line of the next message, which takes them from here
     mails: int                                 # MAIL commands so far in this connection
     recipient_domains: tuple[str, ...]         # of this connection; kept only where they are limited
+
+    @property
+    def peer(self) -> Peer: ...
 
     @property
     def settings(self) -> SmtpSettings: ...
@@ -155,8 +157,8 @@ class Conversation(Protocol):
         """Begin the handshake; everything the client has said is forgotten."""
         ...
 
-    async def afresh(self, peer: Peer, account: str | None) -> None:
-        """Begin anew, with the greeting, as if `peer` had connected; it is counted and judged. It may have said its name."""
+    def afresh(self, peer: Peer, account: str | None) -> None:
+        """Begin anew, next with the greeting, as if `peer` had connected; it is counted and judged. It may have said its name."""
         ...
 
     def logged_in(self, account: str, logout: Callable[[], object]) -> None:

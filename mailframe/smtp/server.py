@@ -20,6 +20,7 @@ from mailframe.tracing.traces import Traces
 
 from .extension import Registry
 from .extensions.builtin import BUILTIN
+from .host import Guest
 from .session import SmtpSession
 from .settings import SmtpSettings
 
@@ -54,7 +55,7 @@ class SmtpServerFactory(ServerFactory):
         self.mechanisms = mechanisms
         self.listener = listener
         self.stopping = False
-        self._sessions: set[SmtpSession] = set()
+        self._sessions: set[Guest] = set()
         self._per_ip: dict[str, int] = {}
         self._stopped: Deferred[None] | None = None
 
@@ -63,7 +64,7 @@ class SmtpServerFactory(ServerFactory):
         session.factory = self
         return session
 
-    def admit(self, session: SmtpSession, ip: str) -> bool:
+    def admit(self, session: Guest, ip: str) -> bool:
         """Count a new session, unless there are too many."""
         origin = network_of(ip)
         count = self._per_ip.get(origin, 0)
@@ -74,7 +75,7 @@ class SmtpServerFactory(ServerFactory):
         self._per_ip[origin] = count + 1
         return True
 
-    def gone(self, session: SmtpSession, ip: str) -> None:
+    def gone(self, session: Guest, ip: str) -> None:
         """An admitted session has ended."""
         self._sessions.discard(session)
         origin = network_of(ip)

@@ -64,8 +64,10 @@ class Transaction:
             self.recipients[recipient] = None
         self.accepted.append(recipient)
 
-    def begin_data(self) -> None:
-        self.reader = DataReader(repair=self._repair)
+    def begin_data(self) -> DataReader:
+        """The reader that finds its end."""
+        reader = self.reader = DataReader(repair=self._repair)
+        return reader
 
     def begin_chunk(self, size: int) -> None:
         """So many octets are announced by BDAT: what cannot be taken is refused before it comes."""

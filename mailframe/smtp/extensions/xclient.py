@@ -29,7 +29,7 @@ def keywords(situation: Situation) -> tuple[str, ...]:
     return (" ".join(["XCLIENT", *_readers(situation)]),)
 
 
-async def run(session: Conversation, args: bytes) -> None:
+def run(session: Conversation, args: bytes) -> None:
     """What is not said stays as it was, unless it is another client now; HELO and a login are to be said each time.
 
     Whether XCLIENT may be used is a matter of the connection's address, which XCLIENT does not change.
@@ -47,7 +47,7 @@ async def run(session: Conversation, args: bytes) -> None:
         protocol=said.get("PROTO") or peer.protocol, via=situation.origin or UNIX)
     log.info("xclient via={via} ip={ip} {said}", via=told.via, ip=told.ip,
              said=" ".join(f"{name.lower()}={value or '-'}" for name, value in said.items()))
-    await session.afresh(told, said.get("LOGIN") or None)
+    session.afresh(told, said.get("LOGIN") or None)
 
 
 def _readers(situation: Situation) -> dict[str, Reader]:

@@ -1,0 +1,37 @@
+"""What a client has done wrong in this connection, and when it is enough."""
+
+from __future__ import annotations
+
+from .settings import SmtpSettings
+
+
+class Conduct:
+    """Each method counts one fault more; those that return bool say whether the connection is to end."""
+
+    __slots__ = ("_errors", "_login_failures", "_refused_recipients", "_settings")
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self.forget()
+
+    def forget(self) -> None:
+        """Somebody else speaks now (XCLIENT)."""
+        self._login_failures = 0
+        self.forgive()
+
+    def forgive(self) -> None:
+        """A message was taken: who sends what we want may be wrong at times. A password that was guessed at stays counted."""
+        self._errors = self._refused_recipients = 0
+
+    def bad_command(self) -> bool:
+        self._errors += 1
+        return self._errors >= self._settings.max_errors
+
+    def refused_recipient(self) -> bool:
+        self._refused_recipients += 1
+        return self._refused_recipients >= self._settings.max_refused_recipients
+
+    def login_failed(self) -> int:
+        """How many have failed; AUTH ends the connection itself."""
+        self._login_failures += 1
+        return self._login_failures
