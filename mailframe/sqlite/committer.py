@@ -138,7 +138,7 @@ class Writer:
             if together is None or len(alike) == 1:
                 outcomes += [self._run_one(connection, *each) for each in alike]
             else:
-                outcomes += self._run_bundle(connection, together, alike, alone=len(alike) == len(group))
+                outcomes += self._run_bundle(connection, together, alike)
         return outcomes
 
     def _run_one(self, connection: apsw.Connection, job: Job, size: int, deferred: Deferred[Any]) -> Outcome:
@@ -153,15 +153,9 @@ class Writer:
         connection.execute("RELEASE job")
         return outcome
 
-    def _run_bundle(
-        self, connection: apsw.Connection, together: Callable[..., Any], jobs: list[Waiting], *, alone: bool,
-    ) -> list[Outcome]:
-        """All of one kind in one SAVEPOINT; if that fails, each by itself, so that the bad one is refused alone.
-
-        `alone`: nothing else is in the transaction, which is then begun afresh; two statements less for what all goes well.
-        """
-        if not alone:
-            connection.execute("SAVEPOINT bundle")
+    def _run_bundle(self, connection: apsw.Connection, together: Callable[..., Any], jobs: list[Waiting]) -> list[Outcome]:
+        """All of one kind in one SAVEPOINT; if that fails, each alone, so that the bad one is refused alone."""
+        connection.execute("SAVEPOINT bundle")
         try:
             results = together(connection, [job.item for job, _, _ in jobs if isinstance(job, Bundled)])
             outcomes: list[Outcome] = [
@@ -170,10 +164,9 @@ class Writer:
         except Exception:
             if not connection.in_transaction:
                 raise
-            connection.execute("ROLLBACK; BEGIN IMMEDIATE" if alone else "ROLLBACK TO bundle")
+            connection.execute("ROLLBACK TO bundle")
             outcomes = [self._run_one(connection, *each) for each in jobs]
-        if not alone:
-            connection.execute("RELEASE bundle")
+        connection.execute("RELEASE bundle")
         return outcomes
 
     def _logged(self, connection: apsw.Connection, database: str, pages: int) -> int:

@@ -21,7 +21,7 @@ from mailframe.testing.temporary import TemporaryPlaces
 reactor: Any = the_reactor
 #: Walks over what is small or made for the purpose; everything else has to be a search.
 HARMLESS = re.compile(
-    r"SCAN (mailbox USING INDEX mailbox_deleted|carray|old|gone|copies|CONSTANT ROW|\(subquery|components|\d+-ROW|\d+ CONSTANT)"
+    r"SCAN (mailbox USING INDEX mailbox_deleted|carray|old|gone|copies|CONSTANT ROW|\(subquery|components|2-ROW|\d+ CONSTANT)"
     r"|LIST SUBQUERY")
 WHOLE_MAILBOX = re.compile(r"SEARCH (message|m|head|attributes|vanished|lingering)\b.*\((mailbox=\?( AND modseq<\?)?)?\)")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from itertools import chain
 
 import apsw
 
@@ -28,8 +26,7 @@ from .settings import SqliteSettings
 Place = tuple[int | None, bytes | None, int]
 
 _UNKNOWN = (None,) * 5
-_ARRIVAL = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_TOGETHER = 16      # arrivals of one statement: each statement gives the interpreter lock away, and has to wait for it again
+_ARRIVE = "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def links_of(message: New) -> Links:
@@ -57,8 +54,8 @@ def append(
     if quota.too_much(con, counted, settings, sizes):
         raise quota.refusal(con, counted.account)
     uids = range(counted.uidnext - len(messages), counted.uidnext)
-    _insert(con, [_row(counted, uid, saved, message, link, place)
-                  for uid, message, link, place in zip(uids, messages, links, placed)])
+    con.executemany(_ARRIVE, [_row(counted, uid, saved, message, link, place)
+                              for uid, message, link, place in zip(uids, messages, links, placed)])
     return uids
 
 
@@ -66,7 +63,7 @@ def register(con: apsw.Connection, mailbox: int, messages: Sequence[New], saved:
     """Rows for messages whose octets rest elsewhere, `New.size` of them, and which refer to no content. Raises NoSuchMailbox."""
     counted = count(con, mailbox, counts_of(messages, [message.size for message in messages]))
     uids = range(counted.uidnext - len(messages), counted.uidnext)
-    _insert(con, [
+    con.executemany(_ARRIVE, [
         _row(counted, uid, saved, message, message.attributes.links if message.attributes else Links(), (0, None, message.size))
         for uid, message in zip(uids, messages)])
     return uids
@@ -107,7 +104,7 @@ def deliver(
     for (name, folder), mail in arriving.items():
         if mail:
             rows += _arrived(con, name, folder, mail, saved, content, settings)
-    _insert(con, rows)
+    con.executemany(_ARRIVE, rows)
     return outcomes
 
 
@@ -185,15 +182,3 @@ def _row(counted: Counted, uid: int, saved: int, message: New, links: Links, pla
     attributes = (known.version, known.envelope, known.structure, known.index, known.preview) if known else _UNKNOWN
     return (counted.mailbox, uid, signed(message.flags), counted.modseq, message.date, saved, size + len(message.head), content,
             octets, message.head, *attributes, counted.account, links.own, links.parent, links.root)
-
-
-def _insert(con: apsw.Connection, rows: Sequence[Row]) -> None:
-    """Messages with their octets, heads and attributes, by the triggers of `arrival`."""
-    for at in range(0, len(rows), _TOGETHER):
-        some = rows[at:at + _TOGETHER]
-        con.execute(_arriving(len(some)), tuple(chain.from_iterable(some)))
-
-
-@cache
-def _arriving(count: int) -> str:
-    return "INSERT INTO arrival VALUES " + ", ".join([_ARRIVAL] * count)
