@@ -78,10 +78,12 @@ class Dialogue(Wire, ABC):
     def ask(self, what: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         return ask(self.visitor.peer, what, function, *args, **kwargs)
 
-    def hello(self, name: str, *, extended: bool) -> None:
+    async def hello(self, name: str, *, extended: bool) -> None:
+        peer = self.visitor.named(name, extended=extended)
+        await self.ask("greeted", self.reception.greeted, peer)
         self.reset()
-        self.state = State.START
-        self.visitor.hello(name, extended=extended)
+        self.state = State.GREETED
+        self.visitor.hello(peer, extended=extended)
 
     def envelope(self, sender: Address | None, draft: MailDraft) -> Envelope:
         now = draft.now
@@ -119,6 +121,7 @@ class Dialogue(Wire, ABC):
     def afresh(self, peer: Peer, account: str | None) -> None:
         self.reset()
         self.state = State.START
+        self._sum_up()
         self._conduct.forget()
         self.visitor.log_out()
         if self._count(peer.ip):
@@ -146,6 +149,12 @@ class Dialogue(Wire, ABC):
         """The server stops now: what is under way is not delivered, and a client that can still be told is told so."""
 
     # What it uses.
+
+    def _sum_up(self) -> None:
+        """Of the refusals that had no line of their own in the log: how many."""
+        if self._conduct.untold:
+            log.info("refused ip={ip} helo={helo} and {untold} more refusals", ip=self.peer.ip, helo=self.peer.helo,
+                     untold=self._conduct.untold)
 
     def _last(self, words: bytes, within_s: float | None = None) -> None:
         self.say(words)

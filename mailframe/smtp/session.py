@@ -28,7 +28,7 @@ from .visitor import Visitor
 
 P = ParamSpec("P")
 
-_UNKNOWN = Reply.of(500, "5.5.1", "Command not recognized")
+_UNKNOWN = Reply.of(500, "5.5.2", "Command not recognized")
 _GUESSING = (b"RCPT", b"VRFY", b"EXPN")    # whose refusals tell who is not here
 _GOODBYE_S = 1.0    # for the last words at a stop that could wait no longer
 _FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))
@@ -70,6 +70,7 @@ class SmtpSession(Dialogue):
             self.say(Reply.of(220, "", f"{self.settings.hostname} {banner}").encode())
 
     def ended(self) -> None:
+        self._sum_up()
         if self.trace is not None:
             if self.transaction is not None and self.transaction.reader is not None:
                 self.trace.line("C", f"[{self.transaction.size} octets of a message without an end]")
@@ -148,7 +149,7 @@ class SmtpSession(Dialogue):
             shown = command_shown(line, self.registry, self.situation) if expected is None else response_shown(line)
             self.trace.line("C", shown)
         if isinstance(line, Fault):
-            await self._complain(b"", Reply.of(500, "5.5.2", line.value))
+            await self._complain(b"", Reply.of(500, "5.5.6" if line is Fault.EXCHANGE else "5.5.2", line.value))
             if line is Fault.CHUNK:         # I5: its octets would be taken for commands
                 self._last(lastwords.UNREADABLE)
         elif expected is not None:
@@ -208,6 +209,7 @@ class SmtpSession(Dialogue):
         self.transaction = None
         self.state = State.GREETED
         if reply.positive:
+            self._sum_up()
             self._conduct.forgive()
         self._answer(reply)
 
@@ -220,12 +222,13 @@ class SmtpSession(Dialogue):
 
     def _refuse(self, refusal: Refusal, verb: bytes, args: bytes) -> None:
         reply = Reply.from_refusal(refusal)
-        said = args.decode("utf-8", "replace") if verb in (b"MAIL", b"RCPT") else ""  # never what AUTH says (I9)
-        log.info(
-            "refused {verb} {said!r} id={id} ip={ip} helo={helo} reply={reply!s}{detail}", verb=verb.decode(), said=said,
-            id=self.transaction.envelope.id if self.transaction else "-", ip=self.peer.ip, helo=self.peer.helo, reply=reply,
-            detail=f" ({refusal.detail})" if refusal.detail else "",
-        )
+        if self._conduct.worth_a_line():
+            said = args.decode("utf-8", "replace") if verb in (b"MAIL", b"RCPT") else ""  # never what AUTH says (I9)
+            log.info(
+                "refused {verb} {said!r} id={id} ip={ip} helo={helo} reply={reply!s}{detail}", verb=verb.decode(), said=said,
+                id=self.transaction.envelope.id if self.transaction else "-", ip=self.peer.ip, helo=self.peer.helo, reply=reply,
+                detail=f" ({refusal.detail})" if refusal.detail else "",
+            )
         self._answer(reply)
         if verb in _GUESSING and not reply.temporary and self._conduct.refused_recipient():
             self._last(lastwords.ERRORS)
