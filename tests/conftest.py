@@ -26,6 +26,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """A whole run takes all cores, a file on one each, if pytest-xdist is there; what is named (a file, ``-k``) runs as it stands.
+
+    ``-n 0`` keeps all in one process. Not in pytest's settings, where a run without the plugin would fail for the option.
+    """
+    option = config.option
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (option.keyword or option.collectonly or option.usepdb)
+    if config.pluginmanager.has_plugin("xdist") and whole and option.numprocesses is None and option.dist == "no":
+        option.numprocesses, option.dist = "logical", "loadfile"
+
+
 def pytest_configure(config: pytest.Config) -> None:
     StoreBase.long = config.getoption("--long")
 

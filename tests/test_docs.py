@@ -27,7 +27,7 @@ import apsw
 import pytest
 from support.announced import PASSWORD, USER, anybody, real_server
 from support.bare_store import BareStore
-from support.documents import DOCUMENTS, ROOT, any_port, blocks, write_files
+from support.documents import AUTHORS, DOCUMENTS, ROOT, any_port, blocks, run, write_files
 from support.servers import ANY_PORTS, PATIENCE_S, Child, MailServer, twistd
 from support.talk import Talk
 from twisted.internet import reactor
@@ -45,14 +45,7 @@ from mailframe.filters.tarpit import Tarpit, TarpitSettings
 from mailframe.interfaces.store import IModSequenced
 from mailframe.model.mailbox import FRESH_ACCOUNT
 
-AUTHORS, EMBEDDING = ROOT / "docs" / "plugin-authors.md", ROOT / "docs" / "embedding.md"
-
-
-def run(*command: str, cwd: Path, text: str = "", code: int = 0, patience_s: float = PATIENCE_S) -> str:
-    done = subprocess.run(command, cwd=cwd, input=text, text=True, capture_output=True, timeout=patience_s, check=False,
-                          env={**os.environ, "PYTHONPATH": os.pathsep.join((str(cwd), str(ROOT), str(ROOT / "tests")))})
-    assert done.returncode == code, (command, done.stdout, done.stderr)
-    return done.stdout + done.stderr
+EMBEDDING = ROOT / "docs" / "embedding.md"
 
 
 def mailframe(*arguments: str, cwd: Path, text: str = "", code: int = 0) -> str:
@@ -70,15 +63,6 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config.write_text(any_port(config.read_text()))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(ROOT))))
     return tmp_path
-
-
-@pytest.mark.parametrize("tests", ["test_notes.py", "test_whole.py"])
-def test_the_store_passes_the_examination_that_it_is_shown_with(acme: Path, tests: str) -> None:
-    command = sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"acme/{tests}"
-    said = run(*command, cwd=acme, patience_s=20 * PATIENCE_S)
-    assert int(re.search(r"(\d+) passed", said)[1]) > 65 and "failed" not in said  # type: ignore[index]
-    if tests == "test_notes.py":
-        assert "SKIPPED [1]" in (line := next(line for line in said.splitlines() if "IMovable is not provided" in line)), line
 
 
 def test_the_shortest_store_is_a_whole_imap_server(acme: Path) -> None:
@@ -130,14 +114,6 @@ def test_the_walk_ends_at_a_quota(acme: Path) -> None:
     finally:
         assert server.stop() == 0, server.output
     assert "Traceback" not in server.output
-
-
-def test_the_content_store_passes_the_examination_that_it_is_shown_with(acme: Path) -> None:
-    """Of its two hundred checks some of each sort, the killing among them."""
-    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-               "-k", "removing or abort or ids or 256_KiB_and_one or kill_9",
-               "acme/test_vault.py", cwd=acme, patience_s=5 * PATIENCE_S)
-    assert int(re.search(r"(\d+) passed", said)[1]) > 30 and "failed" not in said  # type: ignore[index]
 
 
 def test_a_server_keeps_large_messages_in_the_pages_content_store(acme: Path) -> None:

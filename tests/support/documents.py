@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from .servers import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md")),
 )
+AUTHORS = ROOT / "docs" / "plugin-authors.md"
 _BLOCK = re.compile(r"^```([a-z]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# ([\w/.-]+\.(?:py|toml))\n")
 
@@ -50,3 +55,11 @@ def write_files(document: Path, folder: Path) -> set[str]:
 def any_port(text: str) -> str:
     """Loopback endpoints in a configuration on ports that the system chooses."""
     return re.sub(r'"127\.0\.0\.1:\d+"', '"127.0.0.1:0"', text)
+
+
+def run(*command: str, cwd: Path, text: str = "", code: int = 0, patience_s: float = PATIENCE_S) -> str:
+    """What a command says, of which `code` is expected; it finds mailframe, and what lies in `cwd`."""
+    done = subprocess.run(command, cwd=cwd, input=text, text=True, capture_output=True, timeout=patience_s, check=False,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join((str(cwd), str(ROOT), str(ROOT / "tests")))})
+    assert done.returncode == code, (command, done.stdout, done.stderr)
+    return done.stdout + done.stderr
