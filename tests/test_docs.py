@@ -19,7 +19,8 @@ from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from smtplib import SMTP
+from smtplib import LMTP, SMTP
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import apsw
@@ -30,6 +31,7 @@ from support.documents import DOCUMENTS, ROOT, any_port, blocks, write_files
 from support.servers import ANY_PORTS, PATIENCE_S, Child, MailServer, twistd
 from support.talk import Talk
 from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -39,6 +41,7 @@ from mailframe.app.options import Options
 from mailframe.app.plugins import KINDS
 from mailframe.app.service import MailService
 from mailframe.app.toml import Document, read
+from mailframe.filters.tarpit import Tarpit, TarpitSettings
 from mailframe.interfaces.store import IModSequenced
 from mailframe.model.mailbox import FRESH_ACCOUNT
 
@@ -175,6 +178,7 @@ def test_a_server_runs_with_the_pages_plugins(acme: Path) -> None:
         reader.login("robot@example.org", "5b1c6b0f8a")
         assert reader.select()[1] == [b"2"]
         assert reader.search(None, "HEADER", "X-Automatic", "yes")[1] == [b"2"]
+        assert reader.search(None, "HEADER", "Received", "printer.example.org")[1] == [b"1 2"]
         reader.logout()
     finally:
         assert server.stop() == 0, server.output
@@ -301,6 +305,40 @@ class EmbeddingTests(TestCase):
 
         await deferToThread(send)
         assert "Subject: ink" in printed[0]
+
+    async def test_the_pages_extension_is_announced_and_understood(self) -> None:
+        printer = self.shown("smtp_alone")["Printer"]()
+        port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(self.shown("smtp_extension")["factory"](printer))
+        self.addCleanup(port.stopListening)
+
+        def ask() -> list[tuple[int, bytes]]:
+            with SMTP("127.0.0.1", port.getHost().port, timeout=PATIENCE_S) as client:
+                client.ehlo("a.example")
+                assert client.esmtp_features["xpaper"] == "A4 LETTER"
+                mail = "MAIL FROM:<a@b.example> XPAPER="
+                return [client.docmd(line) for line in ("XINK", f"{mail}A3", f"{mail}A4")]
+
+        assert [code for code, _ in await deferToThread(ask)] == [250, 501, 250]
+
+    async def test_a_guard_by_hand_and_a_unix_socket_serve_an_embedder(self) -> None:
+        with TemporaryDirectory() as short:                 # the path of a Unix socket has at most 107 octets
+            config = Config(
+                development=True, data=(self.folder / "data").absolute(),
+                parts={"filters": [Tarpit(TarpitSettings(roles=("lmtp",), exempt=(), free=1))]},
+                listeners={"lmtp": Listener("lmtp", f"unix:{short}/lmtp:mode=600", tls="none")})
+            mail = MailService(config, reactor)
+            mail.startService()
+            try:
+                await mail.started
+                assert mail.addresses()["lmtp"] == (f"{short}/lmtp", 0), mail.addresses()
+
+                def send() -> None:
+                    with LMTP(f"{short}/lmtp") as client:
+                        client.sendmail("a@example.org", "dev@localhost", "Subject: one\r\n\r\nHello\r\n")
+
+                await deferToThread(send)
+            finally:
+                await mail.stopService()
 
 
 # docs/operating.md

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mailframe.app.endpoints import endpoint_string, is_loopback
-from mailframe.app.toml import ConfigError, Document, Key, PluginSpec, did_you_mean, read
+from mailframe.app.meant import did_you_mean
+from mailframe.app.toml import ConfigError, Document, Key, PluginSpec, read
 from mailframe.auth.limiter import LoginLimits
 from mailframe.filters.guards import GuardsSettings
 from mailframe.imap.settings import ImapSettings
@@ -129,6 +130,10 @@ class Config:
             raise ConfigError(f"domains: {error}.", ("domains",)) from None
         listeners = {name: _checked(name, item, self) for name, item in self.listeners.items()}
         object.__setattr__(self, "listeners", listeners)
+        for wanted in self.trace.listeners:
+            if wanted not in listeners:
+                raise ConfigError(f"trace.listeners has {wanted!r}, which is no listener{did_you_mean(wanted, listeners)}",
+                                  ("trace", "listeners"))
         if unknown := set(self.parts) - set(READY):
             raise ConfigError(f"parts has {min(unknown)!r}{did_you_mean(min(unknown), READY)}")
         if not self.development and not self.domains and "directory" not in self.parts and self.directory is None:

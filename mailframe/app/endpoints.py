@@ -23,6 +23,10 @@ def endpoint_string(text: str, *, loopback: bool = False) -> str:
     kind, _, rest = text.partition(":")
     if kind in ("tcp", "tcp6") and loopback and rest.isdigit():
         return f"{text}:interface=" + ("127.0.0.1" if kind == "tcp" else "\\:\\:1")
+    if text.startswith("/"):
+        raise ConfigError(f"{text!r} is no endpoint; a Unix socket is unix:{text}, or unix:{text}:mode=660 to say who may connect.")
+    if kind == "unix" and (mode := re.search(r"(?<!\\):mode=([^:]*)", text)) and not re.fullmatch("[0-7]{1,4}", mode[1]):
+        raise ConfigError(f"{text!r} is no endpoint: its mode is {mode[1]!r}; write one as chmod takes it, mode=660.")
     if not rest:
         raise ConfigError(f"{text!r} is no endpoint; write a port (2525), an address (127.0.0.1:2525) "
                           "or a Twisted endpoint string (tcp:2525:interface=127.0.0.1).")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailframe.app.reference import TABLES, settings, shown
+from mailframe.smtp.settings import SmtpSettings
 
 _EXAMPLE_HEAD = """\
 # A complete mailframe configuration. It starts as it stands, on loopback and high ports:
@@ -99,12 +100,21 @@ _WRITTEN_BY_HAND = (
     ("relay", "routes", "DOMAIN"),
 )
 
+#: The listeners of the tables that have the settings of [smtp].
+_WHOSE = {
+    "submission": 'listeners with role = "submission"', "lmtp": 'role = "lmtp"; and require_login = false',
+    "relay_in": 'role = "relay-in"; networks must be given',
+}
+
 
 def example() -> str:
     """The whole file; made anew with: ``mailframe config > examples/mailframe.toml``."""
     parts = [_EXAMPLE_HEAD]
     for table, title, cls in TABLES:
         if table in _WRITTEN_BY_HAND:
+            continue
+        if cls is SmtpSettings and table != ("smtp",):
+            parts.append(f"#[{title}]" + " " * max(2, 38 - len(title) - 1) + f"# settings as in [smtp], for {_WHOSE[title]}\n")
             continue
         rows = [(f"#{item.name} = {shown(item.default)}", item.reason) for item in settings(table, cls)
                 if shown(item.default) is not None and item.kind != "table"]

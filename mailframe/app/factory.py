@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from mailframe.app.toml import did_you_mean
+from mailframe.app.meant import did_you_mean
 from mailframe.interfaces.plugin import IBuildContext
 
 Factory = Callable[..., object]

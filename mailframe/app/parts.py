@@ -88,8 +88,8 @@ class Parts:
 
     def _handlers(self) -> dict[str, AnyHandler]:
         mail = Mail(self.reactor, self.config.data, self.store, self.directory, self.fresh)
-        return {**handlers(self.spool, self.runner.wake), **transfer_handlers(mail), **trace_handlers(self.traces),
-                **guard_handlers(self.guards)}
+        return {**handlers(self.spool, self.runner.wake), **transfer_handlers(mail),
+                **trace_handlers(self.traces, self.config.listeners), **guard_handlers(self.guards)}
 
     async def _begin(self, part: Any) -> None:
         try:

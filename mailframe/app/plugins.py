@@ -23,7 +23,8 @@ from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyObject
 
 from mailframe.app.factory import call, parameters_of, settings_of
-from mailframe.app.toml import ConfigError, PluginSpec, did_you_mean, ended
+from mailframe.app.meant import did_you_mean
+from mailframe.app.toml import ConfigError, PluginSpec, ended
 from mailframe.interfaces.content import IContentInIndex, IContentStore
 from mailframe.interfaces.delivery import IDeliveryAgent
 from mailframe.interfaces.directory import IDirectory

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 import tomllib
 import types
@@ -11,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from mailframe.app.meant import setting_meant, value_meant
 
 T = TypeVar("T")
 Key = tuple["str | int", ...]
@@ -127,21 +128,14 @@ class PluginSpec:
 
 def read(document: Document, into: type[T], fixed: Mapping[Key, Sequence[str]]) -> T:
     """Make the dataclass `into` from the document; `fixed` names, by table, fields that are not settings. Raises ConfigError."""
-    return _Reader(document, fixed).table((), into, document.values)
-
-
-def did_you_mean(word: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    """", did you mean ...?" or the list of what there is."""
-    close = difflib.get_close_matches(word, list(known), 1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there are: {', '.join(sorted(known))}" if known else ""
+    return _Reader(document, fixed, into).table((), into, document.values)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
     document: Document
     fixed: Mapping[Key, Sequence[str]]
+    root: type
 
     def table(self, key: Key, into: type[T], values: Mapping[str, Any]) -> T:
         hints = get_type_hints(into)
@@ -150,7 +144,8 @@ class _Reader:
         made: dict[str, Any] = {}
         for name, value in values.items():
             if name not in fields:
-                raise self.document.error((*key, name), "is not a setting" + did_you_mean(name, fields))
+                meant = setting_meant(".".join(map(str, key)), name, fields, self.root, self.fixed)
+                raise self.document.error((*key, name), f"is not a setting{meant}")
             made[name] = self.value((*key, name), hints[name], value)
         for name, item in fields.items():
             if name not in made and item.default is MISSING and item.default_factory is MISSING:
@@ -160,7 +155,9 @@ class _Reader:
         except ConfigError as error:
             raise ConfigError(f"{self.document.place((*key, *error.key) if error.key else ())}: {error}") from None
         except ValueError as error:
-            raise self.document.error(key, f"cannot be used: {error}") from None
+            about = re.match(r"\w*", str(error))                # sentences begin with the key that they are about, if there is one
+            line = self.document.place((*key, about[0]) if about and about[0] in values else key)
+            raise ConfigError(ended(f"{line}: {dotted(key)} cannot be used: {error}")) from None
 
     def value(self, key: Key, kind: Any, value: Any) -> Any:
         origin, arguments = get_origin(kind), get_args(kind)
@@ -168,7 +165,7 @@ class _Reader:
             return self.value(key, next(a for a in arguments if a is not type(None)), value)
         if origin is Literal:
             if value not in arguments:
-                raise self.document.error(key, f"is {value!r}, expected one of {', '.join(map(repr, arguments))}")
+                raise self.document.error(key, f"is {value!r}, {value_meant(str(key[-1]), value, arguments)}")
             return value
         if kind is PluginSpec:
             return self.plugin(key, value)

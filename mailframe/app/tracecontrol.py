@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from mailframe.app.control import ControlError, Handler
+from mailframe.app.meant import did_you_mean
 from mailframe.tracing.choices import KINDS, Choice, Kind
 from mailframe.tracing.traces import Traces
 
@@ -13,8 +14,8 @@ MOST_MINUTES = 1_440       # a day: what is wanted for longer stands in the conf
 MOST_CHOICES = 100         # each is compared with each new session
 
 
-def handlers(traces: Traces) -> dict[str, Handler]:
-    """What the running server does when asked."""
+def handlers(traces: Traces, listeners: Collection[str]) -> dict[str, Handler]:
+    """What the running server, which has these `listeners`, does when asked."""
 
     async def begin(request: Mapping[str, Any]) -> Any:
         kind, value, minutes = request.get("kind"), request.get("value"), request.get("minutes")
@@ -22,6 +23,10 @@ def handlers(traces: Traces) -> dict[str, Handler]:
             raise ControlError("whose sessions are to be traced is not clear")
         if not 0 < minutes <= MOST_MINUTES:
             raise ControlError(f"minutes are more than 0 and at most {MOST_MINUTES}; what is for longer belongs into [trace]")
+        if kind == "listener" and value not in listeners:
+            raise ControlError(f"{value!r} is no listener{did_you_mean(value, tuple(listeners))}")
+        if kind == "client" and "@" in value:
+            raise ControlError(f"{value!r} is no address of a client; of an account write --account {value}")
         if len(traces.choices) >= MOST_CHOICES:
             raise ControlError(f"{MOST_CHOICES} choices are enough; end them first")
         choice = Choice(cast(Kind, kind), value, traces.clock.seconds() + 60 * minutes, str(request.get("protocol", "")))

@@ -51,7 +51,7 @@ def _list(data: Path) -> None:
 
 
 def _off(data: Path) -> None:
-    print(f"off: {ask(data, {'do': 'trace off'})} done.")
+    print(f"{ask(data, {'do': 'trace off'})} taken back; what the [trace] table chooses begins again with the next start.")
 
 
 def _words(choice: Mapping[str, Any]) -> str:

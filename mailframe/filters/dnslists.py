@@ -36,7 +36,10 @@ class DnsList:
     bits: int = 0                          # of a list with a bit for each sublist: those that count; 0: all (RFC 5782 section 2.3)
 
     def __post_init__(self) -> None:
-        canonical_domain(self.zone)
+        try:
+            canonical_domain(self.zone)
+        except ValueError as error:
+            raise ValueError(f"zone is {error}") from None
         networks_of(self.answers)
 
 

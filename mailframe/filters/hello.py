@@ -34,6 +34,14 @@ class HelloSettings(Scope):
     unresolvable: bool = False             # refuse a name with neither address nor MX in DNS; costs a look-up
     own_addresses: tuple[str, ...] = ()    # of this server as the world sees it; loopback is always one
 
+    def check(self) -> None:
+        """Raises ValueError for own addresses that are none."""
+        for text in self.own_addresses:
+            try:
+                ip_address(text)
+            except ValueError:
+                raise ValueError(f'own_addresses has {text!r}, which is no address; write "192.0.2.1" or "2001:db8::1"') from None
+
 
 @implementer(IHelloFilter)
 class Hello(Guard):

@@ -19,9 +19,12 @@ def networks_of(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
     """Answers that count, as addresses or networks within 127.0.0.0/8. Raises ValueError."""
     found = []
     for text in texts:
-        network = ip_network(text)
+        try:
+            network = ip_network(text)
+        except ValueError as error:
+            raise ValueError(f'answers has {text!r}: {error}; write "127.0.0.2" or "127.0.0.0/24"') from None
         if not isinstance(network, IPv4Network) or not network.subnet_of(ANSWERS):
-            raise ValueError(f"{text} is not within {ANSWERS}")
+            raise ValueError(f"answers has {text!r}, which is not within {ANSWERS}")
         found.append(network)
     return tuple(found)
 

@@ -33,8 +33,9 @@ class Scope:
                 raise ValueError(f"exempt: {error}") from None
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, (int, float)) and not 0 <= value <= _MOST_BITS.get(item.name, value):
-                raise ValueError(f"{item.name} cannot be {value!r}")
+            most = _MOST_BITS.get(item.name)
+            if isinstance(value, (int, float)) and not 0 <= value <= (value if most is None else most):
+                raise ValueError(f"{item.name} must " + ("not be negative" if most is None else f"be from 0 to {most}"))
         self.check()
 
     def check(self) -> None:

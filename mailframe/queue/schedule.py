@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,19 @@ class RetrySettings:
     max_running: int = 50                   # hand-overs at once: sockets and memory (a few hundred KiB each)
     max_per_domain: int = 10                # of these to one domain: hosts refuse those who come with more
     max_recipients: int = 100               # of one message in one hand-over: what every server takes (RFC 5321 section 4.5.3.1.8)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError with a sentence that names the key."""
+        for key in ("max_running", "max_per_domain", "max_recipients", "deadline_s"):
+            if getattr(self, key) <= 0:
+                raise ValueError(f"{key} must be greater than 0")
+        for item in fields(self):
+            if (getattr(self, item.name) or 0) < 0:
+                raise ValueError(f"{item.name} must not be negative")
+        if self.factor < 1:
+            raise ValueError("factor must not be less than 1, or each try would come sooner than the last")
+        if self.jitter > 1:
+            raise ValueError("jitter must be from 0 to 1")
 
 
 def next_try(settings: RetrySettings, tries: int, now: float, random: Callable[[], float]) -> float:

@@ -42,7 +42,7 @@ class DataReader:
                         break
         if not octets:
             return b"", rest
-        return self._clean(octets, dot >= 0), rest
+        return self._clean(octets, 0 <= dot != end), rest
 
     def _clean(self, octets: bytes, dots: bool) -> bytes:
         if dots:

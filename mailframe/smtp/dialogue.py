@@ -121,6 +121,7 @@ class Dialogue(Wire, ABC):
     def afresh(self, peer: Peer, account: str | None) -> None:
         self.reset()
         self.state = State.START
+        self._sum_up()
         self._conduct.forget()
         self.visitor.log_out()
         if self._count(peer.ip):
@@ -148,6 +149,12 @@ class Dialogue(Wire, ABC):
         """The server stops now: what is under way is not delivered, and a client that can still be told is told so."""
 
     # What it uses.
+
+    def _sum_up(self) -> None:
+        """Of the refusals that had no line of their own in the log: how many."""
+        if self._conduct.untold:
+            log.info("refused ip={ip} helo={helo} and {untold} more refusals", ip=self.peer.ip, helo=self.peer.helo,
+                     untold=self._conduct.untold)
 
     def _last(self, words: bytes, within_s: float | None = None) -> None:
         self.say(words)

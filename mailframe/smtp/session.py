@@ -70,6 +70,7 @@ class SmtpSession(Dialogue):
             self.say(Reply.of(220, "", f"{self.settings.hostname} {banner}").encode())
 
     def ended(self) -> None:
+        self._sum_up()
         if self.trace is not None:
             if self.transaction is not None and self.transaction.reader is not None:
                 self.trace.line("C", f"[{self.transaction.size} octets of a message without an end]")
@@ -208,6 +209,7 @@ class SmtpSession(Dialogue):
         self.transaction = None
         self.state = State.GREETED
         if reply.positive:
+            self._sum_up()
             self._conduct.forgive()
         self._answer(reply)
 
@@ -220,12 +222,13 @@ class SmtpSession(Dialogue):
 
     def _refuse(self, refusal: Refusal, verb: bytes, args: bytes) -> None:
         reply = Reply.from_refusal(refusal)
-        said = args.decode("utf-8", "replace") if verb in (b"MAIL", b"RCPT") else ""  # never what AUTH says (I9)
-        log.info(
-            "refused {verb} {said!r} id={id} ip={ip} helo={helo} reply={reply!s}{detail}", verb=verb.decode(), said=said,
-            id=self.transaction.envelope.id if self.transaction else "-", ip=self.peer.ip, helo=self.peer.helo, reply=reply,
-            detail=f" ({refusal.detail})" if refusal.detail else "",
-        )
+        if self._conduct.worth_a_line():
+            said = args.decode("utf-8", "replace") if verb in (b"MAIL", b"RCPT") else ""  # never what AUTH says (I9)
+            log.info(
+                "refused {verb} {said!r} id={id} ip={ip} helo={helo} reply={reply!s}{detail}", verb=verb.decode(), said=said,
+                id=self.transaction.envelope.id if self.transaction else "-", ip=self.peer.ip, helo=self.peer.helo, reply=reply,
+                detail=f" ({refusal.detail})" if refusal.detail else "",
+            )
         self._answer(reply)
         if verb in _GUESSING and not reply.temporary and self._conduct.refused_recipient():
             self._last(lastwords.ERRORS)

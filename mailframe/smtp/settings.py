@@ -53,6 +53,7 @@ class SmtpSettings:
     close_timeout_s: float = 10.0              # for a client to take our last words before the connection is cut
     max_errors: int = 20                       # bad commands since the last accepted message, then 421: nobody means so many
     max_refused_recipients: int = 100          # refused ones (VRFY, too) since the last accepted message, then 421: guessing
+    max_logged_refusals: int = 100             # since the last accepted message; the rest are one line: none fills the disk
     max_auth_failures: int = 3                 # per connection: guessing must pay for a new connection
     auth_failure_delay_s: float = 1.0          # slows guessing, too short to annoy
     max_connections: int = 1_000               # a file descriptor and some 10 KiB each
@@ -102,5 +103,5 @@ class SmtpSettings:
 _POSITIVE = (
     "max_recipients", "idle_timeout_s", "data_timeout_s", "transaction_timeout_s", "min_octets_per_s", "answer_timeout_s",
     "commit_timeout_s", "close_timeout_s", "max_errors",
-    "max_refused_recipients", "max_auth_failures", "max_connections", "max_connections_per_ip",
+    "max_refused_recipients", "max_logged_refusals", "max_auth_failures", "max_connections", "max_connections_per_ip",
 )

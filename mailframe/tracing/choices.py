@@ -27,7 +27,10 @@ class TraceSettings:
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be greater than 0, not {getattr(self, key)!r}")
         for client in self.clients:
-            Choice("client", client)
+            try:
+                Choice("client", client)
+            except ValueError as error:
+                raise ValueError(f"clients: {error}; for an account there is accounts") from None
 
     def choices(self) -> list[Choice]:
         """As choices without an end."""

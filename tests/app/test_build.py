@@ -76,12 +76,12 @@ def test_what_is_exempt_from_all_guards_is_exempt_from_each_besides_its_own(tmp_
 
 
 @pytest.mark.parametrize(("text", "sentence"), [
-    ('[guards.early]\nexempt = ["10.0.0.0/33"]', "line 2: guards.early cannot be used: exempt: '10.0.0.0/33' does not"),
+    ('[guards.early]\nexempt = ["10.0.0.0/33"]', "line 3: guards.early cannot be used: exempt: '10.0.0.0/33' does not"),
     ('[guards]\nexempt = ["home"]', "guards cannot be used: exempt: 'home' does not"),
     ('[guards.rates]\nroles = ["mta"]', "guards.rates cannot be used: roles holds 'mta'; there are mx, submission"),
     ("[guards.rates]\nconections = 3", "guards.rates.conections is not a setting; did you mean 'connections'"),
     ("[[guards.dnsbl.lists]]\nweight = 1", "zone is missing"),
-    ('[[guards.dnsbl.lists]]\nzone = "bl.example"\nanswers = ["10.0.0.1"]', "10.0.0.1 is not within 127.0.0.0/8"),
+    ('[[guards.dnsbl.lists]]\nzone = "bl.example"\nanswers = ["10.0.0.1"]', "'10.0.0.1', which is not within 127.0.0.0/8"),
     ("[guards]\ngraylist = {}", "did you mean 'greylist'"),
 ])
 def test_a_guard_that_is_configured_wrongly_is_one_sentence(text: str, sentence: str) -> None:

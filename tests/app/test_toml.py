@@ -120,15 +120,60 @@ def test_a_question_is_no_sentence_with_two_ends() -> None:
     ('domains = ["one.example"]\n[lmtp]\nrequire_login = true\n[listeners.in]\nrole = "lmtp"\nendpoint = "24"\ntls = "none"\n',
      "m.toml, line 4: The listener 'in' has tls = \"none\" and plaintext_login = \"tls\": nobody could log in there."),
     ('domains = ["one.example"]\n[listeners.in]\nrole = "mx"\nendpoint = "25"\nproxy_from = ["192.0.2.300"]\n',
-     "m.toml, line 2: listeners.in cannot be used: proxy_from has '192.0.2.300', which is no network"),
+     "m.toml, line 5: listeners.in cannot be used: proxy_from has '192.0.2.300', which is no network"),
     ('domains = ["one.example"]\n[listeners.in]\nrole = "mx"\nendpoint = "25"\nproxy_from = ["192.0.2.3"]\nproxy_timeout_s = 0\n',
-     "m.toml, line 2: listeners.in cannot be used: proxy_timeout_s must be greater than 0"),
+     "m.toml, line 6: listeners.in cannot be used: proxy_timeout_s must be greater than 0"),
     ('domains = ["one.example"]\n[relay_in]\nnetworks = ["here"]\n',
-     "m.toml, line 2: relay_in cannot be used: networks has 'here', which is no network"),
+     "m.toml, line 3: relay_in cannot be used: networks has 'here', which is no network"),
     ('domains = ["one.example"]\n[pipeline]\nrelay_networks = ["here"]\n',
-     "m.toml, line 2: pipeline cannot be used: relay_networks has 'here', which is no network"),
+     "m.toml, line 3: pipeline cannot be used: relay_networks has 'here', which is no network"),
+    ('domains = ["one.example"]\n[trace]\nlisteners = ["nosuch"]\n',
+     "m.toml, line 3: trace.listeners has 'nosuch', which is no listener; there are: imap, imaps"),
+    ('domains = ["one.example"]\n[trace]\nclients = ["alice@one.example"]\n',
+     "m.toml, line 3: trace cannot be used: clients: 'alice@one.example' is neither an address nor a network"),
+    ('domains = ["one.example"]\n[guards.hello]\nown_addresses = ["mail"]\n',
+     "m.toml, line 3: guards.hello cannot be used: own_addresses has 'mail', which is no address"),
+    ('domains = ["one.example"]\n[guards.rates]\nipv4_prefix = 33\n',
+     "m.toml, line 3: guards.rates cannot be used: ipv4_prefix must be from 0 to 32."),
+    ('domains = ["one.example"]\n[[guards.dnsbl.lists]]\nzone = "https://bl.example/"\n',
+     "m.toml, line 3: guards.dnsbl.lists[1] cannot be used: zone is not a domain"),
+    ('domains = ["one.example"]\n[[guards.dnsbl.lists]]\nzone = "bl.example"\nanswers = ["127.0.0.2-9"]\n',
+     "m.toml, line 4: guards.dnsbl.lists[1] cannot be used: answers has '127.0.0.2-9'"),
+    ('domains = ["one.example"]\n[pipeline.submission]\nsave_sent = ["alice"]\n',
+     "m.toml, line 3: pipeline.submission cannot be used: save_sent: not an address: 'alice'; write"),
+    ('domains = ["one.example"]\n[pipeline.submission.rates]\nunlimited = ["alice"]\n',
+     "m.toml, line 3: pipeline.submission.rates cannot be used: unlimited: not an address: 'alice'; write"),
+    ('domains = ["one.example"]\n[pipeline.submission]\ncomplete_domain = "@one.example"\n',
+     "m.toml, line 3: pipeline.submission cannot be used: complete_domain is not a domain"),
+    ('domains = ["one.example"]\n[queue]\nmax_running = 0\n',
+     "m.toml, line 3: queue cannot be used: max_running must be greater than 0"),
+    ('domains = ["one.example"]\n[queue]\nfactor = 0.5\n', "m.toml, line 3: queue cannot be used: factor must not be less than 1"),
+    ('domains = ["one.example"]\n[queue]\njitter = 2\n', "m.toml, line 3: queue cannot be used: jitter must be from 0 to 1"),
+    ('domains = ["one.example"]\n[queue]\nmax_returned_octets = -1\n',
+     "m.toml, line 3: queue cannot be used: max_returned_octets must not be negative"),
+    ('domains = ["one.example"]\n[listeners.in]\nrole = "lmtp"\nendpoint = "unix:lmtp:mode=rw"\n',
+     "m.toml, line 4: The listener 'in': 'unix:lmtp:mode=rw' is no endpoint: its mode is 'rw'; write one as chmod takes it"),
+    ('domains = ["one.example"]\n[listeners.in]\nrole = "lmtp"\nendpoint = "/run/lmtp"\n',
+     "m.toml, line 4: The listener 'in': '/run/lmtp' is no endpoint; a Unix socket is unix:/run/lmtp"),
 ])
 def test_values_that_do_not_go_together_name_their_line(text: str, sentence: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(Document.parse(text, "m.toml"), Config, FIXED)
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(("text", "sentence"), [
+    ('bare_newlines = "refuse"\n',
+     "m.toml, line 1: bare_newlines is not a setting; it belongs into [smtp] or [submission] or [lmtp] or [relay_in]."),
+    ('[smtp]\nrequire_login = true\n', "m.toml, line 2: smtp.require_login is not a setting; it belongs into [lmtp]."),
+    ('[pipeline.rates]\nmessages_per_hour = 5\n',
+     "m.toml, line 1: pipeline.rates is not a setting; it belongs into [pipeline.submission]."),
+    ('[smtp]\nbare_newlines = "reject"\n', "m.toml, line 2: smtp.bare_newlines is 'reject', expected one of 'role', 'refuse', "
+     "'normalise', 'local'; 'reject' is now called 'refuse'."),
+    ('[listeners.in]\nrole = "relay_in"\nendpoint = "25"\n', "m.toml, line 2: listeners.in.role is 'relay_in', expected one of "
+     "'mx', 'submission', 'lmtp', 'relay-in', 'imap', 'pop3', 'smtp'; did you mean 'relay-in'?"),
+])
+def test_what_was_perhaps_meant_is_said(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(Document.parse(text, "m.toml"), Config, FIXED)
+    assert str(caught.value) == sentence

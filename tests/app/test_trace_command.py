@@ -27,7 +27,7 @@ def test_an_operator_sees_the_sessions_of_one_client(tmp_path: Path, capsys: pyt
             assert client.mail("dev@localhost", ["dev@localhost"], b"Subject: x\r\n\r\nprivate words\r\n").startswith("250")
             client.say("QUIT")
         server.wait_for("trace smtp-1 .* session ends")
-        assert main(["trace", "off", *data]) == 0 and "off: 2 done." in capsys.readouterr().out
+        assert main(["trace", "off", *data]) == 0 and "2 taken back" in capsys.readouterr().out
         with Talk("127.0.0.1", server.ports["smtp"], "EHLO too-late.example"):
             pass
         password = server.password
@@ -44,7 +44,9 @@ def test_what_cannot_be_traced_is_one_sentence(tmp_path: Path, capsys: pytest.Ca
     server = MailServer(tmp_path, *ANY_PORTS)
     try:
         for words, why in ((["somewhere"], "neither an address nor a network"), (["192.0.2.1", "--minutes", "0"], "more than 0"),
-                           (["192.0.2.1", "--minutes", "100000"], "at most 1440")):
+                           (["192.0.2.1", "--minutes", "100000"], "at most 1440"),
+                           (["--listener", "smpt"], "'smpt' is no listener; did you mean 'smtp'?"),
+                           (["dev@localhost"], "write --account dev@localhost")):
             assert main(["trace", "smtp", *words, "-d", str(tmp_path / "mailframe-data")]) == 1
             assert why in capsys.readouterr().err
     finally:

@@ -12,6 +12,7 @@ heartbeat (I2), in one run more, since it takes some CPU itself. The table print
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,6 +30,7 @@ from table import Done, Row, Table, line, shown
 
 MIB = 1 << 20
 _COMPARED = 4_000       # octets at the end of a message: others write some headers anew
+_FROM = re.compile(rb"<person\d+@example\.org>")
 _AWAY = b"someone@elsewhere.example"
 
 
@@ -37,6 +39,7 @@ class Load:
 
     def __init__(self, peer: SmtpPeer, mails: list[bytes], large: list[bytes]) -> None:
         self.peer, self._mails, self._large = peer, mails, large
+        self._own = [_FROM.sub(b"<%b>" % READER, mail, count=1) for mail in mails]     # what READER may submit
 
     def manner(self, listener: str = "smtp") -> Manner:
         return Manner(self.peer.ports[listener], READER)
@@ -46,7 +49,7 @@ class Load:
 
     def small(self, connections: int, manner: Manner) -> Done:
         """Messages of 10 KiB."""
-        return len(self._mails), self._delivered(manner, self._mails, connections)
+        return len(self._mails), self._delivered(manner, self._mails if manner.login is None else self._own, connections)
 
     def large(self, connections: int) -> Done:
         """MiB, in messages of one."""
@@ -57,7 +60,7 @@ class Load:
         """Into the queue."""
         assert isinstance(self.peer, OursBySmtp)
         before = self.peer.queued()
-        rate = handed_in(replace(manner, recipient=_AWAY), self._mails, connections)
+        rate = handed_in(replace(manner, recipient=_AWAY), self._own, connections)
         if self.peer.queued() != before + len(self._mails):
             raise RuntimeError("the queue has not got all")
         return len(self._mails), rate
@@ -128,6 +131,8 @@ def main() -> None:
     parser.add_argument("--aiosmtpd", action="store_true", help="the same beside, with aiosmtpd and a Maildir")
     parser.add_argument("--profile", type=Path, help="write a profile of our reactor's thread for each row there")
     arguments = parser.parse_args()
+    if arguments.profile:
+        arguments.profile.mkdir(parents=True, exist_ok=True)
     make = Mails().make
     mails = [with_dot(make(number)) for number in range(arguments.messages)]
     large = [with_dot(_mib(make, number)) for number in range(max(4, arguments.messages // 20))]

@@ -81,6 +81,17 @@ def test_a_network_has_a_limit_of_its_own() -> None:
     world.says(HELLO, ip="192.0.3.1")
 
 
+def test_a_network_has_a_limit_of_messages_and_of_recipients() -> None:
+    world = GuardWorld(rates(network_messages=2, network_recipients=3))
+    for host in range(2):
+        world.says(HELLO + FROM + "C: RCPT TO:<bob@example.org>\nS: 250 *\n" + MESSAGE + "S: 250 *\n", ip=f"192.0.2.{host}")
+    world.says(HELLO + "C: MAIL FROM:<a@far.example>\nS: 451 4.7.1 *\n", ip="192.0.2.99")
+    world = GuardWorld(rates(network_recipients=1))
+    world.says(HELLO + FROM + "C: RCPT TO:<bob@example.org>\nS: 250 *\n", ip="192.0.2.1")
+    world.says(HELLO + FROM + "C: RCPT TO:<bob@example.org>\nS: 451 4.7.1 *\n", ip="192.0.2.2")
+    world.says(HELLO + FROM + "C: RCPT TO:<bob@example.org>\nS: 250 *\n", ip="192.0.3.1")
+
+
 def test_a_customer_with_his_own_ipv6_network_is_one_address() -> None:
     world = GuardWorld(rates(connections=2))
     world.says(HELLO, ip="2001:db8::1")

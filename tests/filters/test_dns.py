@@ -80,6 +80,12 @@ class DnsGuardTests(TestCase):
         self.assertEqual(await settled(guard.connection(peer("192.0.2.7"))), Named("mail.far.example"))
         self.assertEqual(len(self.server.asked), asked)
 
+    async def test_of_many_names_only_some_are_followed(self) -> None:
+        self.server.records["9.2.0.192.in-addr.arpa"] = {"PTR": [f"n{number}.far.example." for number in range(9)]}
+        guard = self.reverse(max_names=2)
+        await settled(guard.connection(peer("192.0.2.9")))
+        self.assertEqual(len({name for name, *_ in self.server.asked if str(name).startswith("n")}), 2)
+
     async def test_a_name_that_leads_elsewhere_is_none_and_nothing_is_asked_about_this_machine(self) -> None:
         guard = self.reverse()
         self.assertEqual(await settled(guard.connection(peer("192.0.2.8"))), Pass())

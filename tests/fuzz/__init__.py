@@ -1,1 +1,1 @@
-"""Fuzzing on demand, with atheris: ``cd tests; python -m fuzz message`` or ``command``."""
+"""Fuzzing on demand, with atheris: ``cd tests; python -m fuzz message``, ``command`` or ``smtp``."""

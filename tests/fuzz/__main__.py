@@ -10,13 +10,13 @@ try:
 except ImportError:
     sys.exit("atheris is not installed: pip install 'mailframe[fuzz]'")
 
-FUZZERS = ("message", "command")
+FUZZERS = ("message", "command", "smtp")
 
 
 def main(arguments: list[str]) -> None:
     """Never returns: libFuzzer ends the process. What follows the fuzzer's name is for libFuzzer."""
     if not arguments or arguments[0] not in FUZZERS:
-        sys.exit(f"which one? {' or '.join(FUZZERS)}")
+        sys.exit(f"which one? {', '.join(FUZZERS)}")
     with atheris.instrument_imports(include=["mailframe"]):
         one_input = import_module(f"fuzz.{arguments[0]}").one_input
     atheris.Setup([f"fuzz {arguments[0]}", *arguments[1:]], one_input)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.lying import LYING
 from support.messages import corpus
 
-from fuzz import command, message
+from fuzz import command, message, smtp
 
 TESTS = Path(__file__).parents[1]
 SAID = (
@@ -45,8 +45,23 @@ def test_commands(how: int, octets: bytes) -> None:
     command.one_input(bytes([how]) + octets)
 
 
+SMTP_SAID = (
+    b"EHLO c\r\n", b"LHLO c\r\n", b"MAIL FROM:<a@far.example>", b"RCPT TO:<b@mx.example>", b"DATA\r\n", b"text\r\n.\r\n",
+    b"BDAT 5\r\n", b"BDAT 5 LAST\r\n", b"RSET\r\n", b"QUIT\r\n", b"AUTH PLAIN AGJvYgBzZWNyZXQ=\r\n", b"AUTH LOGIN\r\n", b"*\r\n",
+    b"XCLIENT ADDR=192.0.2.9 LOGIN=bob\r\n", b"XFORWARD NAME=[UNAVAILABLE]\r\n", b"VRFY bob\r\n", b"ETRN @mx.example\r\n",
+    b" BODY=BINARYMIME", b" SMTPUTF8", b" HOLDFOR=60", b" BY=1;R", b" ENVID=+41", b" NOTIFY=NEVER", b" ORCPT=rfc822;b", b"\r\n",
+    b"\0", b"\xff", b"x" * 2_100, b"<", b">", b"@", b" ",
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 255), st.lists(st.sampled_from(SMTP_SAID), max_size=10).map(b"".join) | st.binary(max_size=60))
+def test_smtp(how: int, octets: bytes) -> None:
+    smtp.one_input(bytes([how]) + octets)
+
+
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed (pip install 'mailframe[fuzz]')")
-@pytest.mark.parametrize("fuzzer", ["message", "command"])
+@pytest.mark.parametrize("fuzzer", ["message", "command", "smtp"])
 def test_atheris(fuzzer: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     runs = "-max_total_time=600" if request.config.getoption("--long") else "-runs=1000"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent)))}

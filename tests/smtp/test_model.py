@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from itertools import pairwise
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from support.smtpmodel import Model
-from support.smtpworld import SmtpWorld
+from support.smtpworld import SmtpWorld, make_portal
 
 from mailframe.model.refusal import UnknownRecipient
 
@@ -26,12 +28,15 @@ decent = st.lists(st.sampled_from([
 class Sessions(RuleBasedStateMachine):
     """Rules say what is sent and what is due; what they say waits in `wire` until it is sent, cut anywhere."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = SmtpWorld(max_errors=10_000, max_refused_recipients=10_000, max_message_octets=LIMIT)
+    @initialize(role=st.sampled_from(["mx", "submission", "lmtp"]))
+    def connect(self, role: str) -> None:
+        self.world = SmtpWorld(
+            role=role, max_errors=10_000, max_refused_recipients=10_000, max_auth_failures=10_000, max_message_octets=LIMIT,
+            max_recipients=3, bare_newlines="refuse", portal=make_portal())
         self.world.reception.obstacles["rcpt nobody@mx.example"] = UnknownRecipient()
-        self.player = self.world.connect()
-        self.model = Model(LIMIT)
+        self.player = self.world.connect(encrypted=True)
+        self.model = Model(LIMIT, role)
+        self.verb = b"LHLO" if role == "lmtp" else b"EHLO"
         self.wire = b""
         self.due = ["220 "]
 
@@ -40,9 +45,19 @@ class Sessions(RuleBasedStateMachine):
         if self.model.state != "closed":        # else it is said, and must not be heard
             self.due += due
 
-    @rule(verb=st.sampled_from([b"EHLO", b"helo"]))
+    @rule(verb=st.sampled_from([b"EHLO", b"HELO", b"LHLO"]))
     def hello(self, verb: bytes) -> None:
-        self.say(verb + b" c.example\r\n", self.model.hello())
+        self.say(verb + b" c.example\r\n", self.model.hello(verb))
+
+    @rule(right=st.booleans(), initial=st.booleans())
+    def login(self, right: bool, initial: bool) -> None:
+        """RFC 4954: with the initial response, or after 334."""
+        due = self.model.login(right)
+        secret = base64.b64encode(b"\0bob\0secret" if right else b"\0bob\0wrong")
+        if initial or due[0].startswith("503"):
+            self.say(b"AUTH PLAIN %b\r\n" % secret, due)
+        else:
+            self.say(b"AUTH PLAIN\r\n%b\r\n" % secret, ["334 ", *due])
 
     @rule(body=st.sampled_from(["7BIT", "8BITMIME", "BINARYMIME", "BINARYMIME", "9BIT"]))
     def mail(self, body: str) -> None:
@@ -66,7 +81,8 @@ class Sessions(RuleBasedStateMachine):
     @rule(octets=decent)
     def whole(self, octets: bytes) -> None:
         """A transaction as a client means it, so that there are some."""
-        self.hello(b"EHLO")
+        self.hello(self.verb)
+        self.login(True, True)
         self.mail("8BITMIME")
         self.rcpt(True)
         self.bdat(octets[:7], False, b"")
@@ -105,8 +121,13 @@ class Sessions(RuleBasedStateMachine):
     def settle(self) -> None:
         """A hundred commands in one go are enough (I2): the rest has its turn when others have had theirs."""
         clock = self.world.clock
-        while any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls()):
-            clock.advance(0)
+        while True:
+            if self.player.protocol.working is not None:        # a wrong login is held back for a second
+                clock.advance(1)
+            elif any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls()):
+                clock.advance(0)
+            else:
+                return
             self.player.transport.settle(self.player.protocol)
 
     def replies(self) -> list[str]:
@@ -118,14 +139,23 @@ class Sessions(RuleBasedStateMachine):
         if not self.wire:
             assert [delivery.octets for delivery in self.world.reception.committed] == self.model.delivered
 
+    def announced_is_what_can_be_done(self) -> None:
+        """In TLS: AUTH, also after a login (for the parameter of MAIL), and no STARTTLS."""
+        self.player.transport.clear()
+        self.player.send(self.verb + b" c.example\r\n")
+        words = set(re.findall(r"(?m)^250[- ]([A-Z0-9]+)", self.player.transport.value().decode()))
+        assert {"PIPELINING", "SIZE", "CHUNKING", "BINARYMIME", "DSN", "LIMITS", "AUTH"} <= words and "STARTTLS" not in words
+
     def teardown(self) -> None:
         self.send([1, 2, 3, 5, 8, 13, 21, 34, 55, 89])
         self.delivered_is_what_was_meant()
         assert self.player.transport.lost == (self.model.state == "closed")
         if not self.player.transport.lost:
+            self.announced_is_what_can_be_done()
             self.player.transport.drop(self.player.protocol)
         assert self.world.clock.getDelayedCalls() == [] and self.world.factory.connections == 0
 
 
-Sessions.TestCase.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
-TestSessions = Sessions.TestCase
+def test_sessions(request: pytest.FixtureRequest) -> None:
+    often = 4_000 if request.config.getoption("--long") else 80
+    run_state_machine_as_test(Sessions, settings=settings(max_examples=often, stateful_step_count=30, deadline=None))

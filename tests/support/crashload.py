@@ -199,7 +199,11 @@ class Sender(Client):
     def send(self, wire: Smtp, key: str, accounts: list[str]) -> None:
         pairs = [(account, key) for account in accounts]
         self.ledger.note(self.ledger.tried, pairs)
-        code, _ = wire.mail("sender@elsewhere.example", [f"{account}@{DOMAIN}" for account in accounts], content(key))
+        sender, recipients = "sender@elsewhere.example", [f"{account}@{DOMAIN}" for account in accounts]
+        if self.lot.random() < 0.5:
+            code, _ = wire.mail(sender, recipients, content(key))
+        else:
+            code, _ = wire.chunks(sender, recipients, content(key), self.lot.randint(2_000, 400_000))
         assert code == 250
         self.ledger.note(self.ledger.taken, pairs)
         self.score.add()

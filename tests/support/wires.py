@@ -148,6 +148,19 @@ class Smtp(Wire):
         self.send(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")
         return self.reply()
 
+    def chunks(self, sender: str, recipients: list[str], content: bytes, size: int) -> tuple[int, bytes]:
+        """The same by BDAT, in chunks of so many octets, all pipelined: the reply to the last."""
+        pieces = [content[at:at + size] for at in range(0, len(content), size)]
+        commands = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{recipient}>" for recipient in recipients)]
+        self.send("".join(command + "\r\n" for command in commands).encode())
+        for number, piece in enumerate(pieces, 1):
+            self.send(b"BDAT %d%b\r\n" % (len(piece), b" LAST" if number == len(pieces) else b"") + piece)
+        for _ in (*commands, *pieces[:-1]):
+            code, text = self.reply()
+            if code // 100 != 2:
+                raise Refused(repr(text))
+        return self.reply()
+
 
 class Imap(Wire):
     """IMAP, one command after the other."""

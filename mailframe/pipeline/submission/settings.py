@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,7 +28,7 @@ class RateSettings:
                 raise ValueError(f"{key} must not be negative")
         if self.save_s <= 0:
             raise ValueError("save_s must be greater than 0")
-        AddressPatterns.parse(self.unlimited)
+        _patterns("unlimited", self.unlimited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,22 @@ class SubmissionSettings:
         for key in ("sent_timeout_s", "max_header_octets", "max_authors"):
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be greater than 0")
-        AddressPatterns.parse(self.save_sent)
+        _patterns("save_sent", self.save_sent)
         if self.complete_domain:
-            object.__setattr__(self, "complete_domain", canonical_domain(self.complete_domain))
+            try:
+                object.__setattr__(self, "complete_domain", canonical_domain(self.complete_domain))
+            except ValueError as error:
+                raise ValueError(f"complete_domain is {error}") from None
         for account, patterns in self.allow_from.items():
             try:
                 AddressPatterns.parse([*patterns, *([account] if "@" in account else [])])
             except ValueError as error:
                 raise ValueError(f"allow_from of {account}: {error}") from None
+
+
+def _patterns(key: str, texts: Sequence[str]) -> None:
+    """Raises ValueError, with a sentence that names the key, for what is no address and no pattern of addresses."""
+    try:
+        AddressPatterns.parse(texts)
+    except ValueError as error:
+        raise ValueError(f'{key}: {error}; write "news@example.org", "*@example.org" or "*"') from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..extension import Command, Conversation, Extension
 from ..machine import ORDER
 from ..reply import Reply
@@ -19,7 +21,12 @@ async def helo(session: Conversation, args: bytes) -> None:
 
 async def ehlo(session: Conversation, args: bytes) -> None:
     await session.hello(parse_hello(args), extended=True)
-    session.say(Reply.of(250, "", session.settings.hostname, *session.registry.keywords(session.situation)).encode())
+    session.say(_announced(session.settings.hostname, *session.registry.keywords(session.situation)))
+
+
+@lru_cache(maxsize=64)      # a few for each listener, with TLS and without; FUTURERELEASE's differs every second
+def _announced(*lines: str) -> bytes:
+    return Reply.of(250, "", *lines).encode()
 
 
 def noop(session: Conversation, args: bytes) -> None:
