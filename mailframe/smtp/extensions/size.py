@@ -9,12 +9,12 @@ from ..syntax import SyntaxFault
 
 
 def keywords(situation: Situation) -> tuple[str, ...]:
-    """``SIZE 0`` says that there is no fixed limit (section 4)."""
+    """``SIZE 0`` says that there is no fixed limit (section 3)."""
     return (f"SIZE {situation.settings.max_message_octets}",)
 
 
 def parse(draft: MailDraft, value: str | None) -> None:
-    """``size-value = 1*20DIGIT`` octets."""
+    """``size-value = 1*20DIGIT`` octets (section 3)."""
     if value is None or not (value.isascii() and value.isdigit()) or len(value) > 20:
         raise SyntaxFault("SIZE wants a number of octets")
     draft.size = int(value)
