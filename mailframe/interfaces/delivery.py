@@ -100,7 +100,7 @@ class IReception(IDeliveryAgent):
         """
 
     async def greeted(peer: Peer) -> None:
-        """It has said HELO or EHLO (`peer.helo`)."""
+        """It has said HELO or EHLO (`peer.helo`). A refusal leaves everything as it was before (RFC 5321 section 4.1.4)."""
 
     async def verify(address: Address) -> Verified | bool | None:
         """VRFY: `Verified`, or True, it is ours; False nobody; None we do not say. Raises Refusal, 551 for what is not ours.

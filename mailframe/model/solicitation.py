@@ -1,4 +1,4 @@
-"""Solicitation class keywords (RFC 3865 section 2.1): ``org.example:ADV:ADLT``."""
+"""Solicitation class keywords (RFC 3865 section 2.2): ``org.example:ADV:ADLT``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CLASS = re.compile(r"[A-Za-z][A-Za-z0-9._:-]*")
 
 
 class Unwanted(Refusal):
-    """Its public words say which class it was, as in the examples of section 2.4."""
+    """Its public words say which class it was, as section 2.4 has it."""
 
     public, smtp = "Solicitations are not wanted here", (550, "5.7.1")
 
@@ -30,7 +30,7 @@ def unwanted(said: Collection[str], refused: Collection[str]) -> Unwanted | None
     """What is answered to a message of the classes `said`. A class stands for those below it: org.example:ADV for
     org.example:ADV:ADLT, too; letters are compared without case."""
     if ANY in refused and said:
-        return Unwanted()
+        return Unwanted(f"Not wanted here: SOLICIT={','.join(said)}")
     for word in said:
         if any(f"{word.lower()}:".startswith(f"{each.lower()}:") for each in refused):
             return Unwanted(f"Not wanted here: SOLICIT={word}")

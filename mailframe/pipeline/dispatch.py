@@ -140,6 +140,8 @@ def _kept(local: IDeliveryAgent, queue: IDeliveryAgent | None) -> frozenset[str]
 
 
 def _not_local(address: Address) -> Refusal:
+    if address.needs_smtputf8:         # which a 551 may not show without the client's leave (RFC 6531 section 3.7.4)
+        return Refusal("User not local", smtp=(550, "5.7.1"))
     return Refusal(f"User not local; please try <{address}>", smtp=(551, "5.7.1"))
 
 

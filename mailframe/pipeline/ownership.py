@@ -14,6 +14,10 @@ from mailframe.model.refusal import Refusal
 from .contain import Limit, contained
 
 FIELD = b"require-recipient-valid-since"
+_ROLES = frozenset((        # RFC 2142
+    "postmaster", "abuse", "noc", "security", "hostmaster", "usenet", "news", "webmaster", "www", "uucp", "ftp",
+    "info", "marketing", "sales", "support",
+))
 
 
 class OwnerChanged(Refusal):
@@ -71,7 +75,7 @@ def without(header: bytes) -> bytes:
 
 
 async def _check(directory: IDirectory, address: Address, moment: float, limit: Limit | None) -> None:
-    if address.local.lower() == "postmaster":      # a role, whoever holds it
+    if address.local.lower() in _ROLES:            # whoever holds it is meant (section 5.1)
         return
     if not IValidSince.providedBy(directory):
         raise OwnerUnknown

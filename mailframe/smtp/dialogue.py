@@ -78,10 +78,12 @@ class Dialogue(Wire, ABC):
     def ask(self, what: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         return ask(self.visitor.peer, what, function, *args, **kwargs)
 
-    def hello(self, name: str, *, extended: bool) -> None:
+    async def hello(self, name: str, *, extended: bool) -> None:
+        peer = self.visitor.named(name, extended=extended)
+        await self.ask("greeted", self.reception.greeted, peer)
         self.reset()
-        self.state = State.START
-        self.visitor.hello(name, extended=extended)
+        self.state = State.GREETED
+        self.visitor.hello(peer, extended=extended)
 
     def envelope(self, sender: Address | None, draft: MailDraft) -> Envelope:
         now = draft.now

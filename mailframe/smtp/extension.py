@@ -130,8 +130,8 @@ class Conversation(Protocol):
         """Take no command for a while."""
         ...
 
-    def hello(self, name: str, *, extended: bool) -> None:
-        """Remember what the client calls itself, and begin afresh."""
+    async def hello(self, name: str, *, extended: bool) -> None:
+        """Remember what the client calls itself, and begin afresh; a name that is refused changes nothing. Raises Refusal."""
         ...
 
     def envelope(self, sender: Address | None, draft: MailDraft) -> Envelope:

@@ -12,6 +12,7 @@ class Fault(enum.Enum):
     """Why a line is no command; the value is what the client is told."""
 
     TOO_LONG = "Line too long"
+    EXCHANGE = "Authentication exchange line is too long"    # RFC 4954 section 6, which has a code for it
     BARE = "Lines must end with CRLF, and hold no other CR or LF"
     NUL = "NUL is not allowed"
     CHUNK = "BDAT line cannot be read"    # nor can be known how many octets follow it that are no commands
@@ -48,7 +49,7 @@ class Framer:
         end = self._buffer.find(b"\n", at)
         if end < 0:
             if self._skipping or len(self._buffer) - at > (limit or self._limit_of(at)):
-                self._skipping = self._skipping or self._fault(Fault.TOO_LONG, at)
+                self._skipping = self._skipping or self._too_long(at, limit)
                 self._buffer, self._at = b"", 0
             return None
         self._at = end + 1
@@ -56,7 +57,7 @@ class Framer:
             fault, self._skipping = self._skipping, None
             return fault
         if end + 1 - at > COMMAND_LIMIT and end + 1 - at > (limit or self._limit_of(at)):
-            return self._fault(Fault.TOO_LONG, at)
+            return self._too_long(at, limit)
         line = self._buffer[at:end]
         if line[-1:] != b"\r" or line.find(b"\r", 0, -1) >= 0:
             return self._fault(Fault.BARE, at)
@@ -77,6 +78,9 @@ class Framer:
     def give_back(self, octets: bytes) -> None:
         """Put in front again what `take` gave too much."""
         self._buffer, self._at = octets + self._buffer[self._at:], 0
+
+    def _too_long(self, at: int, limit: int) -> Fault:
+        return self._fault(Fault.EXCHANGE if (limit or self._limit_of(at)) == AUTH_LIMIT else Fault.TOO_LONG, at)
 
     def _fault(self, fault: Fault, at: int) -> Fault:
         return Fault.CHUNK if self._buffer[at:at + 4].upper() == b"BDAT" else fault

@@ -28,7 +28,7 @@ from .visitor import Visitor
 
 P = ParamSpec("P")
 
-_UNKNOWN = Reply.of(500, "5.5.1", "Command not recognized")
+_UNKNOWN = Reply.of(500, "5.5.2", "Command not recognized")
 _GUESSING = (b"RCPT", b"VRFY", b"EXPN")    # whose refusals tell who is not here
 _GOODBYE_S = 1.0    # for the last words at a stop that could wait no longer
 _FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))
@@ -148,7 +148,7 @@ class SmtpSession(Dialogue):
             shown = command_shown(line, self.registry, self.situation) if expected is None else response_shown(line)
             self.trace.line("C", shown)
         if isinstance(line, Fault):
-            await self._complain(b"", Reply.of(500, "5.5.2", line.value))
+            await self._complain(b"", Reply.of(500, "5.5.6" if line is Fault.EXCHANGE else "5.5.2", line.value))
             if line is Fault.CHUNK:         # I5: its octets would be taken for commands
                 self._last(lastwords.UNREADABLE)
         elif expected is not None:

@@ -23,8 +23,14 @@ class BadRecipientAddress(SyntaxFault):
     public, smtp = "Bad recipient address syntax", (501, "5.1.3")
 
 
+class NeedsSmtpUtf8(Refusal):
+    """RFC 6531 section 3.5, which has 550 for a sender and 553 for a recipient."""
+
+    public, smtp = "Address needs SMTPUTF8", (553, "5.6.7")
+
+
 # A source route is read and ignored (RFC 5321 appendix C); possessive, so that no input makes it slow.
-_PATH = re.compile(r' *<(?:@[^<>:"]*+:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>\s])*+)>(?: +(.*))?', re.DOTALL)
+_PATH = re.compile(r' *<(?:@[^<>:"@,\s]++(?:,@[^<>:"@,\s]++)*+:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>\s])*+)>(?: +(.*))?', re.DOTALL)
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\U0010ffff]+))?")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~\u0080-\U0010ffff]|\+[0-9A-F]{2})*")
 _HEX = re.compile(r"\+([0-9A-F]{2})")
@@ -80,9 +86,9 @@ def with_domain(path: str, domain: str) -> str:
 
 
 def parse_address(path: str, fault: type[SyntaxFault], *, smtputf8: bool) -> Address:
-    """The address of a path. Raises `fault`, or a Refusal where SMTPUTF8 would have been needed (RFC 6531 section 3.5)."""
+    """The address of a path. Raises `fault`, or NeedsSmtpUtf8."""
     if not smtputf8 and not path.isascii():
-        raise Refusal("Address needs SMTPUTF8", smtp=(553, "5.6.7"))
+        raise NeedsSmtpUtf8(smtp=(550, "5.6.7")) if fault is BadSenderAddress else NeedsSmtpUtf8
     if not path.isprintable():         # it goes into headers and logs, where U+0085 and U+2028 would end a line
         raise fault
     try:

@@ -52,9 +52,14 @@ class Visitor:
         if self._name is None:
             self._name = peer.name
 
-    def hello(self, name: str, *, extended: bool) -> None:
+    def named(self, name: str, *, extended: bool) -> Peer:
+        """What `peer` would be after a greeting as `name`."""
+        return replace(self.peer, helo=name, tls=self._tls(), protocol=self._protocol(extended=extended))
+
+    def hello(self, peer: Peer, *, extended: bool) -> None:
+        """That greeting was taken."""
         self._extended = extended
-        self.peer = replace(self.peer, helo=name, tls=self._tls(), protocol=self._protocol())
+        self.peer = peer
 
     def secured(self) -> None:
         """TLS begins: what was said before, by the client or by XCLIENT, is forgotten (RFC 3207 section 4.2)."""
@@ -67,12 +72,12 @@ class Visitor:
         self._extended = peer.protocol != "SMTP"
         self.peer = peer
         self._situate(tls=self.situation.tls, account=account)
-        self.peer = replace(peer, account=account, tls=self._tls(), protocol=self._protocol())
+        self.peer = replace(peer, account=account, tls=self._tls(), protocol=self._protocol(extended=self._extended))
 
     def log_in(self, account: str, logout: Callable[[], object]) -> None:
         self._logout = logout
         self._situate(tls=self.situation.tls, account=account)
-        self.peer = replace(self.peer, account=account, protocol=self._protocol())
+        self.peer = replace(self.peer, account=account, protocol=self._protocol(extended=self._extended))
 
     def log_out(self) -> None:
         """Only to be followed by another visitor, or by the end."""
@@ -82,15 +87,15 @@ class Visitor:
 
     def with_utf8(self) -> Peer:
         """`peer`, of a message that came with SMTPUTF8."""
-        return replace(self.peer, protocol=self._protocol(utf8=True))
+        return replace(self.peer, protocol=self._protocol(extended=True, utf8=True))
 
     def _tls(self) -> str:
         return tls_words(self._transport) if self.situation.tls else ""
 
-    def _protocol(self, *, utf8: bool = False) -> str:
+    def _protocol(self, *, extended: bool, utf8: bool = False) -> str:
         """The word after "with" in Received (RFC 3848, RFC 6531 section 4.3)."""
         words = manners(self._host.settings.role)
-        word = words.utf8 if utf8 else words.extended if self._extended else words.plain
+        word = words.utf8 if utf8 else words.extended if extended else words.plain
         if word == "SMTP":
             return word
         return f"{word}{'S' if self.situation.tls else ''}{'A' if self.situation.account else ''}"

@@ -68,6 +68,9 @@ def test_expn_tells_one_step() -> None:
     with pytest.raises(Refusal) as refused:
         expanded(made, FAR)
     assert refused.value.smtp[0] == 551
+    with pytest.raises(Refusal) as refused:          # RFC 6531 section 3.7.4: 551 would have to show it
+        expanded(made, Address("jürgen", FAR.domain))
+    assert refused.value.smtp[0] == 550 and refused.value.public.isascii()
 
 
 def started(made: PipelineWorld, peer: Any, domain: str, below: bool = False) -> int:

@@ -40,6 +40,7 @@ def world() -> PipelineWorld:
     made = PipelineWorld()
     directory = Remembering({
         "bob@example.org": Account("bob"), "eve@example.org": Account("eve"), "postmaster@example.org": Account("eve"),
+        "abuse@example.org": Account("eve"),
         "away@example.org": Rewrite((Address.parse("bob@far.example"),)),
     })
     pipeline = type(made.pipeline)(
@@ -59,7 +60,8 @@ def test_it_is_announced_where_the_directory_knows(world: PipelineWorld) -> None
 def test_who_has_had_the_address_long_enough_gets_it(world: PipelineWorld) -> None:
     world.send(since("bob@example.org", MADE))
     world.send(since("postmaster@example.org", 0.0))        # a role: whoever holds it is meant
-    assert len(world.mail("bob")) == len(world.mail("eve")) == 1
+    world.send(since("Abuse@example.org", 0.0))
+    assert (len(world.mail("bob")), len(world.mail("eve"))) == (1, 2)
 
 
 @pytest.mark.parametrize(("recipient", "refusal"), [

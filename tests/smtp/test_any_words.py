@@ -48,7 +48,7 @@ def test_a_node_is_a_domain_or_a_refusal(args: bytes) -> None:
     except SyntaxFault:
         return
     except Exception as error:
-        assert getattr(error, "smtp", None) == (458, "4.0.0")
+        assert getattr(error, "smtp", None) == (458, "4.5.0")
         return
     assert domain == domain.lower() and " " not in domain
 

@@ -62,7 +62,12 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
     def speaking(ip: str, host: str) -> None:
         assert (player.protocol.peer.ip, player.protocol.peer.name or "-") == (ip, host)   # type: ignore[attr-defined]
 
-    actions: dict[str, Callable[[], object]] = {"nothing was delivered": nothing_delivered}
+    def no_names() -> None:
+        world.reception.obstacles["hello"] = Refusal("Strange name", smtp=(550, "5.7.1"))
+
+    actions: dict[str, Callable[[], object]] = {
+        "nothing was delivered": nothing_delivered, "names are refused from now on": no_names,
+    }
     for who in ("198.51.100.7 spike.far.example", "2001:db8::1 -", "0.0.0.0 -"):
         actions[f"the peer is {who}"] = lambda who=who: speaking(*who.split())
     for text in re.findall(r"^X: the message was (.*)$", transcript, re.MULTILINE):
@@ -71,6 +76,8 @@ def test_transcript(name: str, cut: Callable[[bytes], list[bytes]]) -> None:
         for last in ("", " LAST"):
             octets = b"BDAT %d%s\r\n" % (size, last.encode()) + b"x" * size
             actions[f"announce and send a{last.lower()} chunk of {size} octets"] = lambda octets=octets: send_whole(player, octets)
+    for size in (12_288, 12_289):
+        actions[f"send an authentication line of {size} octets"] = lambda size=size: player.send(b"!" * size + b"\r\n")
     for size in (3_000, 100_000):
         actions[f"send a line of {size} octets"] = lambda size=size: player.send(b"x" * size + b"\r\n")
     player: Player = world.connect(encrypted=wanted.tls, cut=cut, actions=actions)

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from ..extension import Command, Conversation, Extension
-from ..machine import ORDER, State
+from ..machine import ORDER
 from ..reply import Reply
 from ..roles import SMTP_ROLES
-from ..syntax import parse_hello
+from ..syntax import SyntaxFault, parse_hello
 
 _OK = Reply.of(250, "2.0.0", "Ok").encode()
 _BYE = Reply.of(221, "2.0.0", "Bye").encode()
 
 
 async def helo(session: Conversation, args: bytes) -> None:
-    session.hello(parse_hello(args), extended=False)
-    await _greeted(session)
+    await session.hello(parse_hello(args), extended=False)
     session.say(Reply.of(250, "", session.settings.hostname).encode())
 
 
 async def ehlo(session: Conversation, args: bytes) -> None:
-    session.hello(parse_hello(args), extended=True)
-    await _greeted(session)
+    await session.hello(parse_hello(args), extended=True)
     session.say(Reply.of(250, "", session.settings.hostname, *session.registry.keywords(session.situation)).encode())
-
-
-async def _greeted(session: Conversation) -> None:
-    """Only a client that was not refused is a greeted one."""
-    await session.ask("greeted", session.reception.greeted, session.peer)
-    session.state = State.GREETED
 
 
 def noop(session: Conversation, args: bytes) -> None:
@@ -35,6 +27,8 @@ def noop(session: Conversation, args: bytes) -> None:
 
 
 def quit_(session: Conversation, args: bytes) -> None:
+    if args:
+        raise SyntaxFault("QUIT has no parameters")
     session.reset()
     session.say(_BYE)
     session.close()

@@ -42,7 +42,7 @@ def node(args: bytes) -> tuple[str, bool]:
     try:
         text = args.decode("utf-8")
         if text.startswith("#"):
-            raise Refusal("There are no queues with names", smtp=(458, "4.0.0"))
+            raise Refusal("There are no queues with names", smtp=(458, "4.5.0"))
         return canonical_domain(text.removeprefix("@")), text.startswith("@")
     except ValueError:
         raise SyntaxFault("Syntax: ETRN domain") from None

@@ -7,6 +7,8 @@ from mailframe.model.refusal import Refusal, TooManyRecipients
 
 from ..extension import Conversation, Extension, Situation
 
+_MOST = 999_999     # six digits are all that a value has (sections 4.1 to 4.3)
+
 
 class TooManyMails(Refusal):
     """The connection ends: the client goes on in another one."""
@@ -19,9 +21,9 @@ class TooManyDomains(TooManyRecipients):
 
 
 def keywords(situation: Situation) -> tuple[str, ...]:
-    """Only limits that there are (section 3); they may differ after a login or under TLS (section 3.6)."""
+    """Only limits that there are (section 4); they may differ after a login or under TLS (section 3.6)."""
     settings = situation.settings
-    words = [f"{name}={value}" for name, value in (
+    words = [f"{name}={min(value, _MOST)}" for name, value in (
         ("MAILMAX", settings.max_mails), ("RCPTMAX", settings.max_recipients), ("RCPTDOMAINMAX", settings.max_recipient_domains),
     ) if value]
     return (" ".join(["LIMITS", *words]),)

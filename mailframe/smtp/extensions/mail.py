@@ -70,6 +70,8 @@ def data(session: Conversation, args: bytes) -> None:
 
 
 def rset(session: Conversation, args: bytes) -> None:
+    if args:
+        raise SyntaxFault("RSET has no parameters")
     session.reset()
     session.say(_RESET)
 

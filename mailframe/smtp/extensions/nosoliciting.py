@@ -9,7 +9,7 @@ from ..syntax import SyntaxFault
 
 
 def keywords(situation: Situation) -> tuple[str, ...]:
-    """The keyword with the classes, alone when all of them are meant (section 2.3)."""
+    """The keyword with the classes, alone when all of them are meant (section 2.1)."""
     refused = situation.settings.no_soliciting
     if not refused:
         return ()
@@ -17,7 +17,7 @@ def keywords(situation: Situation) -> tuple[str, ...]:
 
 
 def parse(draft: MailDraft, value: str | None) -> None:
-    """``SOLICIT=class,class`` (section 2.4): up to 1,000 characters, kept in the trace field."""
+    """``SOLICIT=class,class`` (section 2.3): up to 1,000 characters, kept in the trace field; what is refused is echoed (2.4)."""
     try:
         said = classes(value or "")
     except ValueError as error:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from mailframe.interfaces.delivery import IExpands
 from mailframe.model.address import Address
-from mailframe.model.refusal import Refusal, UnknownRecipient
+from mailframe.model.refusal import UnknownRecipient
 from mailframe.model.verified import Verified
 
 from ..extension import Command, Conversation, Extension
 from ..machine import ORDER
 from ..reply import Reply
-from ..syntax import SyntaxFault
+from ..syntax import NeedsSmtpUtf8, SyntaxFault
 from .mail import LoginNeeded
 
 _CANNOT_SAY = Reply.of(252, "2.5.0", "Cannot verify, but will take a message and try").encode()
@@ -62,7 +62,7 @@ def _asked(session: Conversation, args: bytes, verb: str) -> tuple[Address | Non
     if not text:
         raise SyntaxFault(f"Syntax: {verb} address")
     if not text.isascii() and not utf8:
-        raise Refusal("Address needs SMTPUTF8", smtp=(553, "5.6.7"))
+        raise NeedsSmtpUtf8
     text = text.removeprefix("<").removesuffix(">")
     try:
         whole = Address.parse(text if "@" in text else text + _NOWHERE)
