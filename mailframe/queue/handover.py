@@ -64,7 +64,8 @@ class HandOver:
     async def _try(self, message: Message, group: Sequence[Waiting]) -> list[Change]:
         patience = self._patience(message)
         if not group or patience <= 0:
-            return [self.change(message, one, (one.problem or NOT_IN_TIME).refusal()) for one in group]
+            late_ones = ((one, self.change(message, one, (one.problem or NOT_IN_TIME).refusal())) for one in group)
+            return [replace(change, tried_at=one.tried_at) for one, change in late_ones]
         head = group[0].head + message.head
         try:
             if group[0].recipient.account is not None:

@@ -169,7 +169,8 @@ def test_after_a_long_outage_it_is_returned_untried() -> None:
     world.restart()
     assert not world.relay.tries and not world.mailboxes.kept and world.is_empty()
     assert {one["Status"] for _, one in reports(world)} == {"5.4.7"}
-    assert b"could not be handed on in time" in world.reports.kept[0][2]
+    assert b"could not be handed on in time\r\n" in world.reports.kept[0][2]
+    assert all(one["Last-Attempt-Date"] is None for _, one in reports(world))       # RFC 3464 section 2.3.7: there was none
 
 
 def test_a_mailbox_of_ours_gets_nothing_after_the_deadline() -> None:
