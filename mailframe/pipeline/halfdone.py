@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import blake2b
 
 from twisted.internet.interfaces import IReactorTime
 
 from mailframe.model.envelope import Envelope
+from mailframe.staging.intake import Intake
 
 from .placing import DestinationKey
 
@@ -46,3 +47,29 @@ class HalfDone:
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+class Resend:
+    """What that memory knows of one message."""
+
+    def __init__(self, memory: HalfDone, envelope: Envelope) -> None:
+        self._memory = memory
+        self._envelope = envelope
+        self.key = b""                                           # empty: nothing was looked up
+        self.done: frozenset[DestinationKey] = frozenset()       # who has it from an earlier, half-done try
+
+    def recognise(self, intake: Intake) -> None:
+        """Look the sealed message up."""
+        if len(self._memory):
+            self.key = self._key(intake)
+            self.done = self._memory.done(self.key)
+
+    def note(self, intake: Intake, done: Collection[DestinationKey], *, whole: bool) -> None:
+        """Remember who has it if some have not (their sender will come again), forget it when it is `whole`."""
+        if done and not whole:
+            self._memory.note(self._key(intake), done)
+        elif self.key and whole:
+            self._memory.forget(self.key)
+
+    def _key(self, intake: Intake) -> bytes:
+        return self._memory.key(self._envelope, intake.size(), intake.header())

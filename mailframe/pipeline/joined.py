@@ -31,11 +31,11 @@ class JoinedPipelineDelivery(PipelineDelivery):
         """See `IJoinedDelivery`: outcomes as they are, nothing is handed on to the queue. Raises Refusal for all."""
         whole = await self._prepare(head)
         if whole is None:
-            return lambda _: dict.fromkeys(self._targets.origins), lambda: None
-        run, after = await self._joined(whole, self._targets.heads(heads))
+            return lambda _: dict.fromkeys(self._to.targets.origins), lambda: None
+        run, after = await self._joined(whole, self._to.targets.heads(heads))
 
         def then() -> None:
             after()
             self._drop()
 
-        return lambda connection: self._targets.by_origin(run(connection)), then
+        return lambda connection: self._to.targets.by_origin(run(connection)), then

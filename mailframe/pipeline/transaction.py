@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.logger import Logger
@@ -10,17 +10,18 @@ from zope.interface import implementer
 
 from mailframe.interfaces.delivery import IDelivery
 from mailframe.model.envelope import Envelope, Recipient
-from mailframe.model.refusal import MailLoop, OverQuota, Refusal, TooManyRecipients, TryAgainLater
+from mailframe.model.refusal import MailLoop, OverQuota, Refusal, TryAgainLater
 from mailframe.model.verdict import Judgement
 from mailframe.staging.intake import Intake
 
 from . import ownership, trace
 from .contain import contained
+from .destinations import Destinations
+from .halfdone import Resend
 from .joining import joined
 from .parts import Parts
-from .placing import DestinationKey, Targets, both, key_of, placed
-from .route import route
-from .sink import PIECE, Outcomes, Sink
+from .placing import both
+from .sink import PIECE, Outcomes
 from .solicitation import check_solicitation
 from .submission.desk import Submission
 from .submission.sentcopy import SentCopy
@@ -40,47 +41,25 @@ class PipelineDelivery:
         self._envelope = envelope
         self._judgement = judgement                              # of the sender stage
         self._each = envelope.peer.role == "lmtp"                # the client is answered for each recipient (RFC 2033)
-        self._targets = Targets()
-        self._local = Sink(pipeline.local, envelope, pipeline.limit)
-        self._queue = Sink(pipeline.local if pipeline.queue is None else pipeline.queue, envelope, pipeline.limit)
+        self._to = Destinations(pipeline, envelope)
         self._intake: Intake | None = None
-        self._key = b""                                          # by which a resend is known
-        self._done: frozenset[DestinationKey] = frozenset()      # who has it from an earlier, half-done try
+        self._resend = Resend(pipeline.half_done, envelope)
 
     # -- the steps of IDelivery ------------------------------------------------------------------------------------
 
     async def add_recipient(self, recipient: Recipient) -> None:
         """See `IDelivery`. Raises UnknownRecipient, RelayDenied, TooManyRecipients, a filter's refusal..."""
-        if recipient in self._targets.origins:
+        if recipient in self._to.targets.origins:
             return
         if self._submission is None:
-            await self._take(recipient)
+            await self._to.take(recipient)
             return
         self._submission.add_recipient()
         try:
-            await self._take(recipient)
+            await self._to.take(recipient)
         except BaseException:
             self._submission.drop_recipient()
             raise
-
-    async def _take(self, recipient: Recipient) -> None:
-        """Count, route and judge one recipient. Raises Refusal."""
-        pipeline = self._pipeline
-        if len(self._targets.origins) >= pipeline.settings.max_recipients:
-            raise TooManyRecipients
-        may_relay = pipeline.may_relay(self._envelope.peer)
-        found = await route(pipeline.directory, recipient, pipeline.route_settings(self._envelope.peer), may_relay, pipeline.limit)
-        if recipient.valid_since is not None:
-            await ownership.check_owner(pipeline.directory, recipient, found, pipeline.passes_rrvs, pipeline.limit)
-        judgement = await pipeline.filters.recipient(self._envelope, recipient)
-        if judgement.refusal is not None:
-            raise judgement.refusal
-        if judgement.discard is not None:
-            log.info("{id} discarded for {to}: {why}", id=self._envelope.id, to=str(recipient), why=judgement.discard)
-            self._targets.origins[recipient] = []
-            return
-        self._targets.origins[recipient] = await self._add(placed(found, judgement), judgement.header)
-        self._targets.note_forward(recipient)
 
     async def write(self, octets: bytes) -> None:
         """See `IDelivery`. Raises MessageTooBig, HeaderTooLong, StorageFull."""
@@ -90,7 +69,7 @@ class PipelineDelivery:
                 return
         intake = self._intake
         if intake is None:
-            intake = self._intake = self._pipeline.intake(self._sinks())
+            intake = self._intake = self._pipeline.intake(self._to.sinks())
         waiting = intake.add(octets)
         if waiting is not None:
             await waiting
@@ -103,70 +82,28 @@ class PipelineDelivery:
         try:
             whole = await self._prepare(head)
             if whole is None:
-                return dict.fromkeys(self._targets.origins)
-            own = self._targets.heads(heads)
+                return dict.fromkeys(self._to.targets.origins)
+            own = self._to.targets.heads(heads)
             outcomes = await self._commit(whole, own)
             await self._hand_on(outcomes, whole, own)
         except BaseException:
             self.abort()
             raise
-        if not self._each or self._key or self._targets.partly(outcomes):
+        if not self._each or self._resend.key or self._to.targets.partly(outcomes):
             self._note(outcomes)
         if self._submission is not None:
-            await self._submitted(self._submission, bool(self._done) or None in outcomes.values())
+            await self._submitted(self._submission, bool(self._resend.done) or None in outcomes.values())
         self._drop()
-        return self._targets.by_origin(outcomes, whole=self._each)
+        return self._to.targets.by_origin(outcomes, whole=self._each)
 
     def abort(self) -> None:
         """See `IDelivery`."""
-        self._local.abort()
-        self._queue.abort()
+        self._to.abort()
         if self._submission is not None:
             self._submission.release()
         if self._copy is not None:
             self._copy.abort()
         self._drop()
-
-    # -- recipients ------------------------------------------------------------------------------------------------
-
-    async def _add(self, found: Iterable[Recipient], tag: bytes) -> list[DestinationKey]:
-        """Raises a Refusal when all refuse; what only some refuse is the queue's, to be tried again or reported."""
-        keys: list[DestinationKey] = []
-        refused: list[tuple[Recipient, Refusal]] = []
-        aliases: list[Recipient] = []
-        for one in found:
-            if one.expanded:
-                aliases.append(one)
-                continue
-            try:
-                if not self._targets.merge(one):
-                    await self._aim(one, self._sink_for(one), tag)
-                keys.append(key_of(one))
-            except Refusal as refusal:
-                log.info("{id} refused for {to}: {why}", id=self._envelope.id, to=str(one), why=str(refusal))
-                refused.append((one, refusal))
-        if refused and not keys:
-            raise refused[0][1]
-        reported = [] if self._envelope.sender is None else aliases
-        for one in [*(one for one, _ in refused), *reported] if self._pipeline.queue is not None else ():
-            await self._aim(one, self._queue, tag)
-            keys.append(key_of(one))
-        return keys
-
-    async def _aim(self, one: Recipient, sink: Sink, tag: bytes) -> None:
-        await sink.add(one)
-        self._targets.add(one, tag)
-
-    def _sink_for(self, recipient: Recipient) -> Sink:
-        """Mailboxes get it directly, unless it is to wait, or its sender to be told of the success: both are the queue's."""
-        if self._pipeline.queue is None or (recipient.account is not None and self._envelope.hold_until is None and not (
-            "SUCCESS" in recipient.notify and self._envelope.sender is not None
-        )):
-            return self._local
-        return self._queue
-
-    def _sinks(self) -> list[Sink]:
-        return [sink for sink in (self._local, self._queue) if sink]
 
     # -- the whole message -----------------------------------------------------------------------------------------
 
@@ -174,13 +111,13 @@ class PipelineDelivery:
         """Seal and judge; returns the head that all get, or None: it was dropped. Raises Refusal for all."""
         pipeline, envelope = self._pipeline, self._envelope
         submission = self._submission
-        intake = self._intake = self._intake or pipeline.intake(self._sinks())
+        intake = self._intake = self._intake or pipeline.intake(self._to.sinks())
         if submission is not None and (rest := submission.opening.finish()):
             await intake.write(rest)
         await intake.seal()
         if submission is not None:
             await submission.check(intake.header())
-        elif self._targets.all_came_round(intake.header()):
+        elif self._to.targets.all_came_round(intake.header()):
             raise MailLoop(detail=f"{envelope.id} was forwarded from the same address before")
         if envelope.deliver_by is not None:
             pipeline.in_time(envelope.deliver_by)
@@ -190,10 +127,10 @@ class PipelineDelivery:
             check_solicitation(envelope, intake.header(), pipeline.settings.no_soliciting)
         owners = pipeline.valid_since and ownership.has_field(intake.header())
         if owners:
-            await ownership.check_field(pipeline.directory, self._ours(), intake.header(), pipeline.limit)
+            await ownership.check_field(pipeline.directory, self._to.known(), intake.header(), pipeline.limit)
         judgement = self._judgement
         if pipeline.filters.judge_messages:
-            judgement = both(judgement, await pipeline.filters.message(envelope, self._targets.recipients(), intake))
+            judgement = both(judgement, await pipeline.filters.message(envelope, self._to.targets.recipients(), intake))
         if judgement.refusal is not None:
             raise judgement.refusal
         if judgement.discard is not None:
@@ -202,32 +139,26 @@ class PipelineDelivery:
             return None
         if judgement.content is not None:
             intake = await self._replace(judgement.content)
-        if owners and all(one.account is not None for one in self._targets.of.values()):
+        if owners and all(one.account is not None for one in self._to.targets.of.values()):
             intake = await self._without_owners(intake)
-        self._key = pipeline.half_done.key(envelope, intake.size(), intake.header()) if len(pipeline.half_done) else b""
-        self._done = pipeline.half_done.done(self._key)
-        if judgement.quarantine is not None or judgement.folder is not None or self._done or self._targets.merged:
-            await self._place_again(judgement)
+        self._resend.recognise(intake)
+        if judgement.quarantine is not None or judgement.folder is not None or self._resend.done or self._to.targets.merged:
+            await self._to.again(judgement, self._resend.done)
         if submission is not None:
             self._copy = await submission.copy(intake.header())
         return judgement.header + self._trace(intake) + head + trace.gap(intake.header())
 
     async def _replace(self, content: bytes) -> Intake:
         self._drop()
-        self._intake = intake = self._pipeline.intake(self._sinks())
+        self._intake = intake = self._pipeline.intake(self._to.sinks())
         await intake.write(content)
         await intake.seal()
         return intake
 
-    def _ours(self) -> list[Recipient]:
-        """Those whose addresses we know something of."""
-        of, origins = self._targets.of, self._targets.origins
-        return [one for one, keys in origins.items() if not ownership.goes_on(one, [of[key] for key in keys])]
-
     async def _without_owners(self, old: Intake) -> Intake:
         """What is delivered here, and nowhere else, has no Require-Recipient-Valid-Since any more (RFC 7293)."""
         header = old.header()
-        new = self._pipeline.intake(self._sinks())
+        new = self._pipeline.intake(self._to.sinks())
         try:
             await new.write(ownership.without(header))
             for offset in range(len(header), old.size(), PIECE):
@@ -240,31 +171,9 @@ class PipelineDelivery:
         self._intake = new
         return new
 
-    async def _place_again(self, judgement: Judgement) -> None:
-        """Begin the deliveries afresh: elsewhere, or without those who have it from an earlier try."""
-        self._local.abort()
-        self._queue.abort()
-        self._local = Sink(self._pipeline.local, self._envelope, self._pipeline.limit)
-        self._queue = Sink(self._queue.agent, self._envelope, self._pipeline.limit)
-        for key, one in tuple(self._targets.of.items()):
-            there = placed([one], judgement)
-            if key in self._done:
-                continue
-            if not there:
-                log.info("{id} is quarantined and does not go to {to}", id=self._envelope.id, to=str(one))
-                continue
-            self._targets.replace(key, there[0])
-            try:
-                await self._sink_for(there[0]).add(there[0])
-            except Refusal as refusal:
-                if self._pipeline.queue is None:
-                    raise
-                log.info("{id} refused for {to}: {why}", id=self._envelope.id, to=str(one), why=str(refusal))
-                await self._queue.add(there[0])
-
     def _trace(self, intake: Intake) -> bytes:
         pipeline, envelope = self._pipeline, self._envelope
-        only = self._targets.only()
+        only = self._to.targets.only()
         line = trace.received(envelope, pipeline.hostname, only, pipeline.settings.hide_client and envelope.submitted)
         return line if self._submission is None else line + self._submission.fields(intake.header())
 
@@ -275,20 +184,20 @@ class PipelineDelivery:
         assert self._intake is not None
         engine, copy = self._pipeline.engine, self._copy
         joins = copy is not None and copy.joins(engine)
-        if engine is not None and len(self._sinks()) + joins > 1 and self._sinks():
+        if engine is not None and len(self._to.sinks()) + joins > 1 and self._to.sinks():
             unit, after = await self._joined(head, heads)
             outcomes: Outcomes = await contained(engine, engine.submit, unit, self._weight())
             after()
-            self._queue = Sink(self._queue.agent, self._envelope, self._pipeline.limit)
+            self._to.renew_queue()
             return outcomes
-        if not self._local:
+        if not self._to.local:
             return {}
-        return await self._local.commit(self._intake, head, heads)
+        return await self._to.local.commit(self._intake, head, heads)
 
     async def _joined(self, head: bytes, heads: Mapping[Recipient, bytes]) -> tuple[Callable[[Any], Outcomes], Callable[[], None]]:
         assert self._intake is not None
         copy = self._copy if self._copy is not None and self._copy.joins(self._pipeline.engine) else None
-        return await joined(self._sinks(), self._intake, head, heads, copy)
+        return await joined(self._to.sinks(), self._intake, head, heads, copy)
 
     async def _submitted(self, submission: Submission, accepted: bool) -> None:
         """A user's message has been committed, or refused for everybody."""
@@ -310,16 +219,16 @@ class PipelineDelivery:
         Raises the queue's refusal when something would be lost, and no answer could name it: the sender comes again.
         """
         left = self._left(outcomes)
-        if not left and not self._queue:
+        if not left and not self._to.queue:
             return
         try:
             for one in left:
                 log.info("{id} for {to} waits in the queue: {why}", id=self._envelope.id, to=str(one), why=str(outcomes[one]))
-                await self._queue.add(one)
+                await self._to.queue.add(one)
             assert self._intake is not None
-            queued = await self._queue.commit(self._intake, head, heads)
+            queued = await self._to.queue.commit(self._intake, head, heads)
         except Refusal as refusal:
-            queued = dict.fromkeys((*self._queue.recipients, *left), refusal)
+            queued = dict.fromkeys((*self._to.queue.recipients, *left), refusal)
         outcomes.update(queued)
         lost = next((refusal for refusal in queued.values() if refusal is not None), None)
         if lost is not None and not self._each:
@@ -334,12 +243,12 @@ class PipelineDelivery:
         """
         queue = self._pipeline.queue
         if self._each:
-            return [] if queue is None else self._targets.partly(outcomes)
+            return [] if queue is None else self._to.targets.partly(outcomes)
         failed = {one: refusal for one, refusal in outcomes.items() if refusal is not None}
-        if not (self._done or self._queue) and self._all_full(outcomes):
+        if not (self._resend.done or self._to.queue) and self._all_full(outcomes):
             return []
         waits = queue is not None and any(refusal.temporary for refusal in failed.values())
-        accepted = waits or bool(self._done) or bool(self._queue) or len(failed) < len(outcomes)
+        accepted = waits or bool(self._resend.done) or bool(self._to.queue) or len(failed) < len(outcomes)
         left = [one for one, refusal in failed.items() if refusal.temporary or accepted]
         if queue is None and left and accepted:
             self._note(outcomes)
@@ -351,14 +260,9 @@ class PipelineDelivery:
         return bool(outcomes) and all(isinstance(each, OverQuota) for each in outcomes.values())
 
     def _note(self, outcomes: Outcomes) -> None:
-        """Remember who has it if some have not (their sender will come again), forget it when it is whole."""
-        half_done = self._pipeline.half_done
-        done = [key for key, one in self._targets.of.items() if outcomes.get(one, _MISSING) is None]
-        if self._intake is not None and done and len(done) < len(outcomes):
-            key = half_done.key(self._envelope, self._intake.size(), self._intake.header())
-            half_done.note(key, done)
-        elif self._key and len(done) == len(outcomes):
-            half_done.forget(self._key)
+        done = [key for key, one in self._to.targets.of.items() if outcomes.get(one, _MISSING) is None]
+        if self._intake is not None:
+            self._resend.note(self._intake, done, whole=len(done) >= len(outcomes))
 
     def _drop(self) -> None:
         if self._intake is not None:

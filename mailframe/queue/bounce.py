@@ -112,11 +112,12 @@ def _recipient(entry: Entry, wide: bool) -> list[tuple[str, str]]:
         fields.append(("Original-Recipient", f"{kind.strip()};{address.strip() if wide else _narrow(address.strip(), kind)}"))
     fields.append(("Final-Recipient", _typed(recipient.address, wide)))
     fields += [("Action", entry.action), ("Status", problem.status)]
-    if problem.mta:
-        fields.append(("Remote-MTA", f"dns; {problem.mta}"))
-        fields.append(("Diagnostic-Code", f"smtp; {problem.diagnostic or f'{problem.code} {problem.status} {problem.text}'}"))
+    if problem.mta and (problem.diagnostic or problem.served):
+        fields.append(("Remote-MTA", f"dns; {problem.mta}"))            # who has said or taken something (RFC 3464 section 2.3.5)
+    if problem.diagnostic:
+        fields.append(("Diagnostic-Code", f"smtp; {problem.diagnostic}"))
     elif not problem.served:
-        fields.append(("Diagnostic-Code", f"smtp; {problem.code} {problem.status} {problem.text}"))
+        fields.append(("Diagnostic-Code", f"X-mailframe; {problem.text}"))       # our words are no reply of SMTP's (section 2.3.6)
     if entry.tried_at:
         fields.append(("Last-Attempt-Date", mail_date(entry.tried_at)))
     if entry.retry_until is not None:

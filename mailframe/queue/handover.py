@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -90,8 +91,7 @@ class HandOver:
         late = TryAgainLater("The hand-over took too long", smtp=(451, "4.4.1"), detail=group[0].domain)
         now, lot = self._clock.seconds(), self._random()        # one for all: they are to go together the next time as well
         return [
-            self._served(message, one, handed_on(
-                message.envelope, one.recipient.notify, one.recipient in handed.reporting, one.recipient in handed.timed))
+            self._served(message, one, handed_on(message.envelope, one.recipient, handed))
             if outcomes.get(one.recipient, late) is None else self.change(message, one, outcomes.get(one.recipient, late), now, lot)
             for one in group]
 
@@ -119,7 +119,9 @@ class HandOver:
         end = gives_up_at(self._settings, message)
         drawn = self._random() if lot is None else lot
         later = next_try(self._settings, one.tries + 1, now, lambda: drawn)
-        if not problem.final and now >= end:
+        if problem == NOT_IN_TIME:
+            problem = replace(problem, code=550, status="5.4.7")
+        elif not problem.final and now >= end:
             why = "given up after many tries" if end != returns_at(envelope) else "and the time for it is over"
             problem = Problem(f"{problem.text} ({why})", 550, "5.4.7", problem.mta, problem.diagnostic)
         log.info(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from mailframe.interfaces.spool import ISpool
@@ -15,6 +16,7 @@ from .terms import delayed, gives_up_at, warns_at
 
 MAX_HEADER = 65_536          # octets of the header that are sent back
 _PIECE = 262_144
+_NO_LINE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")        # what a binary message's header may hold, and no line of a report
 
 
 def entry_for(one: Waiting, message: Message, settings: RetrySettings, now: float) -> Entry | None:
@@ -45,13 +47,14 @@ async def compose(
 ) -> tuple[Envelope, bytes]:
     """The report's envelope and octets; a message of at most `most` octets comes back whole where that was asked for.
 
-    Raises Refusal when it cannot be read.
+    Of one that requires TLS only the header does (RFC 8689 section 5), and of a binary one: a report goes by lines, to any
+    host, and what is no line in it could end it there (I5). Raises Refusal when it cannot be read.
     """
-    asked = message.envelope.ret == "FULL" and not message.envelope.require_tls         # RFC 8689 section 5
+    asked = message.envelope.ret == "FULL" and not message.envelope.require_tls and message.envelope.body != "BINARYMIME"
     whole = asked and message.size <= most and any(entry.action == "failed" for entry in entries)
     original = message.head + await _read(spool, message, message.size if whole else MAX_HEADER)
     if not whole:
-        original = _lines(original[:split_header(original)])
+        original = _NO_LINE.sub(b"?", _lines(original[:split_header(original)]))
     report = Report(new_id(), hostname, message.envelope, message.created, now, tuple(entries), original, whole)
     octets = render(report)
     sender = message.envelope.sender

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mailframe.model.envelope import Envelope, Recipient
+from mailframe.model.handed import Handed
 
 from .item import RELAYED, TRACED, Message, Problem
 from .schedule import RetrySettings, expires, warn_at
@@ -59,18 +60,16 @@ def delayed(envelope: Envelope, notify: frozenset[str], problem: Problem, now: f
     return problem if asked is None or now < asked else replace(problem, status=_LATE)
 
 
-def handed_on(envelope: Envelope, notify: frozenset[str], reported: bool, timed: bool) -> Problem | None:
-    """What the sender is to be told of a successful hand-over to another host; None: nothing.
-
-    `reported`: that host has DSN (RFC 3461 section 5.2.2). `timed`: it has DELIVERBY, and was given the time that is left.
-    """
-    by = envelope.deliver_by
+def handed_on(envelope: Envelope, recipient: Recipient, handed: Handed) -> Problem | None:
+    """What the sender is to be told of a successful hand-over to another host; None: nothing."""
+    by, notify = envelope.deliver_by, recipient.notify
     if envelope.sender is None or "NEVER" in notify:
         return None
-    if "SUCCESS" in notify and not reported:
-        return RELAYED
+    host, timed = handed.hosts.get(recipient, ""), recipient in handed.timed
+    if "SUCCESS" in notify and recipient not in handed.reporting:
+        return replace(RELAYED, mta=host)
     if by is not None and by.trace and timed:
-        return TRACED
+        return replace(TRACED, mta=host)
     if by is not None and by.notify and not timed and (not notify or notify & {"DELAY", "SUCCESS"}):
-        return RELAYED      # from here on nobody will tell of a delay
+        return replace(RELAYED, mta=host)       # from here on nobody will tell of a delay
     return None

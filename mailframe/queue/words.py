@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from mailframe.mime.date import mail_date
 
-from .item import Entry
+from .item import Entry, Problem
 
 _SUBJECTS = (
     ("failed", "Your message could not be delivered"),
@@ -58,10 +58,18 @@ def _one(entry: Entry) -> str:
     problem = entry.problem
     if entry.action == "delivered":
         return "\n".join(lines)
-    said = _line(problem.diagnostic) or f"{problem.code} {problem.status} {_line(problem.text)}"
-    text = f"{_line(problem.mta)} said: {said}" if problem.mta else _line(problem.text) + "." * problem.served
-    lines.append(textwrap.fill(text, 76, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False))
+    lines.append(textwrap.fill(_why(problem), 76, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False))
     return "\n".join(lines)
+
+
+def _why(problem: Problem) -> str:
+    """In the next host's own words if it has said any."""
+    if problem.served:
+        return _line(problem.text) + (f" ({_line(problem.mta)})." if problem.mta else ".")
+    if not (problem.mta and problem.diagnostic):
+        return _line(problem.text)
+    over = " - again and again, until the time for it was over." if problem.final and problem.diagnostic.startswith("4") else ""
+    return f"{_line(problem.mta)} said: {_line(problem.diagnostic)}{over}"
 
 
 def _line(text: str) -> str:

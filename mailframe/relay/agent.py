@@ -6,7 +6,7 @@ import random as _random
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -54,7 +54,7 @@ class RelayAgent:
     async def deliver(
         self, envelope: Envelope, recipients: Sequence[Recipient], source: IMessageSource, head: bytes = b"",
     ) -> Handed:
-        """See `IRelay`. May be cancelled: what was not handed over then has no outcome."""
+        """See `IRelay`. May be cancelled: what was not handed over then has no outcome, and what was is not forgotten."""
         groups: dict[str, list[Recipient]] = {}
         for recipient in recipients:
             domain = recipient.address.domain
@@ -64,13 +64,12 @@ class RelayAgent:
             (domain, group), = groups.items()
             return await self._to(domain, envelope, group, source, head)
         handing = [Deferred.fromCoroutine(self._to(domain, envelope, group, source, head)) for domain, group in groups.items()]
-        try:
-            found = await gatherResults(handing, consumeErrors=True)
-        except FirstError as error:
-            error.subFailure.raiseException()          # cancelled
         together = Handed()
-        for handed in found:
-            together.merge(handed)
+        for done, handed in await DeferredList(handing, consumeErrors=True):
+            if done:                    # the others were cancelled
+                together.merge(handed)
+        if not together:
+            raise CancelledError
         return together
 
     async def begin(self, envelope: Envelope) -> RelayDelivery:
@@ -98,7 +97,9 @@ class RelayAgent:
             failure = refusal
             self.log.info("{id} not handed on to {domain}: {refusal}", id=envelope.id, domain=domain, refusal=refusal)
         except CancelledError:
-            raise
+            if not handover.outcomes:
+                raise
+            return handover.outcomes
         except Exception:       # I7: a fault of the resolver's or the source's
             self.log.failure("{id} not handed on to {domain}", id=envelope.id, domain=domain)
             failure = InternalError(detail="relay")

@@ -63,8 +63,9 @@ class RelayDelivery:
         try:
             for whole_head, recipients in groups.items():
                 handed = await self._deliver(self._envelope, recipients, self._content, whole_head)
-                outcomes.update(handed)
-                outcomes.reporting |= handed.reporting
+                outcomes.merge(handed)
+                if len(handed) < len(recipients):
+                    break               # cut off
         finally:
             self._content.close()
         return outcomes

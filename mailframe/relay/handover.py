@@ -123,7 +123,7 @@ class Handover:
         settled: set[Recipient] = set()
         for recipient, outcome in outcomes.items():
             if outcome.accepted:
-                self.outcomes.note(recipient, client.extensions)
+                self.outcomes.note(recipient, client.extensions, target.host)
             elif try_next_host(outcome):
                 lost = outcome
                 continue

@@ -1,5 +1,6 @@
 """Reports as mail programs and other servers read them (RFC 3464, RFC 6533)."""
 
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
 
@@ -69,6 +70,25 @@ def test_one_report_tells_of_several_recipients_and_kinds_of_news() -> None:
     assert (bob["Action"], eve["Action"], joe["Action"]) == ("failed", "delayed", "relayed")
     assert eve["Will-Retry-Until"] == "Tue, 06 Jan 1970 00:00:00 +0000"
     assert joe["Status"] == "2.1.9" and joe["Diagnostic-Code"] is None
+
+
+def test_only_what_another_server_said_is_shown_as_its_words() -> None:
+    """RFC 3464 sections 2.3.5 and 2.3.6: Remote-MTA is who reported, and "smtp" a reply that was given."""
+    unreached = Problem("mx.example.net: nobody listens there", 550, "5.4.7", "mx.example.net")
+    worn_out = Problem("x", 550, "5.4.7", "mx.example.net", "451 4.7.1 come again")
+    handed_on = replace(RELAYED, mta="mx.example.net")
+    message = report(
+        failed("bob@example.net", unreached), failed("eve@example.net", worn_out),
+        Entry(Recipient(Address.parse("joe@example.net")), "relayed", handed_on))
+    text, status, _ = parts(message)
+    words = " ".join(text.get_payload().split())
+    assert "mx.example.net: nobody listens there" in words and "said: mx" not in words and "550" not in words
+    assert "mx.example.net said: 451 4.7.1 come again - again and again, until the time for it was over." in words
+    assert "will not report what becomes of it (mx.example.net)." in words
+    _, bob, eve, joe = parts(status)
+    assert [each["Remote-MTA"] for each in (bob, eve, joe)] == [None, "dns; mx.example.net", "dns; mx.example.net"]
+    assert [each["Diagnostic-Code"] for each in (bob, eve, joe)] == [
+        "X-mailframe; mx.example.net: nobody listens there", "smtp; 451 4.7.1 come again", None]
 
 
 def test_the_whole_message_comes_back_as_it_was() -> None:

@@ -41,6 +41,18 @@ def test_a_success_brings_back_the_header_alone() -> None:
     assert returned(world) == HEADER
 
 
+def test_a_binary_message_comes_back_as_its_header_in_lines_that_end_nothing() -> None:
+    """I5: a report is sent by lines, to hosts that may take a bare newline and a dot for the end of it."""
+    world = World()
+    world.relay.answer = lambda _: NOBODY
+    binary = b"Subject: raw\n.\r\nX-Odd: a\rb\0\nc\r\nContent-Transfer-Encoding: binary\r\n\r\n\0\n.\r\nQUIT\r\n"
+    world.queue(to("bob@example.net"), content=binary, ret="FULL", body="BINARYMIME")
+    assert returned(world) == HEADER
+    [(_, _, octets)] = world.reports.kept
+    assert b"\r\nSubject: raw?.\r\nX-Odd: a?b??c\r\nContent-Transfer-Encoding: binary\r\n" in octets and b"QUIT" not in octets
+    assert not set(b"\r\n\0").intersection(octets.replace(b"\r\n", b""))
+
+
 @implementer(IDeliveryAgent)
 class Small(KeepingAgent):
     """Takes only little."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email import message_from_bytes
 from email.message import Message
 from typing import Any
 
 import pytest
 from support.coroutines import result_of
+from support.mailparts import ScriptedRelay
 from support.queueworld import World, to
+from twisted.internet.defer import CancelledError, Deferred
 
-from mailframe.model.envelope import DeliverBy, Recipient
+from mailframe.interfaces.delivery import IMessageSource
+from mailframe.model.envelope import DeliverBy, Envelope, Recipient
+from mailframe.model.handed import Handed
 from mailframe.model.refusal import RemoteRefusal, TryAgainLater
 from mailframe.queue.schedule import RetrySettings
 
@@ -18,6 +23,22 @@ BUSY = RemoteRefusal(smtp=(451, "4.3.0"), mta="mx.example.net", diagnostic="451 
 HOUR, DAY = 3_600.0, 86_400.0
 BOB = to("bob@example.net")
 OWN = to("eve@example.org", account="eve")
+
+
+class HalfWay(ScriptedRelay):
+    """Hands the message to the first recipient, waits for the next one's host, and tells of the first when it is cut off."""
+
+    async def deliver(
+        self, envelope: Envelope, recipients: Sequence[Recipient], source: IMessageSource, head: bytes = b"",
+    ) -> Handed:
+        self.tries.append(([str(each) for each in recipients], b""))
+        handed = Handed()
+        handed.note(recipients[0], ())
+        try:
+            await Deferred()
+        except CancelledError:
+            return handed
+        raise AssertionError("nobody answers")
 
 
 def world_with(*recipients: Recipient, busy: bool = False, **asked: Any) -> World:
@@ -125,6 +146,19 @@ def test_at_its_deadline_it_is_returned_whenever_the_next_try_would_be(seconds: 
     [(about, one)] = reports(world)
     assert one["Action"] == "failed" and one["Status"] == "5.4.7" and "busy" in one["Diagnostic-Code"]
     assert about["Deliver-By-Date"] and world.is_empty() and len(world.relay.tries) == tries
+
+
+def test_who_was_served_before_the_deadline_cut_the_hand_over_off_stays_served() -> None:
+    """I1: neither a second copy, nor a report that says the first one failed."""
+    world = World()
+    world.relay = HalfWay()
+    result_of(world.runner.stop())
+    world.restart()
+    world.queue(BOB, to("eve@example.net"), deliver_by=DeliverBy(world.clock.seconds() + 60))
+    world.pass_time(61)
+    [(_, one)] = reports(world)
+    assert (one["Final-Recipient"], one["Status"]) == ("rfc822; eve@example.net", "5.4.7") and world.is_empty()
+    assert len(world.relay.tries) == 1
 
 
 def test_after_a_long_outage_it_is_returned_untried() -> None:

@@ -260,9 +260,25 @@ class RelayTests(RelayCase):
         self.assertEqual({message.data for message in self.first.messages},
                          {b"Common: 1\r\n" + CONTENT, b"Own: 1\r\nCommon: 1\r\n" + CONTENT})
 
+    async def test_what_was_handed_on_before_a_cancellation_is_not_forgotten(self) -> None:
+        """I1: it would be handed on again, or its sender be told that it failed."""
+        self.first.answers["RCPT"] = lambda line: None if "<eve@" in line else ""
+        dave, = to("dave@other.example")
+        for others in ([], [dave]):
+            agent = self.agent(recipients_per_message=1)
+            seen = self.first.connections, len(self.second.messages)
+            waiting = Deferred.fromCoroutine(self.deliver(BOB, EVE, *others, agent=agent))
+            wanted = seen[0] + 1, seen[1] + len(others)
+            await until(lambda: any("<eve@" in line for line in self.first.lines))
+            await until(lambda wanted=wanted: (self.first.connections, len(self.second.messages)) == wanted)
+            self.first.lines.clear()
+            waiting.cancel()
+            self.assertEqual(await waiting, dict.fromkeys((BOB, *others)))
+            await agent.close()
+
     async def test_a_cancelled_delivery_closes_its_connection(self) -> None:
         agent = self.agent()
-        self.first.answers["END"] = None
+        self.first.answers["END"] = self.second.answers["END"] = None
         waiting = Deferred.fromCoroutine(self.deliver(BOB, *to("carol@other.example"), agent=agent))
         await until(lambda: any(b"hello" in data for data in self.first.writes))
         waiting.cancel()

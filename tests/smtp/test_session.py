@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.smtpworld import Realm, SmtpWorld, make_portal
+from support.smtpworld import DATA, HELLO, MAIL, RCPT, Realm, SmtpWorld, make_portal
 from support.transcripts import Player
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
@@ -13,10 +13,6 @@ from mailframe.smtp.extension import Command, Conversation, Extension, MailDraft
 from mailframe.smtp.extensions.builtin import BUILTIN
 from mailframe.smtp.machine import AFTER_HELLO, ANY_TIME
 
-HELLO = "S: 220 *\nC: EHLO c.example\nS: ...\n"
-MAIL = "C: MAIL FROM:<a@far.example>\nS: 250 *\n"
-RCPT = "C: RCPT TO:<bob@mx.example>\nS: 250 *\n"
-DATA = "C: DATA\nS: 354 *\n"
 TEXT = "C: hello\nC: .\n"
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from support.smtpworld import SmtpWorld, make_portal
+from support.smtpworld import DATA, HELLO, MAIL, RCPT, SmtpWorld, make_portal
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 
 from mailframe.model.envelope import Peer
 
-HELLO = "S: 220 *\nC: EHLO c.example\nS: ...\n"
-MAIL = "C: MAIL FROM:<a@far.example>\nS: 250 *\n"
-RCPT = "C: RCPT TO:<bob@mx.example>\nS: 250 *\n"
-DATA = "C: DATA\nS: 354 *\n"
 SLOW = "S: 421 4.4.2 The transaction takes too long\nS: <closed>"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from twisted.internet.task import Clock
 
 from mailframe.imap.settings import ImapSettings
 
+from . import transcripts
 from .imap_world import Client, World
 
 
@@ -26,8 +26,7 @@ class Line:
 
 def settings(path: Path) -> ImapSettings:
     """Of the server that this conversation wants: ``#! message_limit = 3``, one a line."""
-    found = re.findall(r"^#! (\w+) = (.+)$", path.read_text("utf-8"), re.MULTILINE)
-    return replace(ImapSettings(), **{name: ast.literal_eval(value) for name, value in found})
+    return replace(ImapSettings(), **transcripts.settings(path.read_text("utf-8")))
 
 
 def read(path: Path) -> list[Line]:

@@ -20,6 +20,12 @@ from .memory import MemoryTransport
 from .reception import Recorder
 from .transcripts import Player
 
+# What many conversations begin with; see `transcripts`.
+HELLO = "S: 220 *\nC: EHLO c.example\nS: ...\n"
+MAIL = "C: MAIL FROM:<a@far.example>\nS: 250 *\n"
+RCPT = "C: RCPT TO:<bob@mx.example>\nS: 250 *\n"
+DATA = "C: DATA\nS: 354 *\n"
+
 
 @implementer(IMailUser)
 class User:

@@ -11,14 +11,17 @@
     X: word                         calls the test's own action of that name
     E:                              the client half-closes: its end of what it says
     D:                              the client drops the connection
+    #! name = value                 in the head: a setting of the server
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
@@ -31,6 +34,12 @@ class Step:
     number: int
     kind: str
     text: str
+
+
+def settings(transcript: str) -> dict[str, Any]:
+    """Of the server that this conversation wants: ``#! name = value``, one a line."""
+    found = re.findall(r"^#! (\w+) = (.+)$", transcript, re.MULTILINE)
+    return {name: ast.literal_eval(value) for name, value in found}
 
 
 def steps(transcript: str) -> Iterator[Step]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.smtpworld import SmtpWorld, make_portal
+from support.smtpworld import HELLO, SmtpWorld, make_portal
 from support.transcripts import Player
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
@@ -17,7 +17,6 @@ from twisted.logger import globalLogPublisher
 from mailframe.tracing.choices import Choice, TraceSettings
 from mailframe.tracing.traces import Traces
 
-HELLO = "S: 220 *\nC: EHLO c.example\nS: ...\n"
 BEGUN = "C: MAIL FROM:<a@far.example>\nS: 250 *\nC: RCPT TO:<bob@mx.example>\nS: 250 *\nC: DATA\nS: 354 *\nC: private words\n"
 MESSAGE = BEGUN + "C: .\nS: 250 *\n"
 
