@@ -28,7 +28,7 @@ from .visitor import Visitor
 
 P = ParamSpec("P")
 
-_UNKNOWN = Reply.of(500, "5.5.2", "Command not recognized")
+_UNKNOWN = Reply.of(500, "5.5.1", "Command not recognized")
 _GUESSING = (b"RCPT", b"VRFY", b"EXPN")    # whose refusals tell who is not here
 _GOODBYE_S = 1.0    # for the last words at a stop that could wait no longer
 _FOREIGN_VERBS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE"))

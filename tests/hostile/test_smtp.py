@@ -88,15 +88,15 @@ def test_senders_refused_without_end_fill_no_log(place: Place, beside: Beside) -
 
 @pytest.mark.parametrize("role", EVERY)
 @pytest.mark.parametrize("octets", [b"x", b"AUTH PLAIN A", b"MAIL FROM:<"], ids=["nothing", "AUTH", "MAIL"])
-def test_a_line_of_megabytes_and_one_without_end(place: Place, beside: Beside, role: str, octets: bytes, thousands: int) -> None:
+def test_a_line_of_megabytes_and_one_without_end(place: Place, beside: Beside, role: str, octets: bytes) -> None:
     with place.ready(role) as wire:
         wire.send(octets + b"y" * 1_048_576 + b"\r\n")
-        assert wire.reply()[1].startswith(b"500 5.5.2 ")
+        assert wire.reply()[1].startswith(b"500 5.5.6 " if octets.startswith(b"AUTH") else b"500 5.5.2 ")     # RFC 4954 section 4
         wire.expect(250, b"NOOP")
         wire.send(octets)
-        for _ in range(thousands):
+        for _ in range(64):
             wire.send(b"z" * 1_048_576)
-        assert beside.grown() < 10
+        assert beside.grown() < 40        # a first login takes 19 MiB
         wire.end()
         assert wire.rest() == b"", "an unfinished line is none"
 
