@@ -32,6 +32,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
     ``-n 0`` keeps all in one process. Not in pytest's settings, where a run without the plugin would fail for the option.
     """
+    if hasattr(config, "workerinput"):      # one of those processes
+        return
     option = config.option
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (option.keyword or option.collectonly or option.usepdb)
     if config.pluginmanager.has_plugin("xdist") and whole and option.numprocesses is None and option.dist == "no":

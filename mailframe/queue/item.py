@@ -121,6 +121,7 @@ class Entry:
 DELIVERED = Problem("Delivered", 250, "2.0.0")           # into a mailbox of ours
 RELAYED = Problem("The next mail server took it, and will not report what becomes of it", 250, "2.1.9")
 TRACED = Problem("The next mail server took it, and keeps the time", 250, "2.0.0")      # RFC 2852: by-trace
+UNTIMED = Problem("The next mail server took it, and does not promise to keep the time", 250, "2.1.9")   # section 4.1.4.2
 EXPANDED = Problem("It goes to each of the addresses that this one stands for", 250, "2.0.0")    # RFC 3461 section 5.2.7
 
 #: A key by which to page through what is due: (next_try, id of the recipient's row).

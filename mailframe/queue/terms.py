@@ -7,7 +7,7 @@ from dataclasses import replace
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.handed import Handed
 
-from .item import RELAYED, TRACED, Message, Problem
+from .item import RELAYED, TRACED, UNTIMED, Message, Problem
 from .schedule import RetrySettings, expires, warn_at
 
 _LATE = "4.4.7"
@@ -68,8 +68,6 @@ def handed_on(envelope: Envelope, recipient: Recipient, handed: Handed) -> Probl
     host, timed = handed.hosts.get(recipient, ""), recipient in handed.timed
     if "SUCCESS" in notify and recipient not in handed.reporting:
         return replace(RELAYED, mta=host)
-    if by is not None and by.trace and timed:
-        return replace(TRACED, mta=host)
-    if by is not None and by.notify and not timed and (not notify or notify & {"DELAY", "SUCCESS"}):
-        return replace(RELAYED, mta=host)       # from here on nobody will tell of a delay
-    return None
+    if by is None or not (by.trace or (by.notify and not timed)):      # RFC 2852 sections 4.1.4, 4.1.4.2
+        return None
+    return replace(TRACED if timed else UNTIMED, mta=host)

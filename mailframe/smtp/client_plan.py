@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from mailframe.model.envelope import Envelope, Recipient
 
-from .client_words import too_late, words
+from .client_words import notified, too_late, words
 from .reply import Reply
 
 _MAX_ORCPT = 500      # octets, RFC 3461 section 4.2
@@ -90,7 +90,10 @@ def plan(
         envelope.smtputf8 or utf8_header or (envelope.sender is not None and envelope.sender.needs_smtputf8)
         or any(recipient.address.needs_smtputf8 for recipient in recipients)
     )
-    rcpts = [(recipient, _rcpt(recipient, offers, asks_utf8)) for recipient in recipients if recipient not in refused]
+    rcpts = [
+        (recipient, _rcpt(recipient, notified(envelope, recipient.notify, offers, now), offers, asks_utf8))
+        for recipient in recipients if recipient not in refused
+    ]
     mail = _mail(envelope, size, offers, asks_utf8, logged_in, trusted)
     return Plan(_line([*mail, *words(envelope, offers, now)]), rcpts, refused, envelope.body == "BINARYMIME")
 
@@ -135,11 +138,11 @@ def _mail(envelope: Envelope, size: int, offers: Mapping[str, str], utf8: bool, 
     return said
 
 
-def _rcpt(recipient: Recipient, offers: Mapping[str, str], utf8: bool) -> bytes:
+def _rcpt(recipient: Recipient, notify: frozenset[str], offers: Mapping[str, str], utf8: bool) -> bytes:
     said = [f"RCPT TO:<{recipient.address}>"]
     if "DSN" in offers:
-        if recipient.notify:
-            said.append(f"NOTIFY={','.join(sorted(recipient.notify))}")
+        if notify:
+            said.append(f"NOTIFY={','.join(sorted(notify))}")
         if recipient.orcpt is not None:
             kind, _, address = recipient.orcpt.partition(";")
             if not address.isascii():

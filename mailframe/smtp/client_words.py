@@ -26,6 +26,14 @@ def words(envelope: Envelope, offers: Mapping[str, str], now: float) -> list[str
     return found
 
 
+def notified(envelope: Envelope, notify: frozenset[str], offers: Mapping[str, str], now: float) -> frozenset[str]:
+    """What NOTIFY asks of the server: of one that does not know by-mode N, word of a delay as well (RFC 2852 section 4.1.4.2)."""
+    by = envelope.deliver_by
+    if by is None or not by.notify or "DELIVERBY" in offers or by.at <= now or "NEVER" in notify:
+        return notify
+    return (notify or frozenset(("FAILURE",))) | {"DELAY"}
+
+
 def too_late(envelope: Envelope, offers: Mapping[str, str], now: float) -> Reply | None:
     """Why this server may not be given the message: by-mode R goes only where it will be kept (RFC 2852 section 4.1.4)."""
     by = envelope.deliver_by

@@ -245,14 +245,14 @@ def test_no_delay_is_told_that_nobody_wants_or_another_server_has_told(recipient
 
 
 @pytest.mark.parametrize(("mode", "notify", "host", "told"), [
-    ("N", (), "plain", "2.1.9"), ("N", (), "timed", None), ("N", ("FAILURE",), "plain", None), ("N", ("NEVER",), "plain", None),
+    ("N", (), "plain", "2.1.9"), ("N", (), "timed", None), ("N", ("FAILURE",), "plain", "2.1.9"), ("N", ("NEVER",), "plain", None),
     ("N", ("DELAY",), "plain", "2.1.9"), ("NT", (), "timed", "2.0.0"), ("RT", (), "timed", "2.0.0"),
     ("RT", ("FAILURE",), "timed", "2.0.0"),
     ("RT", ("NEVER",), "timed", None), ("R", (), "timed", None), ("N", ("SUCCESS",), "plain", "2.1.9"),
-    ("NT", ("SUCCESS",), "timed", "2.1.9"),
+    ("NT", ("SUCCESS",), "timed", "2.1.9"), ("NT", (), "plain", "2.1.9"),
 ])
 def test_what_is_told_of_a_hand_over(mode: str, notify: tuple[str, ...], host: str, told: str | None) -> None:
-    """Trace: of each one to a server that keeps the time. Mode N: of one to a server that does not."""
+    """RFC 2852 sections 4.1.4 and 4.1.4.2. Trace: of each one. Mode N: of one to a server that does not keep the time."""
     world = World()
     if host == "timed":
         world.relay.with_deliver_by.add("example.net")

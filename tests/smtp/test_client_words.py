@@ -57,3 +57,20 @@ def test_a_message_to_be_returned_goes_only_where_that_is_promised(
     made = planned(envelope, offers)
     assert [(outcome.reply, outcome.stage) for outcome in made.refused.values()] == ([(refusal, Stage.HOST)] if refusal else [])
     assert bool(made.rcpts) == (refusal is None)
+
+
+@pytest.mark.parametrize(("by", "notify", "offers", "asked"), [
+    (DeliverBy(NOW + 60, True), (), {"DSN": ""}, b" NOTIFY=DELAY,FAILURE\r\n"),
+    (DeliverBy(NOW + 60, True), ("SUCCESS",), {"DSN": ""}, b" NOTIFY=DELAY,SUCCESS\r\n"),
+    (DeliverBy(NOW + 60, True), ("NEVER",), {"DSN": ""}, b" NOTIFY=NEVER\r\n"),
+    (DeliverBy(NOW + 60, True), (), {"DSN": "", "DELIVERBY": ""}, b">\r\n"),
+    (DeliverBy(NOW - 1, True), (), {"DSN": ""}, b">\r\n"), (None, (), {"DSN": ""}, b">\r\n"),
+    (DeliverBy(NOW + 60, True), (), {}, b">\r\n"),
+])
+def test_a_server_without_it_is_asked_for_word_of_a_delay(
+    by: DeliverBy | None, notify: tuple[str, ...], offers: dict[str, str], asked: bytes,
+) -> None:
+    """RFC 2852 section 4.1.4.2."""
+    bob = Recipient(BOB.address, frozenset(notify))
+    [(_, line)] = plan(message(by), [bob], 10, offers, now=NOW).rcpts
+    assert line.endswith(asked)
