@@ -156,6 +156,8 @@ class Transaction:
         # Finished here and not by the observer: formatting field by field would cost as much as the rest of the line.
         line = (f"{word} id={envelope.id} from=<{sender}> to={to} failed={failed} size={self.size} ip={envelope.peer.ip} "
                 f"account={account} reply={reply}{detail}")
+        if envelope.priority:
+            line += f" priority={envelope.priority}"          # RFC 6710 section 4.1
         if self._remarks:
             line += "".join([f" {name}={value}" for name, value in self._remarks.items()])
         log.info("{line}", line=line, word=word, id=envelope.id, sender=sender, count=len(self.recipients), to=to, failed=failed,

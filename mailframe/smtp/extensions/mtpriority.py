@@ -23,7 +23,7 @@ def keywords(situation: Situation) -> tuple[str, ...]:
 def priority(draft: MailDraft, value: str | None) -> None:
     """-9 to 9. One that is too high for this client is lowered, and MAIL's answer says to what (X.3.6)."""
     if value is None or not _PRIORITY.fullmatch(value):
-        raise SyntaxFault("MT-PRIORITY wants a number from -9 to 9")
+        raise SyntaxFault("MT-PRIORITY wants a number from -9 to 9", smtp=(501, "5.5.2"))     # section 4.1
     asked = int(value)
     draft.priority = min(asked, highest(draft.situation.settings))
     if draft.priority != asked:
