@@ -47,8 +47,8 @@ class DnsList:
 class DnsListsSettings(Scope):
     """DNS lists, none unless they are named. Wrong values raise ValueError."""
 
-    lists: tuple[DnsList, ...] = ()        # tables [[guards.dnsbl.lists]]
-    refuse_at: float = 1.0                 # the sum of weights from which a client is refused
+    lists: tuple[DnsList, ...] = ()        # a table [[guards.dnsbl.lists]] for each; which to trust is yours to say
+    refuse_at: float = 1.0                 # the sum of weights from which a client is refused: one list is enough
     header: bool = False                   # mark messages of clients that some list knows: X-DNS-Lists
     timeout_s: float = 5.0                 # for one list; one that does not answer counts nothing
     remember_s: float = 60.0               # the sum of an address; each list's own answers are kept for their TTL

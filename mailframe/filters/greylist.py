@@ -33,7 +33,7 @@ class GreylistSettings(Scope):
 
     roles: tuple[str, ...] = ()            # off: it keeps first messages waiting; ["mx"] turns it on for mail from other servers
     delay_s: float = 120.0                 # no retry before counts; every server's first one comes later (RFC 5321 section 4.5.4.1)
-    retry_within_s: float = 2 * _DAY_S     # nor does one after; the slowest servers try again within hours
+    retry_within_s: float = 2 * _DAY_S     # nor does one later than this; the slowest servers try again within hours
     keep_s: float = 36 * _DAY_S            # a triplet that passed may come at once so long after its last message: monthly lists
     good_after: int = 5                    # so many triplets passed: the whole network may come at once; 0: never
     ipv4_prefix: int = 24                  # retries come from anywhere in the network: providers have many machines

@@ -22,7 +22,7 @@ class TarpitSettings(Scope):
     """Answers to mistakes (5xx: unknown recipients, bad commands) that come later and later. Wrong values raise ValueError."""
 
     free: int = 3                          # mistakes of a connection that are answered at once: anybody's address book has some
-    first_s: float = 1.0                   # for the next one
+    first_s: float = 1.0                   # for the next one: a person hardly notices
     factor: float = 2.0                    # by which each further one waits longer
     most_s: float = 20.0                   # far below the 5 minutes that a client waits (RFC 5321 section 4.5.3.2)
 

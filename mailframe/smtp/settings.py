@@ -31,13 +31,13 @@ class SmtpSettings:
     chunking: bool = True                      # announce CHUNKING, and BINARYMIME where the delivery agent keeps it (RFC 3030)
     xclient_from: tuple[str, ...] = ()         # proxies whose XCLIENT is believed: it says who is speaking, and who has logged in
     xforward_from: tuple[str, ...] = ()        # filters whose XFORWARD is believed: it says what the log tells of an origin
-    max_mails: int = 0                         # MAIL commands in one connection, then 421; 0: any number, ending one saves nothing
+    max_mails: int = 0                         # MAIL commands in one connection, then 421; 0: any number, a kept one costs least
     max_recipient_domains: int = 0             # of all recipients in one connection; 0: any number, we hand on to each by itself
     dsn: bool = True                           # announce DSN (RFC 3461), where the delivery agent honours its parameters
     etrn: bool = True                          # announce ETRN (RFC 1985), where somebody may start the queue with it
     smtputf8: bool = True                      # announce SMTPUTF8 (RFC 6531)
     complete_domain: str = ""                  # what a bare local part in MAIL and RCPT gets (RFC 6409 section 4.2); "": an error
-    max_hold_s: int = 30 * 86_400              # FUTURERELEASE, submission alone: what waits takes disk; 0: not announced
+    max_hold_s: int = 30 * 86_400              # the longest by FUTURERELEASE (submission): what waits takes disk; 0: not announced
     deliver_by: bool = True                    # announce DELIVERBY (RFC 2852), where the delivery agent honours its parameter
     min_deliver_by_s: int = 0                  # least time of its mode R: more, where mail always takes a while to leave; 0: none
     mt_priority: bool = True                   # announce MT-PRIORITY (RFC 6710), where the delivery agent honours its parameter

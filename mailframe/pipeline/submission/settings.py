@@ -35,15 +35,15 @@ class RateSettings:
 class SubmissionSettings:
     """What is checked and mended in a message from somebody who has logged in. Mail from other servers is left alone."""
 
-    check_from: Literal["off", "envelope", "header"] = "header"  # where only own addresses may stand: nowhere, in MAIL FROM, in
-    #                                        From, Sender, Resent-From and Resent-Sender as well: what the reader sees
+    check_from: Literal["off", "envelope", "header"] = "header"  # where only own addresses may stand; off: nowhere. envelope: in
+    #                                        MAIL FROM. header: in From, Sender and Resent- fields as well, which readers see
     allow_from: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # more addresses by account: "sales@example.org",
     #                                        "*@example.org", "*"
     redirects: bool = True                 # a message with an own Resent-From keeps its author's From (RFC 5322 section 3.6.6)
     missing_from: Literal["add", "refuse"] = "add"  # what happens to a message without From: it gets the sender's address
     add_sender: Literal["never", "several", "differs"] = "several"  # Sender (RFC 6409 section 8.1): where From has several
     #                                        authors (RFC 5322 section 3.6.2), or also where the account is none of them
-    complete_domain: str = ""              # "example.org": addresses without a domain get it, in the envelope and in the header
+    complete_domain: str = ""              # "example.org": what addresses without a domain get, in envelope and header; "": refused
     #                                        (RFC 6409 sections 4.2 and 8.8); "": they are refused, for they say who to nobody else
     strip_bcc: bool = True                 # take Bcc out, which would show everybody who else has it; the Sent copy keeps it
     save_sent: tuple[str, ...] = ()        # accounts whose mail is copied into Sent: "*" or some; most programs do so themselves,
