@@ -125,7 +125,8 @@ def test_a_broken_import_is_named(module: Any, installed: Any, text: str, words:
 
 
 def test_a_module_that_is_not_there_is_named() -> None:
-    assert "No module named 'not_installed' (it is neither installed nor on PYTHONPATH)" in refused("storage", "not_installed.mail:Store")
+    words = refused("storage", "not_installed.mail:Store")
+    assert "No module named 'not_installed' (it is neither installed nor on PYTHONPATH)" in words
 
 
 @pytest.mark.parametrize(("text", "settings", "words"), [
