@@ -105,6 +105,7 @@ class Greylist(Guard):
             return PASS
         if first is None or lapses <= now:
             await self._note(home, pair, now)
+            self._rows += first is None            # one that had lapsed was counted before
             return self._wait(home, settings.delay_s)
         if not passed and now < first + settings.delay_s:
             return self._wait(home, first + settings.delay_s - now)
@@ -117,7 +118,6 @@ class Greylist(Guard):
         if self._rows >= settings.most:
             self._rows -= await engine.submit(lambda con: schema.make_room(con, min(settings.most // 10, schema.SLICE)))
         await engine.submit(lambda con: schema.note(con, home, pair, now, now + settings.retry_within_s))
-        self._rows += 1
 
     def _wait(self, home: str, seconds: float) -> Verdict:
         return self.refuse(451, "4.7.1", f"Greylisted, please try again in {seconds:.0f} seconds", f"{home} is new")
