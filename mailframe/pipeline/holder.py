@@ -28,7 +28,8 @@ class Holder:
     async def stage(self) -> IStaged:
         """Raises StorageFull when no file can be made."""
         try:
-            file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives until drop
+            # Not buffered: what is written has room, and closing cannot fail for octets that have none.
+            file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - lives until drop
         except OSError as error:
             raise StorageFull(detail=str(error)) from error
         staged: IStaged = _Held(self._files, str(next(self._numbers)), file)
@@ -57,8 +58,10 @@ class _Held:
         self._file = file
 
     async def write(self, octets: bytes) -> None:
+        view = memoryview(octets)
         try:
-            self._file.write(octets)
+            while view:
+                view = view[self._file.write(view):]
         except OSError as error:
             raise StorageFull(detail=str(error)) from error
 
