@@ -20,7 +20,7 @@ class Editor(Client):
     """Has an account to itself and changes all there is to change; after a crash it is as before the last change, or as after."""
 
     def __init__(self, name: str, seed: int, score: Score, *, atomic: bool = True) -> None:
-        """`atomic`: whether the store promises that COPY and MOVE are done whole or not at all."""
+        """`atomic`: whether the store promises that what is done to several messages is done whole or not at all."""
         super().__init__(name, seed, score)
         self.atomic = atomic
         self.boxes: Boxes = {}
@@ -69,7 +69,7 @@ class Editor(Client):
 
     def some(self, name: str) -> list[int]:
         uids = sorted(self.boxes[name].messages)
-        return sorted(self.lot.sample(uids, self.lot.randint(1, min(5, len(uids)))))
+        return sorted(self.lot.sample(uids, self.lot.randint(1, min(5 if self.atomic else 1, len(uids)))))
 
     def append(self, imap: Imap) -> None:
         name = self.box()
