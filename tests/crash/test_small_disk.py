@@ -7,35 +7,11 @@ from pathlib import Path
 
 import pytest
 from support.disks import fill_up, free, message, small_disk
-from support.intakeclient import DOMAIN, FULL, LARGE, PASSWORD, ROLES, SMALL, WAYS, Client, Code, Way
-from support.servers import MailServer, listeners, running
+from support.intakeclient import FULL, LARGE, ROLES, SMALL, WAYS, Client, Code, Way
+from support.intakeserver import start
+from support.servers import MailServer, running
 
-from mailframe.auth.accountedit import add
-from mailframe.auth.hashing import hash_password
-
-CONFIG = """
-hostname = "mail.one.example"
-data = "data"
-domains = "one.example"
-{top}
-""" + listeners("smtp", "submission") + """
-[listeners.lmtp]
-role = "lmtp"
-endpoint = "127.0.0.1:0"
-[relay.smarthost]
-host = "127.0.0.1"
-port = 1
-tls = "none"
-"""
 KEEPS = 131_072         # the database's log may grow by so much while a message is refused
-
-
-def start(folder: Path, top: str = "", **env: str) -> MailServer:
-    (folder / "data").mkdir(mode=0o700, exist_ok=True)
-    for user in ("alice", "bob"):
-        add(folder / "data" / "accounts", f"{user}@{DOMAIN}", hash_password(PASSWORD))
-    (folder / "mailframe.toml").write_text(CONFIG.format(top=top))
-    return MailServer(folder, "--config", "mailframe.toml", env=env)
 
 
 @pytest.fixture
