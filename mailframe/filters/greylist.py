@@ -9,11 +9,13 @@ from hashlib import blake2b
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailframe.interfaces.filter import IRecipientFilter
 from mailframe.interfaces.plugin import ILifecycle
 from mailframe.model.envelope import Envelope, Recipient
+from mailframe.model.refusal import Refusal
 from mailframe.model.verdict import Verdict
 from mailframe.sqlite.engine import Engine
 from mailframe.sqlite.sweeper import Sweeper
@@ -127,7 +129,7 @@ class Greylist(Guard):
 
     def _later(self, job: Deferred[None]) -> None:
         """Nobody waits for it: should it be lost, a triplet has to pass once more."""
-        job.addErrback(lambda failure: log.failure("greylist", failure))
+        job.addErrback(_lost)
 
     async def sweep(self) -> int:
         """Remove what has lapsed, in slices between which others' jobs have their turn; returns how many rows."""
@@ -153,6 +155,13 @@ class Greylist(Guard):
         gone: int = await self._engine.submit(lambda con: schema.forget(con, home))
         self._rows = max(0, self._rows - gone)
         return gone
+
+
+def _lost(failure: Failure) -> None:
+    if isinstance(failure.value, Refusal):
+        log.warn("greylist: who passed is not noted now: {why}", why=str(failure.value))
+    else:
+        log.failure("greylist", failure)
 
 
 def _pair(sender: str, recipient: str) -> bytes:

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from mailframe.interfaces.delivery import IDeliveryAgent, IRelay
 from mailframe.interfaces.spool import ISpool
+from mailframe.model.refusal import Refusal
 
 from .backlog import Group
 from .finder import Finder
@@ -112,8 +113,8 @@ class Runner:
                 await self._find()
             if not self._stopped:
                 await self._set_timer()
-        except Exception:
-            log.failure("the queue cannot be read, will be tried again")
+        except Exception as error:
+            _complain("the queue cannot be read, will be tried again", error)
             if not self._stopped:
                 self._at(self._clock.seconds() + _SETTLE_AGAIN_S)
         finally:
@@ -184,8 +185,8 @@ class Runner:
             await self._serve(message_id, group)
         except CancelledError:
             raise
-        except Exception:
-            log.failure("the queue stumbled over message {id}, will try again", id=message_id)
+        except Exception as error:
+            _complain("the queue stumbled over message {id}, will try again", error, message_id)
             await deferLater(self._clock, _SETTLE_AGAIN_S)
             self._finder.scan = True
 
@@ -210,8 +211,8 @@ class Runner:
                 return
             except CancelledError:
                 raise
-            except Exception:
-                log.failure("what became of queued message {id} cannot be written down, will be tried again", id=message_id)
+            except Exception as error:
+                _complain("what became of queued message {id} cannot be written down, will be tried again", error, message_id)
             if self._stopped:
                 return
             await deferLater(self._clock, _SETTLE_AGAIN_S)
@@ -248,6 +249,14 @@ class Runner:
 def _cancelled(failure: Failure) -> None:
     if not isinstance(failure.value, CancelledError):
         log.failure("the queue stumbled", failure)
+
+
+def _complain(what: str, error: Exception, message_id: int = 0) -> None:
+    """Within an ``except``. A disk that is full, or otherwise refuses, is the operator's to read of, and no fault of ours."""
+    if isinstance(error, Refusal):
+        log.warn(what + ": {why}", id=message_id, why=str(error))
+    else:
+        log.failure(what, id=message_id)
 
 
 def _less(counter: Counter[Any], key: object) -> None:

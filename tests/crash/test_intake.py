@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import apsw
 from support.crash.world import until
 from support.disks import message
 from support.faulty_disk import CALLS, FaultyDisk, faulty_disk
@@ -25,6 +26,10 @@ from mailframe.app.service import MailService
 from mailframe.app.toml import PluginSpec
 from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
+from mailframe.filters.greylist import GreylistSettings
+from mailframe.filters.guards import GuardsSettings
+from mailframe.pipeline.settings import PipelineSettings
+from mailframe.pipeline.submission.settings import RateSettings, SubmissionSettings
 from mailframe.queue.schedule import RetrySettings
 from mailframe.relay.settings import RelaySettings, Smarthost
 from mailframe.testing.temporary import TemporaryPlaces
@@ -124,6 +129,46 @@ class IntakeTests(TemporaryPlaces, TestCase):
                         self.refused(replies, expected, role, fault, octets, way, moment)
             self.taken(other.ended(message("other", SMALL)))
             self.taken(way(client, message("after", LARGE)))
+
+    # -- what is noted beside a message ----------------------------------------------------------------------------
+
+    async def test_triplets_counts_and_the_queue(self) -> None:
+        """The greylist refuses whom it cannot note, and lets in whom it knows; what cannot be saved is saved later."""
+        greylist = GreylistSettings(roles=("mx",), exempt=(), delay_s=0.1, good_after=0)
+        rates = RateSettings(messages_per_day=1_000, on_loopback=True, save_s=0.05)
+        with faulty_files("intake-notes") as files:
+            await self.served(
+                self.notes, files, guards=GuardsSettings(greylist=greylist),
+                pipeline=PipelineSettings(submission=SubmissionSettings(rates=rates)))
+
+    def notes(self, ports: dict[str, int], files: FaultyFiles) -> None:
+        with Client.of("smtp", ports) as stranger, Client.of("submission", ports) as user:
+            def asks(sender: str) -> bytes:
+                stranger.expect(250, b"RSET")
+                stranger.expect(250, f"MAIL FROM:<{sender}@far.example>".encode())
+                return stranger.say(b"RCPT TO:<bob@one.example>")[1][:10]
+
+            self.assertEqual(asks("first"), b"451 4.7.1 ")
+            self.taken(user.data(message("before", SMALL), ["bob@one.example"]))
+            files.arm("full")
+            self.assertEqual(asks("second"), b"452 4.3.1 ")
+            until(lambda: asks("first").startswith(b"250"))
+            stranger.expect(354, b"DATA")
+            self.refused(stranger.ended(message("passed", SMALL)), FULL)
+            user.begin(["bob@one.example"])         # counted already: it cannot be saved
+            until(lambda: any("cannot be saved now" in line for line in self.log))
+            user.expect(354, b"DATA")
+            self.refused(user.ended(message("full", SMALL)), FULL)
+            files.disarm()
+            self.assertEqual(asks("second"), b"451 4.7.1 ")
+            self.assertEqual(asks("first"), b"250 2.1.5 ")
+            self.taken(user.data(message("after", SMALL), ["bob@one.example"]))
+            until(lambda: self.counted() == 2)
+
+    def counted(self) -> int:
+        with apsw.Connection(str(self.folder / "mailframe.db")) as connection:
+            rows = connection.execute("SELECT current + previous FROM sent_counts WHERE kind = 1").fetchall()
+        return int(rows[0][0]) if rows else 0
 
     # -- what is the case ------------------------------------------------------------------------------------------
 

@@ -34,8 +34,8 @@ class Client(Smtp):
             client.login(f"alice@{DOMAIN}", PASSWORD)
         return client
 
-    def begin(self, recipients: Sequence[str] = ()) -> None:
-        self.expect(250, b"MAIL FROM:<alice@one.example>")
+    def begin(self, recipients: Sequence[str] = (), parameters: str = "") -> None:
+        self.expect(250, f"MAIL FROM:<alice@one.example>{parameters}".encode())
         for recipient in recipients or ROLES[self.role][0]:
             self.expect(250, f"RCPT TO:<{recipient}>".encode())
 

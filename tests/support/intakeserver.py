@@ -31,7 +31,7 @@ def start(folder: Path, top: str = "", owned: Callable[[Path], tuple[str, ...]] 
     """`top`: tables of its configuration, after a key or two; `owned`: given the folder when all is in it, twistd's own options."""
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     hashed = hash_password(PASSWORD)
-    for user in ("alice", "bob"):
+    for user in ("alice", "bob") if not (folder / "data" / "accounts").exists() else ():
         add(folder / "data" / "accounts", f"{user}@{DOMAIN}", hashed)
     (folder / "mailframe.toml").write_text(CONFIG.format(top=top))
     return MailServer(folder, "--config", "mailframe.toml", before=owned(folder), env=env)

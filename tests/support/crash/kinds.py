@@ -37,7 +37,10 @@ nameservers = ["127.0.0.1:{dns}"]
 [pipeline.submission]
 save_sent = ["author@one.example"]
 [pipeline.submission.rates]
+messages_per_hour = 1_000_000
 messages_per_day = 1_000_000
+recipients_per_hour = 0
+recipients_per_day = 0
 on_loopback = true
 save_s = 0.2
 """ + "".join(f"[guards.{name}]\nroles = []\n" for name in GUARDS) + f"""
