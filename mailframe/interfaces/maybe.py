@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Generator
-from functools import partial
+from collections.abc import Awaitable, Coroutine
 from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, TypeVar, overload
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 T = TypeVar("T")
 
@@ -42,20 +42,38 @@ def begun(work: Coroutine[Any, Any, T]) -> tuple[T] | Deferred[T]:
         waiting = work.send(None)
     except StopIteration as end:
         return (end.value,)
-    return Deferred.fromCoroutine(_continued(work, waiting))
+    return _Going(work, waiting)
 
 
-def _continued(work: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
-    """Go on with `work`, which waits for the Deferred `waiting` now."""
-    while True:
-        try:
-            result = yield waiting
-        except Exception as error:
-            go_on = partial(work.throw, error)
+class _Going(Deferred[T]):
+    """The result of `work`, which waits for `waiting` now. As Deferred.fromCoroutine, which costs four times as much.
+
+    To cancel it is to cancel what is waited for at that moment: then it is still for `work` to say what comes of it.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T], waiting: Deferred[Any]) -> None:
+        super().__init__()
+        self._work = work
+        self._waiting = waiting
+        waiting.addBoth(self._go_on)
+
+    def cancel(self) -> None:
+        """See Deferred."""
+        if self.called:
+            super().cancel()
         else:
-            go_on = partial(work.send, result)
+            self._waiting.cancel()
+
+    def _go_on(self, result: Any) -> None:
         try:
-            waiting = go_on()
+            if isinstance(result, Failure):
+                waiting: Deferred[Any] = result.throwExceptionIntoGenerator(self._work)  # type: ignore[arg-type, no-untyped-call]
+            else:
+                waiting = self._work.send(result)
         except StopIteration as end:
-            outcome: T = end.value
-            return outcome
+            self.callback(end.value)
+        except BaseException:
+            self.errback()
+        else:
+            self._waiting = waiting
+            waiting.addBoth(self._go_on)

@@ -27,7 +27,7 @@ class DataReader:
         """Return (message octets, octets after the end: empty until `done`). Not to be called when `done`."""
         octets = self._held + data
         dot = octets.find(_DOT)
-        end = octets.find(_END, dot) if dot >= 0 else -1
+        end = -1 if dot < 0 else dot if octets.startswith(_END, dot) else octets.find(_END, dot)
         if end >= 0:
             self.done = True
             rest = octets[end + 5:]
