@@ -67,7 +67,7 @@ class _Going(Deferred[T]):
     def _go_on(self, result: Any) -> None:
         try:
             if isinstance(result, Failure):
-                waiting: Deferred[Any] = result.throwExceptionIntoGenerator(self._work)  # type: ignore[arg-type, no-untyped-call]
+                waiting: Deferred[Any] = result.throwExceptionIntoGenerator(self._work)  # type: ignore[no-untyped-call]
             else:
                 waiting = self._work.send(result)
         except StopIteration as end:

@@ -38,7 +38,6 @@ class SmtpSession(Dialogue):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self.shortest_s = host.shortest_s
         self._meeting = Meeting(host.reception, host.settings)
 
     # Beginning and end.
