@@ -10,7 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from mailframe.interfaces.maybe import begun, settled
+from mailframe.interfaces.maybe import settled
+
+from .begun import begun
 
 T = TypeVar("T")
 

@@ -20,8 +20,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailframe.interfaces.maybe import begun
 from mailframe.pacing.acks import Acks
+from mailframe.pacing.begun import begun
 from mailframe.pacing.delays import Delays
 from mailframe.pacing.prompt import plain_socket, unsent
 from mailframe.pacing.turns import Turns
