@@ -74,6 +74,7 @@ class RcptDraft:
     notify: frozenset[str] = frozenset()
     orcpt: str | None = None
     valid_since: float | None = None
+    without_rrvs: str = ""
 
 
 class Conversation(Protocol):

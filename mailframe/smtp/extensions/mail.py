@@ -54,7 +54,8 @@ async def rcpt(session: Conversation, args: bytes) -> None:
     session.registry.read_rcpt(parameters, draft)
     address = parse_address(path, BadRecipientAddress, smtputf8=smtputf8)
     check_domain(session, address)
-    await transaction.add(Recipient(address, draft.notify, draft.orcpt, valid_since=draft.valid_since))
+    await transaction.add(
+        Recipient(address, draft.notify, draft.orcpt, valid_since=draft.valid_since, without_rrvs=draft.without_rrvs))
     session.state = State.RECIPIENT
     session.say(_RECIPIENT_OK)
 
