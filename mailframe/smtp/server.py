@@ -44,7 +44,7 @@ class SmtpServerFactory(ServerFactory):
     ) -> None:
         self.reception = reception
         self.settings = settings
-        self.shortest_s = min(settings.idle_timeout_s, settings.data_timeout_s, settings.answer_timeout_s)
+        self.shortest_s = min(settings.idle_timeout_s, settings.data_timeout_s, settings.answers_within_s)
         self.clock = clock
         self.turns = turns or Turns(clock)
         self.traces = traces or Traces(TraceSettings(), clock)

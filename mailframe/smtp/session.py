@@ -106,7 +106,7 @@ class SmtpSession(Dialogue):
     def patience(self) -> float:
         if self.working is not None:
             ending = self.transaction is not None and self.transaction.ending
-            return self.settings.commit_timeout_s if ending else self.settings.answer_timeout_s
+            return self.settings.commits_within_s if ending else self.settings.answers_within_s
         return self.settings.idle_timeout_s if self._incoming is None else self.settings.data_timeout_s
 
     def deadline(self) -> float:
