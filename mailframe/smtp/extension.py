@@ -62,6 +62,7 @@ class MailDraft:
     priority: int = 0
     require_tls: bool = False
     solicitation: str = ""
+    remarks: Mapping[str, str] | None = None   # for the message's log line
     reply: Reply | None = None                 # what MAIL is answered instead of the usual, when it is taken
 
 
