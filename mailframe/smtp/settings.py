@@ -54,6 +54,7 @@ class SmtpSettings:
                                                # 4.5.3.2.3), and 110 for submission, where they wait 2 (RFC 6409 section 5.3)
     commit_timeout_s: float | None = None      # at the end of the data; none: 540, as clients wait 10 (section 4.5.3.2.6), and 110
                                                # for submission
+    refused_timeout_s: float = 10.0            # for QUIT of who was refused at once (RFC 5321 section 3.1): no place for long
     close_timeout_s: float = 10.0              # for a client to take our last words before the connection is cut
     max_errors: int = 20                       # bad commands since the last accepted message, then 421: nobody means so many
     max_refused_recipients: int = 100          # refused ones (VRFY, too) since the last accepted message, then 421: guessing
@@ -117,6 +118,6 @@ class SmtpSettings:
 
 _POSITIVE = (
     "max_recipients", "idle_timeout_s", "data_timeout_s", "transaction_timeout_s", "min_octets_per_s", "answer_timeout_s",
-    "commit_timeout_s", "close_timeout_s", "max_errors",
+    "commit_timeout_s", "refused_timeout_s", "close_timeout_s", "max_errors",
     "max_refused_recipients", "max_logged_refusals", "max_auth_failures", "max_connections", "max_connections_per_ip",
 )

@@ -101,6 +101,11 @@ class Wire(Protocol, ABC):
         """Something has happened: patience begins anew."""
         self._since = self.clock.seconds()
 
+    def hurry(self, seconds: float) -> None:
+        """`patience` has become as short as that."""
+        if self._timer is not None and self._timer.active():
+            self._timer.reset(seconds)
+
     def close(self, within_s: float | None = None) -> None:
         """Send what was said, then end the connection; cut it when the client does not take that."""
         if self.over:

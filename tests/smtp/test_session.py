@@ -79,7 +79,24 @@ def test_a_plugin_may_refuse_or_fail_at_any_moment_and_the_session_goes_on(
 
 def test_a_refused_connection_is_told_why(world: SmtpWorld) -> None:
     world.reception.obstacles["connected"] = Refusal("You are on a list", smtp=(554, "5.7.1"))
-    world.connect().play("S: 554 5.7.1 You are on a list\nS: <closed>")
+    world.connect().play("S: 554 5.7.1 You are on a list\nC: QUIT\nS: 221 *\nS: <closed>")
+
+
+@pytest.mark.parametrize(("code", "wait"), [(554, 10), (451, 10), (521, 0), (421, 0)])
+def test_who_is_refused_at_once_has_a_moment_to_take_leave(world: SmtpWorld, code: int, wait: int) -> None:
+    """RFC 5321 section 3.1; after 521 the connection may simply be closed (RFC 7504 section 3)."""
+    world.reception.obstacles["connected"] = Refusal("Not you", smtp=(code, f"{code // 100}.7.1"))
+    player = world.connect()
+    player.play(f"S: {code} *\n" + (f"C: NOOP\nS: 503 *\nT: {wait - 1}\nS: <nothing>\nT: 1\nS: 421 4.4.2 *\n" if wait else "") + "S: <closed>")
+
+
+def test_who_spoke_before_it_was_refused_is_not_waited_for(world: SmtpWorld) -> None:
+    held = world.reception.hold("connected")
+    player = world.connect()
+    player.play("C: EHLO hasty.example\nS: <nothing>")
+    held.errback(Refusal("Not you", smtp=(554, "5.7.1")))
+    player.transport.settle(player.protocol)
+    player.play("S: 554 5.7.1 Not you\nS: <closed>")
 
 
 def test_a_refusal_with_421_ends_the_connection(world: SmtpWorld) -> None:
