@@ -170,7 +170,7 @@ class SmtpSession(Dialogue):
         return True
 
     async def _command(self, line: bytes) -> None:
-        word, _, args = line.partition(b" ")
+        word, _, args = line.rstrip(b" \t").partition(b" ")     # RFC 5321 section 4.1.1: white space at the end is tolerated
         verb = word.upper()
         command = self.registry.commands.get(verb)
         if command is None:

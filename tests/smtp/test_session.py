@@ -112,6 +112,18 @@ def test_one_log_line_for_a_message_and_none_for_commands(world: SmtpWorld, even
         delivery.envelope.id, delivery.envelope.sender, 1, 7, "192.0.2.7")
 
 
+@pytest.mark.parametrize("space", [b" ", b"\t", b" \t ", b"\t\t"])
+def test_white_space_at_the_end_of_a_command_is_tolerated(world: SmtpWorld, space: bytes) -> None:
+    """RFC 5321 section 4.1.1."""
+    player = world.connect()
+    player.play("S: 220 *")
+    for command in (b"EHLO c.example", b"MAIL FROM:<a@far.example> SIZE=9", b"RCPT TO:<bob@mx.example>", b"DATA", b"x\r\n.", b"RSET",
+                    b"NOOP", b"QUIT"):
+        player.send(command + (space if b"." != command[-1:] else b"") + b"\r\n")
+        player.play("S: 354 *" if command == b"DATA" else "S: 221 *\nS: <closed>" if command == b"QUIT" else "S: ...")
+    assert world.reception.committed[0].octets == b"x\r\n" and world.reception.hellos[-1].helo == "c.example"
+
+
 # Limits.
 
 def test_more_recipients_than_allowed(world: SmtpWorld) -> None:
