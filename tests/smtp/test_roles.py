@@ -190,7 +190,8 @@ def test_filters_are_asked_again_about_the_client() -> None:
     world = SmtpWorld(**TRUSTED)
     player = world.connect()
     world.reception.obstacles["connected"] = Refusal("Listed", smtp=(554, "5.7.1"))
-    player.play("S: 220 *\nC: XCLIENT ADDR=198.51.100.7\nS: 554 5.7.1 Listed\nC: XCLIENT ADDR=192.0.2.9\nS: 503 *\nC: QUIT\nS: 221 *\nS: <closed>")
+    player.play("S: 220 *\nC: XCLIENT ADDR=198.51.100.7\nS: 554 5.7.1 Listed\n"
+                "C: XCLIENT ADDR=192.0.2.9\nS: 503 *\nC: QUIT\nS: 221 *\nS: <closed>")
     del world.reception.obstacles["connected"]
     player = world.connect()
     world.reception.obstacles["hello"] = Refusal("Strange name", smtp=(550, "5.7.1"))

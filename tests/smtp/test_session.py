@@ -87,7 +87,8 @@ def test_who_is_refused_at_once_has_a_moment_to_take_leave(world: SmtpWorld, cod
     """RFC 5321 section 3.1; after 521 the connection may simply be closed (RFC 7504 section 3)."""
     world.reception.obstacles["connected"] = Refusal("Not you", smtp=(code, f"{code // 100}.7.1"))
     player = world.connect()
-    player.play(f"S: {code} *\n" + (f"C: NOOP\nS: 503 *\nT: {wait - 1}\nS: <nothing>\nT: 1\nS: 421 4.4.2 *\n" if wait else "") + "S: <closed>")
+    waiting = f"C: NOOP\nS: 503 *\nT: {wait - 1}\nS: <nothing>\nT: 1\nS: 421 4.4.2 *\n" if wait else ""
+    player.play(f"S: {code} *\n{waiting}S: <closed>")
 
 
 def test_who_spoke_before_it_was_refused_is_not_waited_for(world: SmtpWorld) -> None:
@@ -117,9 +118,9 @@ def test_white_space_at_the_end_of_a_command_is_tolerated(world: SmtpWorld, spac
     """RFC 5321 section 4.1.1."""
     player = world.connect()
     player.play("S: 220 *")
-    for command in (b"EHLO c.example", b"MAIL FROM:<a@far.example> SIZE=9", b"RCPT TO:<bob@mx.example>", b"DATA", b"x\r\n.", b"RSET",
-                    b"NOOP", b"QUIT"):
-        player.send(command + (space if b"." != command[-1:] else b"") + b"\r\n")
+    for command in (b"EHLO c.example", b"MAIL FROM:<a@far.example> SIZE=9", b"RCPT TO:<bob@mx.example>", b"DATA", b"x\r\n.",
+                    b"RSET", b"NOOP", b"QUIT"):
+        player.send(command + (b"" if command.endswith(b".") else space) + b"\r\n")
         player.play("S: 354 *" if command == b"DATA" else "S: 221 *\nS: <closed>" if command == b"QUIT" else "S: ...")
     assert world.reception.committed[0].octets == b"x\r\n" and world.reception.hellos[-1].helo == "c.example"
 
