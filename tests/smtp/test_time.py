@@ -77,6 +77,7 @@ def test_every_answer_but_the_last_comes_before_a_client_gives_up(world: SmtpWor
     player.play(script + "T: 269\nS: <nothing>\nT: 2\nS: 451 4.3.0 *")
     assert held.called, "the plugin was cancelled (I7)"
     player.transport.drop(player.protocol) if not player.transport.lost else None
+    assert world.clock.getDelayedCalls() == []
 
 
 @pytest.mark.parametrize("moment", ["rcpt bob@mx.example", "commit"])

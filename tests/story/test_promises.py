@@ -185,7 +185,7 @@ def test_an_alias_that_leads_to_three_domains(world: World) -> None:
 
 
 def test_what_is_to_be_done_where_a_word_is_not_known_is_done(world: World) -> None:
-    """RFC 7293 section 5.1.1: C goes on and R comes back; RFC 2852 section 4.1.4.1; RFC 6710 section 4.2; RFC 8689 section 4.2.2."""
+    """RFC 7293 section 5.1.1: C goes on, R comes back; RFC 2852 section 4.1.4.1; RFC 6710 section 4.2; RFC 8689 section 4.2.2."""
     rich, bare, one = world.capture(RICH, *KEYWORDS), world.capture(BARE), world.start()
     since = "RRVS=2020-01-01T00:00:00Z"
     optional = b"TLS-Required: No\r\n" + TEXT
