@@ -104,7 +104,8 @@ def _unseen(one: Recipient, addresses: Sequence[Address], seen: set[str], settin
     for address in addresses:
         if address.folded not in seen:
             seen.add(address.folded)
-            fresh.append(replace(one, address=address, orcpt=one.orcpt or _original(one.address), valid_since=None))
+            orcpt = one.orcpt or _original(one.address)
+            fresh.append(replace(one, address=address, orcpt=orcpt, valid_since=None, without_rrvs=""))
     if len(seen) > settings.max_addresses:
         raise Refusal("This address stands for too many others", smtp=(550, "5.2.4"), detail=str(one))
     return fresh
