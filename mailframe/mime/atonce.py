@@ -7,7 +7,6 @@ what broken mail means. Whatever is not common is left to it, and the tests hold
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 from .describe import CONTENT_FIELDS, describe, is_transparent
 from .envelope import ENVELOPE_FIELDS, envelope_of
@@ -32,142 +31,151 @@ def read_at_once(octets: bytes) -> tuple[list[Part], Fields] | None:
     return (reader.parts, reader.root) if reader.read() else None
 
 
-class _Open(NamedTuple):
-    """A part whose end is not known yet."""
-
-    part: Part
-    number: int
-    passed: int             # line ends in the message before its body
-    delimiter: bytes        # b"" where it is no multipart
-
-
 class _Reader:
-    """`_open` runs from the message down to the innermost open part; every method says False when this is not for us."""
+    """Every method says False (or None) where this is not for us. A part's `lines` are those before its body until it ends."""
+
+    __slots__ = ("_containers", "_delimiters", "octets", "parts", "root")
 
     def __init__(self, octets: bytes) -> None:
         self.octets = octets
         self.parts: list[Part] = []
         self.root: Fields = []
-        self._open: list[_Open] = []
-        self._delimiters: dict[bytes, tuple[int, bool]] = {}    # line -> (place in _open, whether it closes)
-        self._needle = b"\n--"                                  # with what all of them begin, the line end before included
-        self._counted = self._passed = 0                        # up to which octet line ends were counted, and how many there were
+        self._containers: list[tuple[Part, int, bytes]] = []    # open ones from the outermost on: part, number, boundary or b""
+        self._delimiters = _Delimiters(octets)
 
     def read(self) -> bool:
-        """Header, body up to the next delimiter, and so on."""
+        """A header, its body up to the next delimiter, and so on."""
+        octets, parts, containers, delimiters = self.octets, self.parts, self._containers, self._delimiters
         start, parent, digest = 0, -1, False
-        while True:
-            part = self._header(start, parent, digest)
-            if part is None:
-                return False
-            at = part.body - 1
-            if part.maintype == b"message" and part.is_message:
-                if not is_transparent(part):
+        passed = counted = 0                                    # line ends, up to which octet
+        while (part := self._part(start, parent, digest)) is not None:
+            leaf: Part | None = part
+            passed += octets.count(b"\n", counted, part.body)
+            counted, part.lines = part.body, passed
+            if part.maintype in _CONTAINERS and (part.is_multipart or part.is_message):
+                if not self._contains(part):
                     return False
-                start, parent, digest = part.body, len(self.parts) - 1, False
-                continue
-            closes = True
-            while closes and self._delimiters:
-                found = self._delimiter(at)
+                if part.is_message:
+                    start, parent, digest = part.body, len(parts) - 1, False
+                    continue
+                leaf = None
+            after, closes = part.body, True
+            while closes:
+                found = delimiters.next(after - 1) if delimiters.known else None
                 if found is None:
-                    return self._close(0, len(self.octets), 0)
+                    return self._close(0, leaf, len(octets), passed + octets.count(b"\n", counted))
                 at, after, place, closes = found
-                if at < 0 or not self._divide(at, place, closes):
+                passed += octets.count(b"\n", counted, at + 1)
+                counted = at + 1
+                if at < 0 or not self._close(place + 1, leaf, at - 1 if octets[at - 1] == 13 else at, passed - 1):
                     return False
-                at = after - 1
-            if closes:
-                return self._close(0, len(self.octets), 0)
-            start, parent, digest = after, self._open[place].number, self._open[place].part.subtype == b"digest"
+                leaf = None
+                if closes:                                      # what follows is its epilogue
+                    closed, number, boundary = containers[place]
+                    containers[place] = (closed, number, b"")
+                    if not boundary or not self._ended(number, boundary):
+                        return False
+            start, (container, parent, _) = after, containers[place]
+            digest = container.subtype == b"digest"
+        return False
 
-    def _header(self, start: int, parent: int, digest: bool) -> Part | None:
-        """Opens the part that begins at `start`."""
-        octets = self.octets
-        before = start - 1 if start else 0
+    def _part(self, start: int, parent: int, digest: bool) -> Part | None:
+        """The part that begins at `start`, with what its header says."""
+        octets, parts = self.octets, self.parts
+        before = start - 1 if start else 0                      # the line end before it
         stop = octets.find(b"\n\r\n", before)
         if stop < 0 or octets.find(b"\n\n", before, stop + 1) >= 0:
             return None
-        if self._delimiters and octets.find(b"\n--", before, stop + 1) >= 0:
-            return None                                         # perhaps a delimiter, which would cut it short
+        if parent >= 0 and octets.find(b"\n--", before, stop + 1) >= 0:
+            return None                                         # perhaps a delimiter, which would cut the header short
         body = stop + 3
         block = octets[start:body]
-        if parent < 0 or self.parts[parent].maintype == b"message":
+        if parent >= 0 and parts[parent].maintype == b"multipart":
+            part = Part(parent, start, body, 0, 0, *(_known if body - start <= _SHORT else _described)(block, digest))
+        else:
             part = Part(parent, start, body)
             found = chosen_fields(block, WANTED)
             describe(part, found, digest)
             if parent < 0:
                 self.root = found
             else:
-                self.parts[parent].envelope = envelope_of(found)
-        else:
-            part = Part(parent, start, body, 0, 0, *(_known if body - start <= _SHORT else _described)(block, digest))
-        return part if self._opened(part) else None
+                parts[parent].envelope = envelope_of(found)
+        parts.append(part)
+        return part if len(parts) < LIMITS.parts else None
 
-    def _opened(self, part: Part) -> bool:
-        body, place = part.body, len(self._open)
-        self._passed += self.octets.count(b"\n", self._counted, body)
-        self._counted = body
-        delimiter = b""
-        if part.maintype == b"multipart":
+    def _contains(self, part: Part) -> bool:
+        """The part that was read last holds others."""
+        boundary = b""
+        if part.is_multipart:
             boundary = (part.parameter(b"boundary") or b"").rstrip()
-            delimiter = b"--" + boundary
-            if not 0 < len(boundary) <= LIMITS.boundary_octets or delimiter in self._delimiters \
-                    or delimiter + b"--" in self._delimiters:
+            if not self._delimiters.add(boundary, len(self._containers)):
                 return False
-            self._delimiters[delimiter] = (place, False)
-            self._delimiters[delimiter + b"--"] = (place, True)
-            self._needle = b"\n" + delimiter if len(self._delimiters) == 2 else b"\n--"
-        self._open.append(_Open(part, len(self.parts), self._passed, delimiter))
-        self.parts.append(part)
-        return place + 1 < LIMITS.depth and len(self.parts) < LIMITS.parts
+        elif not is_transparent(part):
+            return False
+        self._containers.append((part, len(self.parts) - 1, boundary))
+        return len(self._containers) < LIMITS.depth
 
-    def _delimiter(self, at: int) -> tuple[int, int, int, bool] | None:
-        """(line end before it, where its line is over, place in `_open`, whether it closes) of the first delimiter line from
-        the line end `at` on; None where there is none, -1 for the line end where a line is too long to say."""
-        octets, size = self.octets, len(self.octets)
-        while (at := octets.find(self._needle, at)) >= 0:
+    def _close(self, keep: int, leaf: Part | None, end: int, passed: int) -> bool:
+        """End `leaf` and all but the outermost `keep` containers before octet `end`, where `passed` line ends are theirs."""
+        if leaf is not None:
+            if leaf.body > end:                                 # the delimiter's line end is the header's
+                return False
+            leaf.end, leaf.lines = end, passed - leaf.lines
+        while len(self._containers) > keep:
+            part, number, boundary = self._containers.pop()
+            if part.body > end or (boundary and not self._ended(number, boundary)):
+                return False
+            part.end, part.lines = end, passed - part.lines
+        return True
+
+    def _ended(self, number: int, boundary: bytes) -> bool:
+        self._delimiters.forget(boundary)
+        return number < len(self.parts) - 1                     # else there is no part in it
+
+
+class _Delimiters:
+    """Those of the open multiparts."""
+
+    __slots__ = ("_needle", "_octets", "known")
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+        self.known: dict[bytes, tuple[int, bool]] = {}          # line -> (place of the container, whether it closes)
+        self._needle = b""                                      # with what all begin, the line end before included
+
+    def add(self, boundary: bytes, place: int) -> bool:
+        """False where it is none, or may be taken for one of the others."""
+        line, last = b"--" + boundary, b"--" + boundary + b"--"
+        if not 0 < len(boundary) <= LIMITS.boundary_octets or line in self.known or last in self.known:
+            return False
+        self._needle = b"\n--" if self.known else b"\n" + line
+        self.known[line], self.known[last] = (place, False), (place, True)
+        return True
+
+    def forget(self, boundary: bytes) -> None:
+        """Its multipart is over."""
+        del self.known[b"--" + boundary], self.known[b"--" + boundary + b"--"]
+        self._needle = b"\n" + min(self.known) if len(self.known) == 2 else b"\n--"
+
+    def next(self, at: int) -> tuple[int, int, int, bool] | None:
+        """(line end before it, where its line is over, place, whether it closes) of the first delimiter line from the line end
+        `at` on; None where there is none, -1 for the line end where it is a matter of limits or of the message's end."""
+        octets, size, needle = self._octets, len(self._octets), self._needle
+        while (at := octets.find(needle, at)) >= 0:
             end = octets.find(b"\n", at + 1)
             if end < 0:
                 end = size
             if end - at > LIMITS.delimiter_octets:
                 return -1, 0, 0, False
-            hit = self._delimiters.get(octets[at + 1:end].rstrip(b" \t\r"))
+            hit = self.known.get(octets[at + 1:end].rstrip(b" \t\r"))
             if hit is not None:
-                return (at, end + 1, *hit) if end < size or hit[1] else (-1, 0, 0, False)
+                place, closes = hit
+                return (at, end + 1, place, closes) if end < size or closes else (-1, 0, 0, False)
             at += 1
         return None
 
-    def _divide(self, at: int, place: int, closes: bool) -> bool:
-        """A delimiter line of `_open[place]` follows the line end `at`."""
-        self._passed += self.octets.count(b"\n", self._counted, at + 1)
-        self._counted = at + 1
-        if not self._close(place + 1, at - 1 if self.octets[at - 1] == 13 else at, 1):
-            return False
-        if closes:
-            closed = self._open[place]
-            if closed.number == len(self.parts) - 1:
-                return False                                    # no part in it
-            self._open[place] = closed._replace(delimiter=b"")  # the rest is its epilogue
-            self._forget(closed.delimiter)
-        return True
 
-    def _close(self, keep: int, end: int, line_end: int) -> bool:
-        """End all but the outermost `keep` open parts before octet `end`; `line_end` of the lines passed are not theirs."""
-        if not keep:
-            self._passed += self.octets.count(b"\n", self._counted)
-        while len(self._open) > keep:
-            part, number, before, delimiter = self._open.pop()
-            if part.body > end:                                 # the delimiter's line end is the header's
-                return False
-            part.end, part.lines = end, self._passed - line_end - before
-            if delimiter:
-                if number == len(self.parts) - 1:
-                    return False
-                self._forget(delimiter)
-        return True
-
-    def _forget(self, delimiter: bytes) -> None:
-        del self._delimiters[delimiter], self._delimiters[delimiter + b"--"]
-        self._needle = b"\n" + min(self._delimiters) if len(self._delimiters) == 2 else b"\n--"
+_CONTAINERS = frozenset({b"multipart", b"message"})
 
 
 def _described(block: bytes, digest: bool) -> tuple[object, ...]:
