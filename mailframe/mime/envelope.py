@@ -48,7 +48,10 @@ def _values(found: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def _text(value: bytes | None) -> bytes:
-    return b"NIL" if value is None else imap_string(unfold(value))
+    if value is None:
+        return b"NIL"
+    text = value.strip()
+    return b'"%b"' % text if PLAIN.match(text) else imap_string(unfold(text))
 
 
 def _addresses(value: bytes | None, default: bytes = b"NIL") -> bytes:

@@ -13,7 +13,8 @@ from .transfer import IDENTITIES, unquoted_printable
 CHARACTERS = 200            # at most (RFC 8970 section 2)
 LOOKED_AT = 16_384          # octets of an HTML part's body: links and styles take most of some
 PLAIN_OCTETS = 1_024        # of a plain one
-_GLANCE = 400               # octets of a plain one that nearly always hold `CHARACTERS`
+_GLANCE = 288               # octets of a plain one that nearly always hold `CHARACTERS`,
+_GLANCE_QUOTED = 400        # and of a quoted-printable one
 _PARTS = 5                  # text parts that are tried when the first ones say nothing
 _UNSEEN = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\x00-\x1f\x7f-\x9f]+")
 _QUOTED = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
@@ -22,11 +23,15 @@ _STYLE = re.compile(r"<(head|style|script|title)\b.*?(?:</\1\s*>|\Z)", re.IGNORE
 
 def candidates(index: Index) -> Iterator[Part]:
     """The text parts to look at, in order: plain before HTML, nothing that is attached, nothing of a message inside."""
-    if len(index.parts) == 1:
-        yield from index.parts if _counts(index, 0) else ()
-        return
-    chosen = [part for number, part in enumerate(index.parts) if _counts(index, number)]
-    yield from sorted(chosen, key=lambda part: part.subtype != b"plain")[:_PARTS]
+    left, others = _PARTS, []
+    for number, part in enumerate(index.parts):
+        if left and part.maintype == b"text" and _counts(index, number):
+            if part.subtype == b"plain":
+                left -= 1
+                yield part                  # mostly the only one that is asked for, so that the others need no look
+            else:
+                others.append(part)
+    yield from others[:left]
 
 
 def _counts(index: Index, number: int) -> bool:
@@ -67,10 +72,11 @@ def preview_of(body: bytes, part: Part) -> str:
 def _glance(body: bytes, part: Part) -> str | None:
     """What `preview_of` makes of plain text before it is cut, or at least more of it than `CHARACTERS`, from its first octets:
     a third of the time. None where they are not enough, or what follows might change it."""
-    body = body[:_GLANCE]
     if part.encoding == b"quoted-printable":
-        body = unquoted_printable(body[:body.rfind(b"\n") + 1])
-    elif part.encoding not in IDENTITIES:
+        body = unquoted_printable(body[:body.rfind(b"\n", 0, _GLANCE_QUOTED) + 1])
+    elif part.encoding in IDENTITIES:
+        body = body[:_GLANCE]
+    else:
         return None
     text = beginning(body, part.parameter(b"charset") or b"")
     if text is None or ">" in text or "\u034f" in text:          # the one of _UNSEEN but the space that counts as printable
