@@ -19,7 +19,7 @@ Fields = list[tuple[bytes, bytes]]
 
 WANTED = CONTENT_FIELDS | ENVELOPE_FIELDS | LINK_FIELDS
 LONGEST = 65_536        # octets; beyond it what is left to the scanner after all would be read twice to no purpose
-_SHORT = 160            # octets of a part's header that is worth remembering: a type, an encoding, no name of a file
+_SHORT = 160            # octets of a part's header that is worth remembering: a type, an encoding, no boundary or name of a file
 _REMEMBERED = 512       # such headers; "text/plain; charset=utf-8, quoted-printable" is on every other message
 
 
@@ -91,7 +91,8 @@ class _Reader:
         body = stop + 3
         block = octets[start:body]
         if parent >= 0 and parts[parent].maintype == b"multipart":
-            part = Part(parent, start, body, 0, 0, *(_known if body - start <= _SHORT else _described)(block, digest))
+            usual = body - start <= _SHORT and b"oundary" not in block
+            part = Part(parent, start, body, 0, 0, *(_known if usual else _described)(block, digest))
         else:
             part = Part(parent, start, body)
             found = chosen_fields(block, WANTED)

@@ -36,7 +36,7 @@ def _render(index: Index, extended: bool, root: int = 0) -> bytes:
         part = parts[number]
         children = inner[number]
         children.reverse()
-        text = _multipart(part, children, extended) if part.is_multipart else _single(part, children, extended)
+        text = (_multipart if part.maintype == b"multipart" else _single)(part, children, extended)
         if part.parent >= 0:
             inner[part.parent].append(text)
             inner[number] = []
@@ -50,10 +50,12 @@ def _multipart(part: Part, children: list[bytes], extended: bool) -> bytes:
 
 
 def _single(part: Part, children: list[bytes], extended: bool) -> bytes:
-    kind = (part.maintype, part.subtype, part.encoding, part.parameters)
-    known = _is_usual(*kind) and part.id is None and part.description is None
-    opening = _remembered(*kind) if known else _opening(*kind, part.id, part.description)
-    if part.maintype == b"text":
+    maintype, subtype, encoding, parameters = part.maintype, part.subtype, part.encoding, part.parameters
+    if part.id is part.description is None and _is_usual(maintype, subtype, encoding, parameters):
+        opening = _remembered(maintype, subtype, encoding, parameters)
+    else:
+        opening = _opening(maintype, subtype, encoding, parameters, part.id, part.description)
+    if maintype == b"text":
         text = b"%b %d %d" % (opening, part.end - part.body, part.lines)
     elif part.is_message:
         text = b"%b %d %b %b %d" % (opening, part.end - part.body, part.envelope or NIL_ENVELOPE, children[0], part.lines)
@@ -61,7 +63,7 @@ def _single(part: Part, children: list[bytes], extended: bool) -> bytes:
         text = b"%b %d" % (opening, part.end - part.body)
     if not extended:
         return text + b")"
-    return b"%b %b %b)" % (text, imap_string(part.md5), _extension(part))
+    return b"%b %b %b)" % (text, b"NIL" if part.md5 is None else imap_string(part.md5), _extension(part))
 
 
 def _is_usual(maintype: bytes, subtype: bytes, encoding: bytes, parameters: Parameters) -> bool:
@@ -99,4 +101,7 @@ def _extension(part: Part) -> bytes:
 def _parameters(parameters: Parameters) -> bytes:
     if not parameters:
         return b"NIL"
+    if len(parameters) == 1:
+        name, value = parameters[0]
+        return b"(%b %b)" % (imap_string(name), imap_string(value))
     return b"(%b)" % b" ".join([b"%b %b" % (imap_string(name), imap_string(value)) for name, value in parameters])
