@@ -28,8 +28,10 @@ def envelope_of(found: list[tuple[bytes, bytes]]) -> bytes:
     get = _values(found).get
     sender = _addresses(get(b"from"))
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
-        _text(get(b"date")), _text(get(b"subject")), sender, _addresses(get(b"sender"), sender), _addresses(get(b"reply-to"), sender),
-        _addresses(get(b"to")), _addresses(get(b"cc")), _addresses(get(b"bcc")), _text(get(b"in-reply-to")), _text(get(b"message-id")),
+        _text(get(b"date")), _text(get(b"subject")), sender,
+        _addresses(get(b"sender"), sender), _addresses(get(b"reply-to"), sender),
+        _addresses(get(b"to")), _addresses(get(b"cc")), _addresses(get(b"bcc")),
+        _text(get(b"in-reply-to")), _text(get(b"message-id")),
     )
 
 

@@ -97,7 +97,7 @@ def _whole(name: bytes, pieces: dict[int, tuple[bool, bytes]]) -> list[tuple[byt
     while (piece := pieces.get(len(kept))) is not None:
         kept.append(piece)
     whole: list[tuple[bytes, bytes]] = []
-    if any([encoded for encoded, _ in kept]):
+    if any(encoded for encoded, _ in kept):
         # The charset stands only in an encoded first piece; plain pieces become percent-encoded too.
         start = b"" if kept[0][0] else b"''"
         whole.append((name + b"*", start + b"".join(text if encoded else _UNSAFE.sub(_percent, text) for encoded, text in kept)))

@@ -71,7 +71,7 @@ def preview_of(body: bytes, part: Part) -> str:
 
 def _glance(body: bytes, part: Part) -> str | None:
     """What `preview_of` makes of plain text before it is cut, or at least more of it than `CHARACTERS`, from its first octets:
-    a third of the time. None where they are not enough, or what follows might change it."""
+    half the time. None where they are not enough, or what follows might change it."""
     if part.encoding == b"quoted-printable":
         body = unquoted_printable(body[:body.rfind(b"\n", 0, _GLANCE_QUOTED) + 1])
     elif part.encoding in IDENTITIES:

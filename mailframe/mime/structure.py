@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from functools import lru_cache
-
 from .envelope import NIL_ENVELOPE
 from .imapstring import imap_string
 from .index import Index, Part

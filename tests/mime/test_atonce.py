@@ -22,14 +22,16 @@ HEAD = lines("From: Ada <ada@a.example>", "Message-ID: <1@x>", "References: <0@x
 
 def multipart(subtype: str, boundary: str, *parts: bytes, epilogue: bytes = b"") -> bytes:
     begun = lines(f"Content-Type: multipart/{subtype}; boundary=\"{boundary}\"", "")
-    return begun + b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts) + f"--{boundary}--\r\n".encode() + epilogue
+    bodies = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
+    return begun + bodies + f"--{boundary}--\r\n".encode() + epilogue
 
 
 COMMON = [
     HEAD + TEXT, HEAD + lines("", "body"), HEAD + lines(""),
     HEAD + multipart("alternative", "=-a", TEXT, TEXT),
     HEAD + multipart("mixed", "=-m", multipart("alternative", "=-a", TEXT, TEXT), FILE),
-    HEAD + multipart("mixed", "=-m", multipart("related", "=-r", multipart("alternative", "=-a", TEXT, TEXT), FILE), FILE, epilogue=b"end"),
+    HEAD + multipart("mixed", "=-m", multipart("related", "=-r", multipart("alternative", "=-a", TEXT, TEXT), FILE), FILE,
+                     epilogue=b"end"),
     HEAD + multipart("mixed", "m", TEXT, lines("Content-Type: message/rfc822", "") + HEAD + multipart("mixed", "n", TEXT, FILE)),
     HEAD + multipart("digest", "d", lines("") + HEAD + TEXT, lines("") + HEAD + multipart("mixed", "n", TEXT)),
     HEAD + multipart("report", "r", TEXT, lines("Content-Type: message/delivery-status", "", "Final-Recipient: rfc822; a@b", "")),
@@ -56,8 +58,10 @@ def test_common_messages_go_the_short_way(octets: bytes) -> None:
 
 @pytest.mark.parametrize("octets", [
     b"", b"\r\nbody", b"\nbody", HEAD, HEAD.replace(b"\r\n", b"\n") + b"\nbody", HEAD + b"\n\r\nbody", COMMON[0].ljust(LONGEST + 1),
-    multipart("mixed", ""), multipart("mixed", "m"), lines("Content-Type: multipart/mixed; boundary=m", "", "--m--", "--m", "", "x"),
-    multipart("mixed", "m", b"Content-Type: text/html"), multipart("mixed", "m") + b"--m",
+    multipart("mixed", ""), multipart("mixed", "m"),
+    lines("Content-Type: multipart/mixed; boundary=m", "", "--m--", "--m", "", "x"),
+    multipart("mixed", "m", b"Content-Type: text/html"),
+    multipart("mixed", "m") + b"--m",
     multipart("mixed", "m", TEXT).removesuffix(b"--m--\r\n") + b"--m", multipart("mixed", "m", multipart("mixed", "m", TEXT)),
     multipart("mixed", "m", multipart("mixed", "m--", TEXT)), multipart("mixed", "m", b"--m" + b" " * LIMITS.delimiter_octets),
     multipart("mixed", "m", TEXT + b"--m" + b" " * LIMITS.delimiter_octets), multipart("mixed", "m" * 501, TEXT),
@@ -81,7 +85,8 @@ def test_real_messages_and_what_is_left_of_them_after_damage(path: Path) -> None
 
 # Delimiters, empty lines and types in any order: most are broken, and the more the better.
 PIECES = [
-    b"--a\r\n", b"--a--\r\n", b"\r\n--b\r\n", b"\r\n--b--\r\n", b"--ab \r\n", b"--ab--", b"\r\n", b"\r\n\r\n", b"\n", b"text", b"--", b"From: a@b\r\n",
+    b"--a\r\n", b"--a--\r\n", b"\r\n--b\r\n", b"\r\n--b--\r\n", b"--ab \r\n", b"--ab--", b"\r\n", b"\r\n\r\n", b"\n",
+    b"text", b"--", b"From: a@b\r\n",
     b"Content-Type: multipart/mixed; boundary=a\r\n\r\n", b"Content-Type: multipart/digest; boundary=b\r\n\r\n",
     b"Content-Type: multipart/mixed; boundary=ab\r\n\r\n", b"Content-Type: message/rfc822\r\n\r\n", TEXT, FILE,
 ]
