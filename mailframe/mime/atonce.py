@@ -1,7 +1,7 @@
 """The common message at once: its octets in hand, CRLF throughout its headers, every multipart with parts and each in its place.
 
-That is nearly all of mail, and takes two thirds of the time of `scan.Scanner`, which must be ready to go on with octets to come and knows
-what broken mail means. Whatever is not common is left to it, and the tests hold both to the same answer.
+That is nearly all of mail, and takes two thirds of the time of `scan.Scanner`, which must be ready to go on with octets to come
+and knows what broken mail means. Whatever is not common is left to it, and the tests hold both to the same answer.
 """
 
 from __future__ import annotations
