@@ -9,7 +9,7 @@ import apsw
 from mailframe.model.flags import MAX_KEYWORDS, FlagChange
 from mailframe.model.mailbox import New
 from mailframe.stores import keywords
-from mailframe.stores.sqlite import arrivals, departures, keywordtable
+from mailframe.stores.sqlite import arrivals, departures, flagging, keywordtable
 
 from . import names, schema
 from .look import Arrived, Difference
@@ -64,6 +64,6 @@ def _renamed(con: apsw.Connection, mailbox: int, words: Mapping[int, str], files
     changed = False
     for mask, uids in by_flags.items():
         change = FlagChange(_ALL & ~letters.known, mask)      # what no letter can tell stays
-        changed |= departures.set_flags(con, mailbox, sorted(uids), change, None)[2]
+        changed |= bool(flagging.set_flags(con, mailbox, sorted(uids), change, None).modseq)
     schema.keep(con, mailbox, [uid for uid, _, _ in files], [(fresh, name) for _, fresh, name in files])
     return changed

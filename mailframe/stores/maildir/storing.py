@@ -12,8 +12,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from mailframe.model.flags import FlagChange
 from mailframe.model.mailbox import Field, FlagsStored
-from mailframe.sqlite.rows import Row
-from mailframe.stores.sqlite import departures
+from mailframe.stores.sqlite import flagging
 from mailframe.stores.sqlite.listing import columns
 from mailframe.stores.sqlite.schema import masks
 
@@ -94,16 +93,16 @@ async def _record(folder: Folder, store: Store) -> None:
     left = set(store.left)
     chosen = [uid for uid in store.uids if uid not in left] if left else store.uids
 
-    def job(con: apsw.Connection) -> tuple[list[Row], list[int], bool]:
-        outcome = departures.set_flags(con, folder.number, chosen, store.change, store.unchanged_since)
+    def job(con: apsw.Connection) -> flagging.Flagged:
+        outcome = flagging.set_flags(con, folder.number, chosen, store.change, store.unchanged_since)
         schema.keep(con, folder.number, [each[0] for each in store.renamed], [(False, each[3]) for each in store.renamed])
         return outcome
     try:
-        rows, refused, changed = await folder.shared.engine.submit(job)
+        rows, refused, modseq = await folder.shared.engine.submit(job)
     except Exception as error:
         store.done.errback(error)
         return
-    if changed:
+    if modseq:
         folder.tell()
     store.done.callback(FlagsStored(columns(rows, _FLAGS), array("I", refused)))
 

@@ -20,9 +20,10 @@ _MOST = 1_000           # messages in one that is kept; so all of them together 
 class Crowd:
     """For all mailboxes of one store.
 
-      C1  An answer is kept by mailbox and cursor, and given only to who stands at that cursor while the mailbox's row, read for
-          him, still has the mod-sequence up to which the answer tells all. So it is never older than one made for him alone, and
-          needs no hint to be forgotten. Who comes first asks no more than if he were alone.
+      C1  An answer is kept by mailbox and cursor, and given only to who stands at that cursor while nothing has been committed
+          since it was made, or the mailbox's row, read for him, still has the mod-sequence up to which the answer tells all. So it
+          has every commit that was answered, as one made for him alone, and needs no hint to be forgotten. Who comes first asks
+          no more than if he were alone.
       C2  Of what is recent each message goes to one claim: one that comes while another waits for the writer is told that
           there is nothing only as long as the row, read for it, shows that the other has not been written, and will take all.
 
@@ -31,7 +32,7 @@ class Crowd:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._kept: dict[tuple[int, int], Changes] = {}
+        self._kept: dict[tuple[int, int], tuple[Changes, int]] = {}     # with how many commits there had been
         self._claiming: dict[int, int] = {}         # by mailbox: from which UID on
 
     async def changes(
@@ -40,14 +41,17 @@ class Crowd:
         """What `ask` says of `cursor`, or said to another session (C1)."""
         if type(cursor) is not int:
             return await ask(cursor)
-        known = self._kept.get((number, cursor))
-        if known is not None and await self._engine.query(_MODSEQ, (number,)) == [(known.cursor,)]:
+        known, kept_at = self._kept.get((number, cursor), (None, 0))
+        commits = self._engine.commits      # before anything is read: the engine's lock keeps out who else might write the file
+        if known is not None and (kept_at == commits or await self._engine.query(_MODSEQ, (number,)) == [(known.cursor,)]):
+            if kept_at != commits:
+                self._kept[number, cursor] = known, commits
             return known
         answer = await ask(cursor)
         if answer is not None and 0 < len(answer.rows) + len(answer.vanished) <= _MOST:
             if len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[number, cursor] = answer
+            self._kept[number, cursor] = answer, commits
         return answer
 
     async def claim_recent(self, number: int) -> int:

@@ -1,4 +1,4 @@
-"""What the writer does when messages change or go: flags, expunge, and the sweeping of what is left behind."""
+"""What the writer does when messages go: expunge, and the sweeping of what is left behind."""
 
 from __future__ import annotations
 
@@ -6,44 +6,16 @@ from collections.abc import Sequence
 
 import apsw
 
-from mailframe.model.flags import DELETED, SEEN, FlagChange
+from mailframe.model.flags import DELETED, SEEN
 from mailframe.model.refusal import NoSuchMailbox
 from mailframe.sqlite.content import GRACE_S
-from mailframe.sqlite.rows import Row, fetch
+from mailframe.sqlite.rows import fetch
 
-from .schema import LOGGED, MAX_INTEGER, signed, uid_set
+from .schema import LOGGED, uid_set
 
 _SLICE = 500                # rows swept in one job: a few milliseconds of the writer
 
 _THESE = "FROM message WHERE mailbox = ?1 AND uid IN carray(?2)"
-# "+modseq": so that the UIDs are looked up one by one, and not the whole mailbox by mod-sequence
-_NEW = "((flags & :keep) | :put)"
-_CHANGED = f"FROM message WHERE mailbox = :mailbox AND uid IN carray(:uids) AND +modseq <= :since AND flags <> {_NEW}"
-_COUNT = f"""
-    SELECT count(*), sum(({_NEW} & {SEEN} = 0) - (flags & {SEEN} = 0)), sum(({_NEW} & {DELETED} <> 0) - (flags & {DELETED} <> 0))
-    {_CHANGED}"""
-_CHANGE = f"UPDATE message SET flags = {_NEW}, modseq = :modseq {_CHANGED.removeprefix('FROM message ')}"
-
-
-def set_flags(
-    con: apsw.Connection, mailbox: int, uids: Sequence[int], change: FlagChange, unchanged_since: int | None,
-) -> tuple[list[Row], list[int], bool]:
-    """((uid, flags, modseq) of what is there and was let through, refused UIDs, whether anything changed)."""
-    modseq = current_modseq(con, mailbox) + 1
-    since = MAX_INTEGER if unchanged_since is None else min(unchanged_since, MAX_INTEGER)
-    wanted = uid_set(uids)
-    refused: list[int] = []
-    if since < modseq:
-        refused = [row[0] for row in fetch(con, f"SELECT uid {_THESE} AND +modseq > ?3 ORDER BY uid", (mailbox, wanted, since))]
-    names = {"mailbox": mailbox, "uids": wanted, "since": since, "keep": signed(change.keep), "put": signed(change.set)}
-    count, unseen, deleted = con.execute(_COUNT, names).fetchall()[0]
-    if count:
-        con.execute(_CHANGE, {**names, "modseq": modseq})
-        con.execute("UPDATE mailbox SET modseq = ?, unseen = unseen + ?, deleted = deleted + ? WHERE id = ?",
-                    (modseq, unseen, deleted, mailbox))
-    rows = fetch(con, f"SELECT uid, flags, modseq {_THESE} AND (+modseq <= ?3 OR +modseq = ?4) ORDER BY uid",
-                 (mailbox, wanted, since, modseq))
-    return rows, refused, bool(count)
 
 
 def expunge(con: apsw.Connection, mailbox: int, uids: Sequence[int] | None, only_deleted: bool, now: float) -> list[int]:

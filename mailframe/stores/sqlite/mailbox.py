@@ -30,7 +30,7 @@ from mailframe.sqlite.pieces import PIECE, PIECE_BITS
 from mailframe.sqlite.rows import Row
 from mailframe.stores import keywords
 
-from . import arrivals, copies, departures, replacing
+from . import arrivals, copies, departures, flagging, replacing
 from .columns import SERVES
 from .keywordtable import grow, table
 from .listing import flag_columns, listing
@@ -121,10 +121,10 @@ class SqliteMailbox:
         return array("I", uids)
 
     async def set_flags(self, uids: Sequence[int], change: FlagChange, unchanged_since: int | None) -> FlagsStored:
-        rows, refused, changed = await self._engine.submit(
-            lambda con: departures.set_flags(con, self._number, uids, change, unchanged_since))
-        if changed:
-            self._tell(self._number)
+        rows, refused, modseq = await self._engine.submit(
+            flagging.job(flagging.Flagging(self._number, uids, change, unchanged_since)))
+        if modseq:
+            self._parts.tell_up_to(self._account, self._number, modseq)
         return FlagsStored(flag_columns(rows), array("I", refused))
 
     async def expunge(self, uids: Sequence[int] | None, only_deleted: bool) -> array[int]:

@@ -32,6 +32,7 @@ class Parts:
         self.columns = ColumnsCache(engine)
         self.crowd = Crowd(engine)
         self.listeners: dict[int, Listeners] = {}
+        self._told = (0, 0)                     # the mailbox, and up to which mod-sequence, that was last told of by `tell_up_to`
         self.adopt: Callable[[Sequence[New]], Awaitable[Sequence[New]]] | None = None
 
     def tell(self, account: int, mailbox_id: str) -> None:
@@ -39,3 +40,9 @@ class Parts:
         listeners = self.listeners.get(account)
         if listeners is not None:
             listeners.tell(mailbox_id)
+
+    def tell_up_to(self, account: int, mailbox: int, modseq: int) -> None:
+        """After a commit with all up to `modseq`: the same for the many changes in it, of which one hint tells."""
+        if self._told != (mailbox, modseq):
+            self._told = (mailbox, modseq)
+            self.tell(account, str(mailbox))
