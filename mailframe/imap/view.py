@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import chain, compress, repeat, zip_longest
-from operator import or_
+from operator import ne, or_
 
 from mailframe.model.mailbox import Rows
 
 from . import numset, writer
+from .alike import MOST, Alike, alike
 from .cursor import BadSyntax
 from .numset import MessageSet, NumSet
 
@@ -54,8 +55,8 @@ class View:
     `uid_only` (RFC 9586): the client is told no numbers, and names no message by one; places in the columns are ours alone.
     """
 
-    __slots__ = ("_changed", "_gone", "_recent", "_told", "_told_recent", "flags", "modseqs", "saved", "touched", "uid_only",
-                 "uids", "watch_modseq")
+    __slots__ = ("_alike", "_changed", "_gone", "_recent", "_told", "_told_recent", "flags", "modseqs", "saved", "touched",
+                 "uid_only", "uids", "watch_modseq")
 
     def __init__(self, rows: Rows, recent_from: int = NONE_RECENT) -> None:
         """`rows` holds uids, flags and (or empty) modseqs of all messages; those from UID `recent_from` on are \\Recent."""
@@ -68,6 +69,8 @@ class View:
         self.uid_only = False
         self._gone: set[int] = set()
         self._changed: set[int] = set()
+        #: Where `_changed` is part of what others are told, too: that, its places, and which of it.
+        self._alike: tuple[Alike, tuple[int, ...], list[bool]] | None = None
         self._recent: list[tuple[int, int]] = []
         self.claim(recent_from)
         self._told = len(self.uids)         # how many messages the client knows of (EXISTS)
@@ -196,8 +199,11 @@ class View:
 
     # -- what the store says
 
-    def apply(self, rows: Rows, vanished: Iterable[int] = ()) -> None:
+    def apply(self, rows: Rows, vanished: Sequence[int] = ()) -> None:
         """Take in what `IMailbox.changes` said: nothing is told before `tell`."""
+        if not len(vanished) and self._apply_alike(rows):
+            return
+        self._alike = None
         uids, modseqs = self.uids, rows.modseqs or repeat(0)
         if not self._is_known(rows):
             places = map(bisect_left, repeat(uids), rows.uids)      # looked up as it goes on: messages are added meanwhile
@@ -210,6 +216,26 @@ class View:
             place = bisect_left(uids, uid)
             if place < len(uids) and uids[place] == uid:
                 self._gone.add(uid)
+
+    def _apply_alike(self, rows: Rows) -> bool:
+        """As `apply`, with what other views have found out about the same changes; False where that is not to be had."""
+        if not (1 < len(rows) <= MOST and self.uids and rows.uids[-1] <= self.uids[-1] and self.touched is None
+                and bool(self.modseqs) == bool(rows.modseqs)):
+            return False
+        same = alike(rows)
+        if not same.find(self.uids):
+            return False
+        places, flags, modseqs = same.places, self.flags, self.modseqs
+        differs = list(map(ne, map(flags.__getitem__, places), same.flags))
+        if self.watch_modseq and modseqs:
+            differs = list(map(or_, differs, map(ne, map(modseqs.__getitem__, places), same.modseqs)))
+        for place, mask in zip(compress(places, differs), compress(same.flags, differs)):
+            flags[place] = mask
+        for place, modseq in zip(places, same.modseqs):
+            modseqs[place] = modseq
+        self._alike = None if self._changed else (same, places, differs)
+        self._changed.update(compress(same.uids, differs))
+        return True
 
     def _is_known(self, rows: Rows) -> bool:
         """Whether it all stands here already, side by side: after this session's own change of many flags."""
@@ -246,6 +272,7 @@ class View:
 
     def told(self, rows: Rows) -> None:
         """The client has just been told these uids' flags and modseqs by the running command: nothing is left to tell."""
+        self._alike = None
         if self.touched is not None:
             self._touch(rows)
         start = bisect_left(self.uids, rows.uids[0]) if len(rows) else 0
@@ -328,6 +355,8 @@ class View:
     def changed_mask(self) -> int:
         """All flags of the messages that are new or changed and to be told of: for seeing whether a keyword is new."""
         mask = reduce(or_, self.flags[self._told:], 0)
+        if self._alike is not None:
+            return mask | self._alike[0].mask
         return reduce(or_, map(self.flags.__getitem__, map(bisect_left, repeat(self.uids), self._changed)), mask)
 
     def tell(self, how: Telling, expunge: bool) -> list[bytes]:
@@ -349,8 +378,15 @@ class View:
         yield self._counts()
         if not how.flags:
             return
+        if self._alike is not None and not self._gone and not self._recent:
+            lines = self._alike_lines(*self._alike, how)
+            self._alike = None
+            self._changed.clear()
+            yield lines
+            return
         changed = sorted(self._changed.difference(self._gone))
         self._changed.clear()
+        self._alike = None
         for start in range(0, len(changed), PIECE):
             yield self._fetch_lines(changed[start:start + PIECE], how)
 
@@ -374,7 +410,7 @@ class View:
     def _forget(self, gone: list[int]) -> list[int]:
         """Remove these, ascending and the last of what is gone; their sequence numbers, the greatest first, so that each
         is still right when it is told."""
-        told = self._told
+        told, self._alike = self._told, None
         places = [bisect_left(self.uids, uid) for uid in gone]
         self._gone.difference_update(gone)
         self._changed.difference_update(gone)       # where flags are not told, they may have waited
@@ -383,6 +419,16 @@ class View:
         for column in columns:
             _remove(column, places)
         return [place + 1 for place in reversed(places) if place < told]
+
+    def _alike_lines(self, same: Alike, places: tuple[int, ...], differs: list[bool], how: Telling) -> list[bytes]:
+        """Those that differ, of lines that are shared; unless another view has other numbers for them meanwhile."""
+        if same.places != places:
+            return self._fetch_lines(list(compress(same.uids, differs)), how)
+        kind = (self.uid_only, how.uid or how.modseq, how.modseq and bool(self.modseqs), tuple(how.keywords))
+        lines = same.lines.get(kind)
+        if lines is None:
+            lines = same.lines[kind] = self._fetch_lines(same.uids, how)
+        return list(compress(lines, differs))
 
     def _fetch_lines(self, uids: Sequence[int], how: Telling) -> list[bytes]:
         """By columns: of one STORE each other session in the mailbox is told."""
