@@ -6,6 +6,8 @@ import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from mailframe.interfaces.maybe import settled
 from mailframe.model.flags import FlagChange, flag_mask, system_bit
@@ -24,22 +26,30 @@ from ..numset import MessageSet
 from ..permission import not_settable, rights_in, settable
 from ..registry import Bad, Command, Completion, Context, Effect, Extension, Selected, State
 from ..selecting import know_keywords
+from ..view import View
 from ..writable import writable
 
 PAGE = 5_000            # messages changed in one durable step: a few milliseconds of the writer's time
+
+_SHORT = 100            # octets behind the message set of a command that is remembered: all that clients send but in jest
 
 _WHAT = re.compile(rb"([+-]?)FLAGS(\.SILENT)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class StoreRequest:
-    """`sign` is b"+", b"-", or b"" for replacing."""
+class What:
+    """What is to be done to messages. `sign` is b"+", b"-", or b"" for replacing."""
 
-    messages: MessageSet
     sign: bytes
     silent: bool
     flags: tuple[bytes, ...]
     unchanged_since: int | None = None      # RFC 7162 section 3.1.3
+    change: FlagChange | None = None        # to the masks, where `flags` are system flags that there are
+
+
+class StoreRequest(NamedTuple):
+    messages: MessageSet
+    what: What
 
 
 def parse(args: Cursor) -> StoreRequest:
@@ -48,6 +58,13 @@ def parse(args: Cursor) -> StoreRequest:
     args.space()
     messages = args.message_set()
     args.space()
+    rest = args.data[args.position:]
+    return StoreRequest(messages, _known(rest) if len(rest) <= _SHORT else _parsed(rest))
+
+
+def _parsed(rest: bytes) -> What:
+    """What follows the message set."""
+    args = Cursor(rest)
     unchanged_since = None
     if args.peek() == b"(":
         unchanged_since = conditional.modifier(args, b"UNCHANGEDSINCE")
@@ -61,24 +78,29 @@ def parse(args: Cursor) -> StoreRequest:
         while args.take(b" "):
             flags.append(args.flag())
     args.end()
-    return StoreRequest(messages, what[1], what[2] is not None, tuple(flags), unchanged_since)
+    change = _signed(what[1], flag_mask(flags, ())) if all(map(system_bit, flags)) else None
+    return What(what[1], what[2] is not None, tuple(flags), unchanged_since, change)
+
+
+_known = lru_cache(500)(_parsed)        # clients say the same few things again and again
 
 
 async def run(context: Context, request: StoreRequest) -> Completion | None:
     selected = writable(context)
-    silent = not await heard_of(context, request.messages) and request.silent      # what was just told is not what it is now
-    change = await _change(context, request)
+    what = request.what
+    silent = not await heard_of(context, request.messages) and what.silent      # what was just told is not what it is now
+    change = await _change(context, what)
     uids = context.view.uids_in(limits.last_of(context, context.view.spans(request.messages)))
     breath = Breath(context.clock.seconds, context.breathe)
     missing, refused = 0, array("I")
-    if request.unchanged_since is not None:
+    if what.unchanged_since is not None:
         conditional.turn_on(context)
     starts = range(0, len(uids), PAGE)
     for done, start in enumerate(reversed(starts) if context.limited else starts):
         page = uids[start:start + PAGE]
         if done:
             context.progress(done * PAGE, len(uids))
-        outcome: FlagsStored = await settled(selected.mailbox.set_flags(page, change, request.unchanged_since))
+        outcome: FlagsStored = await settled(selected.mailbox.set_flags(page, change, what.unchanged_since))
         stored = outcome.rows
         missing += len(page) - len(stored) - len(outcome.refused)
         refused += outcome.refused
@@ -95,30 +117,32 @@ async def run(context: Context, request: StoreRequest) -> Completion | None:
     return expunge_issued(missing, request.messages.by_uid)
 
 
-async def _change(context: Context, request: StoreRequest) -> FlagChange:
+async def _change(context: Context, what: What) -> FlagChange:
     """What is done to the masks; keywords that are new here are made, unless it is to take them away."""
     words = []
-    flags = request.flags
+    flags = what.flags
     rights = await rights_in(context.selected.mailbox)
     if rights is not None:
-        flags = settable(rights, request.flags)
-        if request.flags and not flags:
-            raise not_settable(rights, request.flags)       # of some that may be changed, these are (RFC 4314 section 4)
+        flags = settable(rights, what.flags)
+        if what.flags and not flags:
+            raise not_settable(rights, what.flags)          # of some that may be changed, these are (RFC 4314 section 4)
+    elif what.change is not None:
+        return what.change
     for name in flags:
         if not name.startswith(b"\\"):
             words.append(name.decode("ascii"))
         elif system_bit(name) is None:
             raise Bad("No such system flag, or not one that can be stored")
     if not words:
-        return _signed(request.sign, flag_mask(flags, ()))
-    if request.sign == b"-":
+        return _signed(what.sign, flag_mask(flags, ()))
+    if what.sign == b"-":
         known = {word.lower() for word in await context.refresh_keywords()}
         mask = flag_mask(
             (name for name in flags if system_bit(name) or name.decode("ascii").lower() in known),
             context.selected.keywords,
         )
-        return _signed(request.sign, mask)
-    return _signed(request.sign, flag_mask(flags, await context.refresh_keywords(words)))
+        return _signed(what.sign, mask)
+    return _signed(what.sign, flag_mask(flags, await context.refresh_keywords(words)))
 
 
 def _signed(sign: bytes, mask: int) -> FlagChange:
@@ -131,13 +155,11 @@ def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChan
     """Tell the flags as they are now; of a .SILENT store only those which are not what the client must expect, because
     another session changed them meanwhile (RFC 3501 section 6.4.6)."""
     view = selected.view
-    numbers = view.numbers(stored.uids)
     conditionally = conditional.is_on(context)
-    surprising = bytes(
-        silent is None or (number > 0 and silent.apply(view.flags[number - 1]) != flags)
-        for number, flags in zip(numbers, stored.flags)
-    )
+    surprising = _surprising(view, stored, silent)
     view.told(stored)
+    if not conditionally and not any(surprising):
+        return
     scene = Scene.of(selected.keywords, view.recent_ranges)
     names_uid = (context.by_uid or conditionally) and not view.uid_only        # RFC 7162 section 3.2.4
     columns: list[Column] = [Uid()] if names_uid else []
@@ -145,6 +167,14 @@ def _answer(context: Context, selected: Selected, stored: Rows, silent: FlagChan
     _write(context, [*columns, Flags(), *modseq], stored, surprising, scene)
     if modseq:
         _write(context, [*columns, *modseq], stored, bytes(not each for each in surprising), scene)
+
+
+def _surprising(view: View, stored: Rows, silent: FlagChange | None) -> bytes:
+    """1 for each of `stored` whose flags are not what the client must expect."""
+    if silent is None:
+        return b"\1" * len(stored)
+    numbers = view.numbers(stored.uids) if len(stored) != 1 else (view.number(stored.uids[0]),)
+    return bytes([number > 0 and silent.apply(view.flags[number - 1]) != flags for number, flags in zip(numbers, stored.flags)])
 
 
 def _write(context: Context, columns: Sequence[Column], stored: Rows, wanted: bytes, scene: Scene) -> None:
