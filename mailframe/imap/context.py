@@ -361,7 +361,7 @@ class SessionContext:
         if poll:
             await self.poll()
         wish = _BY_DEFAULT if self.watcher is None else self.watcher.wish
-        every = bool(self.effect & _TELLS_EVERY)
+        every = (wish.messages and wish.flags) or bool(self.effect & _TELLS_EVERY)      # to join enums of flags takes a while
         if not (wish.messages or every):
             selected.own.clear()
             return
