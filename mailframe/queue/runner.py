@@ -219,9 +219,12 @@ class Runner:
         finally:
             if timer.active():
                 timer.cancel()
+            if self._hand_over.stopping:
+                for each in telling:
+                    each.cancel()
             told = await telling[0] if telling else False       # before the outcome is written down, which would be overwritten
         ids = {one.id for one in late} if told else ()
-        return [replace(each, warned=True) if each.id in ids else each for each in changes]
+        return [replace(change, warned=True) if change.id in ids else change for change in changes]
 
     async def _tell_late(self, message: Message, late: Group, began: float) -> bool:
         """Whether the sender was told of these, who are still being tried."""
@@ -229,6 +232,8 @@ class Runner:
             await self._spool.settle(message.id, [
                 Change(one.id, one.next_try, one.problem or UNDER_WAY, began, tried=False) for one in late])
             left = await self._notifier.tell(message, {one.id for one in late})
+        except CancelledError:          # the server stops
+            return False
         except Exception:
             log.failure("word that {id} is late cannot be sent now", id=message.envelope.id)
             return False

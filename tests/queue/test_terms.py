@@ -11,7 +11,7 @@ import pytest
 from support.coroutines import result_of
 from support.mailparts import ScriptedRelay
 from support.queueworld import World, to
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 
 from mailframe.interfaces.delivery import IMessageSource
 from mailframe.model.envelope import DeliverBy, Envelope, Recipient
@@ -389,3 +389,29 @@ def test_the_expansion_of_an_alias_is_reported_once_and_nothing_is_sent_to_it() 
     assert about["Original-Envelope-Id"] == "E42" and one["Action"] == "expanded" and one["Status"] == "2.0.0"
     assert one["Final-Recipient"] == "rfc822; team@example.org" and one["Original-Recipient"] == "rfc822;all@example.org"
     assert b"was passed on by:" in world.reports.kept[0][2] and world.is_empty()
+
+
+def test_a_stop_while_a_sender_is_being_told_neither_loses_nor_doubles_the_word() -> None:
+    """The report is handed in when the server stops; the next start tells, once."""
+    world = World()
+    world.relay.gate = []
+    world.queue(BOB, deliver_by=DeliverBy(world.clock.seconds() + 100, notify=True))
+    turns = world.runner._notifier._turns
+    for _ in range(turns.limit):
+        result_of(_turn(turns))
+    world.pass_time(100)
+    assert not world.reports.kept and world.runner.running == 1
+    stopped = Deferred.fromCoroutine(world.runner.stop(grace_s=1))
+    world.pass_time(4, step=1)
+    assert stopped.called and world.runner.running == 0 and not world.reports.kept
+    assert world.items()[0].waiting[0].tries == 0
+    world.relay.gate = None
+    world.relay.answer = lambda _: BUSY
+    world.restart()
+    assert [each["Action"] for _, each in reports(world)] == ["delayed"]
+    world.pass_time(DAY)
+    assert len(world.reports.kept) == 1
+
+
+async def _turn(turns: DeferredSemaphore) -> None:
+    await turns.acquire()
