@@ -6,7 +6,6 @@ import random as dice
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -21,10 +20,10 @@ from mailframe.interfaces.spool import ISpool
 from .backlog import Group
 from .finder import Finder
 from .handover import HandOver
-from .item import Change, Message
+from .item import Change
 from .notify import Notifier
+from .punctual import PunctualHandOver
 from .schedule import RetrySettings
-from .terms import UNDER_WAY, late_ones
 
 log = Logger()
 _LAST_WORDS_S = 2.0         # for writing down what was known when a hand-over was cut off
@@ -50,6 +49,7 @@ class Runner:
         self._clock = clock
         self._hand_over = HandOver(spool, relay, retry_local, settings, clock, random)
         self._notifier = Notifier(spool, bounces, settings, clock, hostname, new_id)
+        self._punctual = PunctualHandOver(spool, self._hand_over, self._notifier, clock)
         self._hands: set[int] = set()                  # recipients that are being tried
         self._messages: Counter[int] = Counter()       # hand-overs of each message
         self._domains: Counter[str] = Counter()        # hand-overs to each domain
@@ -199,45 +199,11 @@ class Runner:
         if message is None or not group:        # meanwhile removed, held or put off
             return
         if group[0].problem is None or not group[0].problem.final:
-            await self._settle(message_id, await self._handed_over(message, group))
+            await self._settle(message_id, await self._punctual.run(message, group))
         self._untold.add(message_id)
         while self._messages[message_id] == 1 and message_id in self._untold:   # the last one of this run tells of all
             self._untold.discard(message_id)
             await self._settle(message_id, await self._notifier.tell(message))
-
-    async def _handed_over(self, message: Message, group: Group) -> list[Change]:
-        """Hand over; who is to hear at a time of his own that it is late hears it then, whether or not it has ended."""
-        by, began = message.envelope.deliver_by, self._clock.seconds()
-        late = [] if by is None or by.at <= began else late_ones(message, group, by.at)
-        if by is None or not late or message.envelope.sender is None:
-            return await self._hand_over.run(message, group)
-        telling: list[Deferred[bool]] = []
-        timer = self._clock.callLater(
-            by.at - began, lambda: telling.append(Deferred.fromCoroutine(self._tell_late(message, late, began))))
-        try:
-            changes = await self._hand_over.run(message, group)
-        finally:
-            if timer.active():
-                timer.cancel()
-            if self._hand_over.stopping:
-                for each in telling:
-                    each.cancel()
-            told = await telling[0] if telling else False       # before the outcome is written down, which would be overwritten
-        ids = {one.id for one in late} if told else ()
-        return [replace(change, warned=True) if change.id in ids else change for change in changes]
-
-    async def _tell_late(self, message: Message, late: Group, began: float) -> bool:
-        """Whether the sender was told of these, who are still being tried."""
-        try:
-            await self._spool.settle(message.id, [
-                Change(one.id, one.next_try, one.problem or UNDER_WAY, began, tried=False) for one in late])
-            left = await self._notifier.tell(message, {one.id for one in late})
-        except CancelledError:          # the server stops
-            return False
-        except Exception:
-            log.failure("word that {id} is late cannot be sent now", id=message.envelope.id)
-            return False
-        return not left
 
     async def _settle(self, message_id: int, changes: Sequence[Change]) -> None:
         """Write it down, however long that takes: an outcome that is forgotten would mean a second copy."""
