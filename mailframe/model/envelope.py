@@ -43,7 +43,8 @@ class Recipient:
 
     def at(self, account: str, folder: str) -> Recipient:
         """In a mailbox of ours."""
-        return Recipient(self.address, self.notify, self.orcpt, account, folder, self.expanded, self.valid_since)
+        return Recipient(
+            self.address, self.notify, self.orcpt, account, folder, self.expanded, self.valid_since, self.without_rrvs)
 
     def __hash__(self) -> int:
         """By what mostly differs: recipients are the keys of every outcome."""
