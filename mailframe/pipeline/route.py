@@ -50,11 +50,13 @@ async def route(
     waiting: list[Recipient] = [recipient]
     for _ in range(settings.max_hops + 1):
         answers = await _resolve(directory, [each.address for each in waiting], settings, limit)
+        if waiting[0] is recipient and type(answers[0]) is Account:        # what it is for nearly everybody
+            return [recipient.at(answers[0].name, answers[0].folder)]
         following: list[Recipient] = []
         for one, answer in zip(waiting, answers):
             match answer:
                 case Account(name, folder):
-                    found.setdefault((name, folder), replace(one, account=name, folder=folder))
+                    found.setdefault((name, folder), one.at(name, folder))
                 case Remote():
                     if one is recipient and not may_relay and one.address.domain not in settings.relay_domains:
                         raise RelayDenied(detail=str(one))

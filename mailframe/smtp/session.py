@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from math import inf
-from typing import ParamSpec, cast
+from typing import Any
 
 from twisted.python.failure import Failure
 
+from mailframe.interfaces.maybe import waits
 from mailframe.model.refusal import Refusal
 from mailframe.tracing.traces import Trace
 
 from . import lastwords
-from .asking import log
+from .asking import fault, log
 from .dialogue import Dialogue
 from .framer import AUTH_LIMIT, Fault
 from .host import Host
@@ -26,8 +27,6 @@ from .traced import command_shown, reply_shown, response_shown
 from .transaction import Transaction
 from .visitor import Visitor
 
-P = ParamSpec("P")
-
 _UNKNOWN = Reply.of(500, "5.5.1", "Command not recognized")
 _GUESSING = (b"RCPT", b"VRFY", b"EXPN")    # whose refusals tell who is not here
 _GOODBYE_S = 1.0    # for the last words at a stop that could wait no longer
@@ -39,7 +38,6 @@ class SmtpSession(Dialogue):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self.shortest_s = host.shortest_s
         self._meeting = Meeting(host.reception, host.settings)
 
     # Beginning and end.
@@ -153,7 +151,7 @@ class SmtpSession(Dialogue):
             if line is Fault.CHUNK:         # I5: its octets would be taken for commands
                 self._last(lastwords.UNREADABLE)
         elif expected is not None:
-            await self._run(b"response", expected, line)
+            await self._run(b"response", expected, (line,))
         else:
             await self._command(line)
         return True
@@ -170,18 +168,26 @@ class SmtpSession(Dialogue):
             return
         refusal = out_of_order(command.order, self.state)
         if refusal is None:
-            await self._run(verb, command.run, self, args.strip(b" "))
+            await self._run(verb, command.run, (self, args.strip(b" ")))
         else:
             await self._complain(verb, refusal)
 
-    async def _run(self, verb: bytes, function: Callable[P, Awaitable[None] | None], *args: P.args, **kwargs: P.kwargs) -> None:
+    async def _run(self, verb: bytes, function: Callable[..., Awaitable[None] | None], args: tuple[Any, ...]) -> None:
+        """As `ask`, without a coroutine of its own for it: this is done for every command. The last argument is what was said."""
         try:
-            await self.ask(verb.decode(), cast("Callable[P, Awaitable[None]]", function), *args, **kwargs)
-        except SyntaxFault as fault:
-            await self._complain(verb, Reply.from_refusal(fault))
-        except Refusal as refusal:
+            waiting = function(*args)
+            if waiting is not None and waits(waiting):
+                await waiting
+            return
+        except Refusal as refused:
+            refusal = refused
+        except Exception:
+            refusal = fault(self.peer, verb.decode(), function)
+        if isinstance(refusal, SyntaxFault):
+            await self._complain(verb, Reply.from_refusal(refusal))
+        else:
             await self._meeting.hold_back(self, self.peer, verb, Reply.from_refusal(refusal))
-            self._refuse(refusal, verb, cast("bytes", args[-1]))
+            self._refuse(refusal, verb, args[-1])
 
     async def _complain(self, verb: bytes, reply: Reply) -> None:
         await self._meeting.hold_back(self, self.peer, verb, reply)
