@@ -38,7 +38,7 @@ class BansSettings(Scope):
     forgive_s: float = 36.0                # one of them is forgotten in so much time: a hundred an hour, then
     ban_s: float = 900.0                   # for so long: a guesser goes elsewhere, a mended server is soon back
     logins: bool = True                    # refuse also who guessed too many passwords ([login]), by whatever protocol
-    remember_addresses: int = 50_000       # with errors, and as many with bans, the latest; some 25 MiB when full
+    remember_addresses: int = 50_000       # with errors, and as many with bans, the latest; some 30 MiB when full
 
     def check(self) -> None:
         """Raises ValueError."""

@@ -24,7 +24,7 @@ class EarlySettings(Scope):
 
     delay_s: float = 2.0                   # longer than any round trip, shorter than anybody's patience
     remember_s: float = 86_400.0           # who has waited once is not made to wait again for so long
-    remember_addresses: int = 50_000       # that have waited, the latest; some 10 MiB when full
+    remember_addresses: int = 50_000       # that have waited, the latest; some 15 MiB when full
 
 
 @implementer(IGreetingFilter, IHelloFilter)

@@ -28,7 +28,7 @@ class RecipientsSettings(Scope):
     per_message: int = 500                 # RFC 5321 section 4.5.3.1.8 asks for 100; the rest come with the next message
     per_connection: int = 5_000            # a list host keeps its connection for ten such messages
     per_hour: int = 20_000                 # of one address; IPv6 counts by /64
-    remember_addresses: int = 50_000       # the latest; some 10 MiB when full
+    remember_addresses: int = 50_000       # the latest; some 15 MiB when full
 
 
 @implementer(IRecipientFilter, IPartingFilter)
