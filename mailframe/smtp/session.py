@@ -61,11 +61,20 @@ class SmtpSession(Dialogue):
                 await self.ask("greeted", self.reception.greeted, self.peer)
                 self.state = State.GREETED
         except Refusal as refusal:
-            self._refuse(refusal, b"connection", b"")
-            self.close()
+            self._turn_away(refusal)
         else:
             banner = self.settings.banner or manners(self.settings.role).banner
             self.say(Reply.of(220, "", f"{self.settings.hostname} {banner}").encode())
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """A moment for QUIT (RFC 5321 section 3.1), unless it spoke out of turn, or we are for nobody (RFC 7504 section 3)."""
+        self._refuse(refusal, b"connection", b"")
+        if self.framer.waiting or refusal.smtp[0] == 521:
+            self.close()
+        elif not self.over:
+            self.registry = self.registry.closed
+            self.touch()
+            self.hurry(self.settings.refused_timeout_s)
 
     def ended(self) -> None:
         self._sum_up()
@@ -104,7 +113,9 @@ class SmtpSession(Dialogue):
     def patience(self) -> float:
         if self.working is not None:
             ending = self.transaction is not None and self.transaction.ending
-            return self.settings.commit_timeout_s if ending else self.settings.answer_timeout_s
+            return self.settings.commits_within_s if ending else self.settings.answers_within_s
+        if self.registry is not self.host.registry:
+            return self.settings.refused_timeout_s
         return self.settings.idle_timeout_s if self._incoming is None else self.settings.data_timeout_s
 
     def deadline(self) -> float:
@@ -157,7 +168,7 @@ class SmtpSession(Dialogue):
         return True
 
     async def _command(self, line: bytes) -> None:
-        word, _, args = line.partition(b" ")
+        word, _, args = line.rstrip(b" \t").partition(b" ")     # RFC 5321 section 4.1.1: white space at the end is tolerated
         verb = word.upper()
         command = self.registry.commands.get(verb)
         if command is None:
