@@ -125,8 +125,8 @@ def test_who_is_banned_for_good_is_told_so() -> None:
     """RFC 5321 section 3.1"""
     world = GuardWorld(lambda world: [
         Bans(BansSettings(always=("192.0.2.0/24", "2001:db8::/32")), world.clock.seconds, LoginLimiter(world.clock.seconds))])
-    world.says("S: 554 5.7.1 No mail service for your address\nS: <closed>\n")
-    world.says("S: 554 *\nS: <closed>\n", ip="2001:db8::1")
+    world.says("S: 554 5.7.1 No mail service for your address\nC: QUIT\nS: 221 *\nS: <closed>\n")
+    world.says("S: 554 *\nC: MAIL FROM:<a@far.example>\nS: 503 *\n", ip="2001:db8::1")
     world.says(HELLO, ip="198.51.100.1")
 
 
