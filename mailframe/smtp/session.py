@@ -171,6 +171,8 @@ class SmtpSession(Dialogue):
         refusal = out_of_order(command.order, self.state)
         if refusal is None:
             await self._run(verb, command.run, self, args.strip(b" "))
+            if command.idle:
+                self._idled()
         else:
             await self._complain(verb, refusal)
 
@@ -182,6 +184,11 @@ class SmtpSession(Dialogue):
         except Refusal as refusal:
             await self._meeting.hold_back(self, self.peer, verb, Reply.from_refusal(refusal))
             self._refuse(refusal, verb, cast("bytes", args[-1]))
+
+    def _idled(self) -> None:
+        """Nothing came of what the client has said last."""
+        if not self.over and not self.situation.loopback and self._conduct.idle_command():
+            self._last(lastwords.ERRORS)
 
     async def _complain(self, verb: bytes, reply: Reply) -> None:
         await self._meeting.hold_back(self, self.peer, verb, reply)
@@ -200,6 +207,8 @@ class SmtpSession(Dialogue):
                 self._refuse(answer, b"BDAT", b"")
             elif answer is not None:
                 self._answer(answer)
+                if incoming.out_of_place and self._conduct.bad_command():
+                    self._last(lastwords.ERRORS)
         return True
 
     async def _finish(self, transaction: Transaction) -> None:
@@ -212,6 +221,8 @@ class SmtpSession(Dialogue):
             self._sum_up()
             self._conduct.forgive()
         self._answer(reply)
+        if not reply.positive:
+            self._idled()
 
     # Answers.
 
@@ -230,5 +241,8 @@ class SmtpSession(Dialogue):
                 detail=f" ({refusal.detail})" if refusal.detail else "",
             )
         self._answer(reply)
-        if verb in _GUESSING and not reply.temporary and self._conduct.refused_recipient():
+        if self.over:
+            return
+        guessed = verb in _GUESSING and not reply.temporary and self._conduct.refused_recipient()
+        if guessed or (verb == b"MAIL" and self._conduct.bad_command()):
             self._last(lastwords.ERRORS)

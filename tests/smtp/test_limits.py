@@ -52,6 +52,7 @@ CROSSED: dict[type, dict[str, str]] = {
         "commit_timeout_s": TIME + "the_last_answer_may_take_longer",
         "close_timeout_s": TIME + "who_does_not_take_our_last_words_is_cut_then",
         "max_errors": "transcripts/smtp/too-many-errors.txt",
+        "max_idle_commands": "transcripts/smtp/idle-commands.txt",
         "max_refused_recipients": "hostile/test_smtp.py::test_guessing_recipients_ends_the_connection",
         "max_logged_refusals": HERE + "test_the_log_tells_of_some_refusals_and_then_how_many_more",
         "max_auth_failures": "transcripts/smtp/too-many-logins.txt",
