@@ -48,7 +48,7 @@ class SmtpSession(Dialogue):
         self.visitor = Visitor(self.host, self.transport)
         super().connectionMade()
         if self._count(self.peer.ip):
-            self.advance()
+            self._turns.take(self.advance)      # when hundreds connect at once, others have their turn between
 
     async def _open(self) -> None:
         """Greet who has connected, or who speaks now by XCLIENT."""
