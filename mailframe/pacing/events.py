@@ -1,11 +1,11 @@
-"""How much a reactor takes up in one turn: of two thousand connections that are ready at once, some; then timers have theirs (I2)."""
+"""How much a reactor takes up in one turn: of 2,000 connections that are ready, some; then timers have theirs (I2)."""
 
 from __future__ import annotations
 
 import select
 from typing import Any
 
-MOST = 16       # events: 0.25 ms of reading, 2 of connections that begin or end, 10 of handshakes; a turn itself costs 20 microseconds
+MOST = 16       # events: 0.25 ms of reading, 2 of connections that begin or end, 10 of handshakes; a turn costs 20 us
 
 
 class _Few:

@@ -52,8 +52,8 @@ class SmtpSettings:
     commit_timeout_s: float = 540.0            # at the end of the data, where clients wait 10 (section 4.5.3.2.6)
     close_timeout_s: float = 10.0              # for a client to take our last words before the connection is cut
     max_errors: int = 20                       # bad commands since the last accepted message, then 421: nobody means so many
-    max_idle_commands: int = 100               # NOOP, RSET and their like, and refused messages, since the last accepted one; then each
-                                               # is an error, but from this machine: keeping a connection alive needs fewer
+    max_idle_commands: int = 100               # NOOP, RSET and their like, and refused messages, since the last accepted one;
+                                               # then each is an error (never from this machine): to keep alive, few are needed
     max_refused_recipients: int = 100          # refused ones (VRFY, too) since the last accepted message, then 421: guessing
     max_logged_refusals: int = 100             # since the last accepted message; the rest are one line: none fills the disk
     max_auth_failures: int = 3                 # per connection: guessing must pay for a new connection

@@ -1,9 +1,12 @@
-"""What floods do to the server and to others (I2, I3): python tests/benchmarks/smtp_floods.py [--seconds 5] [--rows TEXT] [--watch FILE]
+"""What floods do to the server and to others (I2, I3).
+
+    python tests/benchmarks/smtp_floods.py [--seconds 5] [--rows TEXT] [--watch FILE]
 
 One server process as twistd runs it, its default filters on; one process floods it, another hands in a message of 1 KiB after the
 other on one connection, and one more with a connection for each. "Late" is the reactor's heartbeat inside the server, which is
-due every millisecond; "busy" is the CPU that its thread took at most between two beats, which holds on a busy machine, too. Memory is what the peak exceeds that in use before. The clients take CPU of the same machine: on two
-cores an answer may wait for them, which the heartbeat does, too. The table printed is Markdown.
+due every millisecond; "busy" is the CPU that its thread took at most between two beats, which holds on a busy machine, too.
+Memory is what the peak exceeds that in use before. The clients take CPU of the same machine: on two cores an answer may wait
+for them, which the heartbeat does, too. The table printed is Markdown.
 """
 
 from __future__ import annotations
@@ -255,7 +258,8 @@ def main() -> None:
     arguments = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    print("| flood | late p99.9, ms | max, ms | busy, ms | kept: median, ms | p99 | worst | anew: median, ms | p99 | worst | MiB more |")
+    print("| flood | late p99.9, ms | max, ms | busy, ms | kept: median, ms | p99 | worst "
+          "| anew: median, ms | p99 | worst | MiB more |")
     print("|---|" + "---:|" * 10)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
