@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -114,8 +115,7 @@ def _crowd(port: int, count: int) -> list[socket.socket]:
     wires = []
     while chosen.get_map():
         for key, _ in chosen.select(20):
-            wire = key.fileobj
-            assert isinstance(wire, socket.socket)
+            wire = cast("socket.socket", key.fileobj)
             with suppress(OSError):
                 wire.recv(4_096)
             chosen.unregister(wire)
