@@ -5,6 +5,8 @@ from __future__ import annotations
 from binascii import b2a_base64, b2a_qp
 from typing import Protocol
 
+from .newlines import has_bare_newline
+
 _GROUP = 57                 # octets that make a line of 76 characters
 _LONG_LINE = 8_192          # octets of a text without a line end that are held; then a soft line break is put in
 
@@ -81,8 +83,7 @@ class QuotedPrintableEncoder:
 
 def _quoted(octets: bytes) -> bytes:
     """Whole lines."""
-    ends = octets.count(b"\r\n")
-    if octets.count(b"\n") == ends and octets.count(b"\r") == ends:
+    if not has_bare_newline(octets):
         return b2a_qp(octets, istext=True)          # which takes its soft line breaks' form from the first line end
     return b"\r\n".join(map(_quoted_line, octets.split(b"\r\n")))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 import idna
 
 
+@lru_cache(maxsize=4_096)       # the same few come again and again; of each it takes as long as reading the address around it
 def canonical_domain(text: str) -> str:
     """Return `text` as a lower-case A-label domain without a trailing dot (RFC 5890, RFC 5321 section 2.3.5).
 

@@ -10,7 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from mailframe.interfaces.maybe import begun, settled
+from mailframe.interfaces.maybe import settled
+
+from .begun import begun
 
 T = TypeVar("T")
 
@@ -26,29 +28,38 @@ async def within(seconds: float, clock: IReactorTime, answer: Awaitable[T]) -> T
         return work[0]
     if work.called:
         return await work
-    return await _waited(seconds, clock, work)
+    return await _Awaited(seconds, clock, work)
 
 
-async def _waited(seconds: float, clock: IReactorTime, work: Deferred[T]) -> T:
-    first: Deferred[T] = Deferred(lambda _: work.cancel())
+class _Awaited(Deferred[T]):
+    """The result of `work`, or TimeoutError after `seconds`; until then to cancel this is to cancel `work`."""
 
-    def late() -> None:
-        work.cancel()
-        if not first.called:
-            first.errback(TimeoutError(f"no answer within {seconds:g} s"))
+    def __init__(self, seconds: float, clock: IReactorTime, work: Deferred[T]) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._work = work
+        self._timer = clock.callLater(seconds, self._late)
+        work.addBoth(self._done)
 
-    timer = clock.callLater(seconds, late)
+    def cancel(self) -> None:
+        """See Deferred."""
+        if self.called:
+            super().cancel()
+        else:
+            self._work.cancel()
 
-    def done(outcome: T | Failure) -> None:
-        if timer.active():
-            timer.cancel()
+    def _late(self) -> None:
+        self._work.cancel()
+        if not self.called:
+            self.errback(TimeoutError(f"no answer within {self._seconds:g} s"))
+
+    def _done(self, outcome: T | Failure) -> None:
+        if self._timer.active():
+            self._timer.cancel()
         elif isinstance(outcome, Failure):
             return                          # late: the end of its cancellation
-        if not first.called:
+        if not self.called:
             if isinstance(outcome, Failure):
-                first.errback(outcome)
+                self.errback(outcome)
             else:
-                first.callback(outcome)
-
-    work.addBoth(done)
-    return await first
+                self.callback(outcome)

@@ -26,8 +26,8 @@ class Destinations:
         self._pipeline = pipeline
         self._envelope = envelope
         self.targets = Targets()
-        self.local = Sink(pipeline.local, envelope, pipeline.limit)
-        self.queue = Sink(pipeline.local if pipeline.queue is None else pipeline.queue, envelope, pipeline.limit)
+        self.local = Sink(pipeline.local, envelope, pipeline.agents_limit)
+        self.queue = Sink(pipeline.local if pipeline.queue is None else pipeline.queue, envelope, pipeline.agents_limit)
 
     async def take(self, recipient: Recipient) -> None:
         """Count, route and judge one recipient. Raises Refusal."""
@@ -89,7 +89,7 @@ class Destinations:
 
     def renew_queue(self) -> None:
         """What was given to the queue is committed, or aborted: more of the message would be another delivery."""
-        self.queue = Sink(self.queue.agent, self._envelope, self._pipeline.limit)
+        self.queue = Sink(self.queue.agent, self._envelope, self._pipeline.agents_limit)
 
     def abort(self) -> None:
         self.local.abort()
@@ -103,7 +103,7 @@ class Destinations:
     async def again(self, judgement: Judgement, done: Collection[DestinationKey]) -> None:
         """Begin the deliveries afresh: elsewhere, or without those who have it from an earlier try."""
         self.abort()
-        self.local = Sink(self._pipeline.local, self._envelope, self._pipeline.limit)
+        self.local = Sink(self._pipeline.local, self._envelope, self._pipeline.agents_limit)
         self.renew_queue()
         for key, one in tuple(self.targets.of.items()):
             there = placed([one], judgement)

@@ -44,6 +44,8 @@ class Parts:
         self.limit = Limit(clock, settings.deadline_s)
         self.desk = Desk(directory, settings.submission, clock, hostname, self.limit, sent)
         self.engine: Any = _shared_engine(local, queue)
+        #: Of an agent's answers. On our own engine the session's patience is enough: a disk that hangs, hangs for everybody.
+        self.agents_limit = self.limit if self.engine is None else None
         self.half_done = HalfDone(clock, settings.remember_s, settings.remember_messages)
         self.valid_since = IValidSince.providedBy(directory)
         self.passes_rrvs = IHonours.providedBy(queue) and "RRVS" in queue.honours

@@ -20,7 +20,7 @@ PIECE = 65_536
 class Sink:
     """Holds the agent's delivery and who was added to it; an agent's faults come out as refusals (I7)."""
 
-    def __init__(self, agent: IDeliveryAgent, envelope: Envelope, limit: Limit) -> None:
+    def __init__(self, agent: IDeliveryAgent, envelope: Envelope, limit: Limit | None) -> None:
         self.agent = agent
         self.envelope = envelope
         self.limit = limit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 from twisted.logger import Logger
 
@@ -20,14 +20,20 @@ log = Logger(namespace="mailframe.smtp")
 async def ask(peer: Peer, what: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function`, which may also return the plain value. Raises Refusal: its own, or InternalError for any other fault."""
     try:
-        answer = function(*args, **kwargs)
-        return await answer if waits(answer) else cast("T", answer)
+        answer: Any = function(*args, **kwargs)
+        outcome: T = await answer if waits(answer) else answer
     except Refusal:
         raise
     except Exception:
-        name = getattr(function, "__qualname__", repr(function))
-        log.failure("{what}: {plugin} failed for {ip}", what=what, plugin=name, ip=peer.ip)
-        raise InternalError(detail=f"{what}: {name}") from None
+        raise fault(peer, what, function) from None
+    return outcome
+
+
+def fault(peer: Peer, what: str, function: object) -> InternalError:
+    """Within an ``except``: log what `function` raised, and what to answer instead."""
+    name = getattr(function, "__qualname__", repr(function))
+    log.failure("{what}: {plugin} failed for {ip}", what=what, plugin=name, ip=peer.ip)
+    return InternalError(detail=f"{what}: {name}")
 
 
 def tell(what: str, function: Callable[[], object]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mailframe.mime.newlines import has_bare_newline
+
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -34,8 +36,7 @@ class DotStuffer:
     def _stuffed(self, data: bytes) -> bytes:
         if not data:
             return b""
-        ends = data.count(b"\r\n")
-        if data.count(b"\n") != ends or data.count(b"\r") != ends:
+        if has_bare_newline(data):
             data = _LINE_END.sub(b"\r\n", data)
         stuffed = data.replace(b"\r\n.", b"\r\n..")
         if self._tail == b"\r\n" and data.startswith(b"."):

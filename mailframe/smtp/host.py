@@ -10,6 +10,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
 
 from mailframe.interfaces.delivery import IReception
+from mailframe.pacing.delays import Delays
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.tracing.traces import Traces
@@ -35,7 +36,8 @@ class Host(Protocol):
     settings: SmtpSettings
     clock: IReactorTime
     turns: Turns
-    shortest_s: float
+    looks: Delays
+    cuts: Delays
     portal: Portal | None
     tls: object | None
     random: Random

@@ -52,6 +52,9 @@ class Reply:
     def encode(self, *, utf8: bool = False) -> bytes:
         """As octets for the wire; what is not printable ASCII (with `utf8`: not printable) in the text becomes "?"."""
         prefix = f"{self.enhanced} " if self.enhanced else ""
+        line = self.lines[0]
+        if len(self.lines) == 1 and len(line) < _MAX_TEXT - 11 and line.isascii() and line.isprintable():     # nearly always
+            return f"{self.code} {prefix}{line}\r\n".encode()
         if utf8:
             texts = ["".join([c if c.isprintable() else "?" for c in prefix + line])[:_MAX_TEXT // 4] for line in self.lines]
         else:

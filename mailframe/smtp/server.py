@@ -12,6 +12,7 @@ from twisted.internet.protocol import ServerFactory
 
 from mailframe.interfaces.delivery import IReception
 from mailframe.model.client import network_of
+from mailframe.pacing.delays import Delays
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
@@ -44,7 +45,8 @@ class SmtpServerFactory(ServerFactory):
     ) -> None:
         self.reception = reception
         self.settings = settings
-        self.shortest_s = min(settings.idle_timeout_s, settings.data_timeout_s, settings.answer_timeout_s)
+        self.looks = Delays(clock, min(settings.idle_timeout_s, settings.data_timeout_s, settings.answers_within_s))
+        self.cuts = Delays(clock, settings.close_timeout_s)
         self.clock = clock
         self.turns = turns or Turns(clock)
         self.traces = traces or Traces(TraceSettings(), clock)

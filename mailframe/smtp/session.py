@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from math import inf
-from typing import ParamSpec, cast
+from typing import Any
 
 from twisted.python.failure import Failure
 
+from mailframe.interfaces.maybe import waits
 from mailframe.model.refusal import Refusal
 from mailframe.tracing.traces import Trace
 
 from . import lastwords
-from .asking import log
+from .asking import fault, log
 from .dialogue import Dialogue
 from .framer import AUTH_LIMIT, Fault
 from .host import Host
@@ -26,8 +27,6 @@ from .traced import command_shown, reply_shown, response_shown
 from .transaction import Transaction
 from .visitor import Visitor
 
-P = ParamSpec("P")
-
 _UNKNOWN = Reply.of(500, "5.5.1", "Command not recognized")
 _GUESSING = (b"RCPT", b"VRFY", b"EXPN")    # whose refusals tell who is not here
 _GOODBYE_S = 1.0    # for the last words at a stop that could wait no longer
@@ -39,7 +38,6 @@ class SmtpSession(Dialogue):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self.shortest_s = host.shortest_s
         self._meeting = Meeting(host.reception, host.settings)
 
     # Beginning and end.
@@ -63,11 +61,20 @@ class SmtpSession(Dialogue):
                 await self.ask("greeted", self.reception.greeted, self.peer)
                 self.state = State.GREETED
         except Refusal as refusal:
-            self._refuse(refusal, b"connection", b"")
-            self.close()
+            self._turn_away(refusal)
         else:
             banner = self.settings.banner or manners(self.settings.role).banner
             self.say(Reply.of(220, "", f"{self.settings.hostname} {banner}").encode())
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """A moment for QUIT (RFC 5321 section 3.1), unless it spoke out of turn, or we are for nobody (RFC 7504 section 3)."""
+        self._refuse(refusal, b"connection", b"")
+        if self.framer.waiting or refusal.smtp[0] == 521:
+            self.close()
+        elif not self.over:
+            self.registry = self.registry.closed
+            self.touch()
+            self.hurry(self.settings.refused_timeout_s)
 
     def ended(self) -> None:
         self._sum_up()
@@ -106,7 +113,9 @@ class SmtpSession(Dialogue):
     def patience(self) -> float:
         if self.working is not None:
             ending = self.transaction is not None and self.transaction.ending
-            return self.settings.commit_timeout_s if ending else self.settings.answer_timeout_s
+            return self.settings.commits_within_s if ending else self.settings.answers_within_s
+        if self.registry is not self.host.registry:
+            return self.settings.refused_timeout_s
         return self.settings.idle_timeout_s if self._incoming is None else self.settings.data_timeout_s
 
     def deadline(self) -> float:
@@ -153,13 +162,13 @@ class SmtpSession(Dialogue):
             if line is Fault.CHUNK:         # I5: its octets would be taken for commands
                 self._last(lastwords.UNREADABLE)
         elif expected is not None:
-            await self._run(b"response", expected, line)
+            await self._run(b"response", expected, (line,))
         else:
             await self._command(line)
         return True
 
     async def _command(self, line: bytes) -> None:
-        word, _, args = line.partition(b" ")
+        word, _, args = line.rstrip(b" \t").partition(b" ")     # RFC 5321 section 4.1.1: white space at the end is tolerated
         verb = word.upper()
         command = self.registry.commands.get(verb)
         if command is None:
@@ -170,20 +179,28 @@ class SmtpSession(Dialogue):
             return
         refusal = out_of_order(command.order, self.state)
         if refusal is None:
-            await self._run(verb, command.run, self, args.strip(b" "))
+            await self._run(verb, command.run, (self, args.strip(b" ")))
             if command.idle:
                 self._idled()
         else:
             await self._complain(verb, refusal)
 
-    async def _run(self, verb: bytes, function: Callable[P, Awaitable[None] | None], *args: P.args, **kwargs: P.kwargs) -> None:
+    async def _run(self, verb: bytes, function: Callable[..., Awaitable[None] | None], args: tuple[Any, ...]) -> None:
+        """As `ask`, without a coroutine of its own for it: this is done for every command. The last argument is what was said."""
         try:
-            await self.ask(verb.decode(), cast("Callable[P, Awaitable[None]]", function), *args, **kwargs)
-        except SyntaxFault as fault:
-            await self._complain(verb, Reply.from_refusal(fault))
-        except Refusal as refusal:
+            waiting = function(*args)
+            if waiting is not None and waits(waiting):
+                await waiting
+            return
+        except Refusal as refused:
+            refusal = refused
+        except Exception:
+            refusal = fault(self.peer, verb.decode(), function)
+        if isinstance(refusal, SyntaxFault):
+            await self._complain(verb, Reply.from_refusal(refusal))
+        else:
             await self._meeting.hold_back(self, self.peer, verb, Reply.from_refusal(refusal))
-            self._refuse(refusal, verb, cast("bytes", args[-1]))
+            self._refuse(refusal, verb, args[-1])
 
     def _idled(self) -> None:
         """Nothing came of what the client has said last."""

@@ -20,8 +20,9 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailframe.interfaces.maybe import begun
 from mailframe.pacing.acks import Acks
+from mailframe.pacing.begun import begun
+from mailframe.pacing.delays import Delays
 from mailframe.pacing.prompt import plain_socket, unsent
 from mailframe.pacing.turns import Turns
 from mailframe.tracing.traces import Trace
@@ -42,16 +43,17 @@ class Wire(Protocol, ABC):
     """
 
     trace: Trace | None = None
-    shortest_s = inf     # of all that `patience` says: the clock is looked at so often, and a shorter patience found in time
 
-    def __init__(self, clock: IReactorTime, close_timeout_s: float, turns: Turns) -> None:
+    def __init__(self, clock: IReactorTime, turns: Turns, looks: Delays, cuts: Delays) -> None:
+        """`looks` is the shortest of all that `patience` says: so often the clock is looked at, and a shorter patience found in
+        time. `cuts` is how long a client may take to take our last words."""
         self.clock = clock
+        self._looks, self._cuts = looks, cuts
         self._turns = turns
         self.over = False                        # nothing more is read or said
         self.framer = Framer()
         self.working: Deferred[None] | None = None  # a step that waits
         self._running = False
-        self._close_timeout_s = close_timeout_s
         self._out: list[bytes] = []
         self._acks = Acks()
         self._socket: socket | None = None       # of a plain transport
@@ -60,7 +62,7 @@ class Wire(Protocol, ABC):
         self._finished = False                   # the client has half-closed: no more octets come
         self._lost = False
         self._since = 0.0                        # when something last happened
-        self._timer: IDelayedCall | None = None
+        self._timer: IDelayedCall | None = None      # of another delay than `_looks` and `_cuts`
         self._sleep: tuple[IDelayedCall, Deferred[None]] | None = None
 
     # What a protocol fills in.
@@ -101,6 +103,11 @@ class Wire(Protocol, ABC):
         """Something has happened: patience begins anew."""
         self._since = self.clock.seconds()
 
+    def hurry(self, seconds: float) -> None:
+        """`patience` has become as short as that."""
+        self._look_no_more()
+        self._look_in(seconds)
+
     def close(self, within_s: float | None = None) -> None:
         """Send what was said, then end the connection; cut it when the client does not take that."""
         if self.over:
@@ -111,9 +118,11 @@ class Wire(Protocol, ABC):
             return
         self.transport.unregisterProducer()  # type: ignore[attr-defined]
         self.transport.loseConnection()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = self.clock.callLater(self._close_timeout_s if within_s is None else within_s, self._cut)
+        self._look_no_more()
+        if within_s is None:
+            self._cuts.begin(self._cut)
+        else:
+            self._timer = self.clock.callLater(within_s, self._cut)
 
     def encrypt(self, tls: object) -> None:
         """Start TLS as server, after what was said has been sent in the clear."""
@@ -163,7 +172,7 @@ class Wire(Protocol, ABC):
         self._socket = plain_socket(transport)
         transport.registerProducer(self, self._socket is None)
         self.touch()
-        self._timer = self.clock.callLater(min(self.patience(), self.shortest_s), self._tick)
+        self._look_in(self._looks.seconds)
 
     def dataReceived(self, data: bytes) -> None:
         if self.over:
@@ -187,8 +196,8 @@ class Wire(Protocol, ABC):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.over = self._lost = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._look_no_more()
+        self._cuts.end(self._cut)
         if self._sleep is not None and self._sleep[0].active():
             self._sleep[0].cancel()
             self._sleep[1].callback(None)
@@ -265,14 +274,25 @@ class Wire(Protocol, ABC):
 
     def _tick(self) -> None:
         left = min(self._since + self.patience(), self.deadline()) - self.clock.seconds()
-        if left > 0:
-            self._timer = self.clock.callLater(min(left, self.shortest_s), self._tick)
-            return
-        self._timer = None
-        self.expired()
-        if not self.over:
+        if left <= 0:
+            self.expired()
+            if self.over:
+                return
             self.touch()
-            self._timer = self.clock.callLater(min(self.patience(), self.shortest_s), self._tick)
+            self._look_no_more()     # else what came of it has begun a second one (`hurry`)
+            left = self.patience()
+        self._look_in(left)
+
+    def _look_in(self, seconds: float) -> None:
+        if seconds < self._looks.seconds:
+            self._timer = self.clock.callLater(seconds, self._tick)
+        else:
+            self._looks.begin(self._tick)
+
+    def _look_no_more(self) -> None:
+        self._looks.end(self._tick)
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
 
     def _cut(self) -> None:
         self.transport.abortConnection()  # type: ignore[union-attr]

@@ -234,6 +234,18 @@ class WordsTests(RelayCase):
         self.assertEqual((outcomes[since].smtp, outcomes[EVE]), ((550, "5.7.19"), None))
         self.assertEqual([message.rcpts for message in self.first.messages[1:]], [["RCPT TO:<eve@example.org>"]])
 
+    async def test_what_is_to_be_done_where_nobody_looks_at_the_date_is_passed_on_and_done(self) -> None:
+        """RFC 7293 section 5.1.1: C goes on, R comes back, and each is told to the next host."""
+        on, back = (Recipient(BOB.address, valid_since=60.0, without_rrvs=action) for action in "CR")
+        self.first.keywords = ("PIPELINING", "RRVS")
+        self.assertEqual(await self.deliver(on, back), {on: None, back: None})
+        self.assertEqual(self.first.messages[0].rcpts, [
+            f"RCPT TO:<bob@example.org> RRVS=1970-01-01T00:01:00Z;{action}" for action in "CR"])
+        self.first.keywords = self.second.keywords = ("PIPELINING",)
+        outcomes = await self.deliver(on, back)
+        self.assertEqual((outcomes[on], outcomes[back].smtp), (None, (550, "5.7.19")))
+        self.assertEqual([message.rcpts for message in self.first.messages[1:]], [["RCPT TO:<bob@example.org>"]])
+
 
 class LimitsTests(RelayCase):
     """RFC 9422 section 4."""

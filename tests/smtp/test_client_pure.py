@@ -181,4 +181,6 @@ def test_limits_that_make_no_sense_are_passed_over() -> None:
     """RFC 9422 section 3: and those that nobody knows yet."""
     assert Limits.of("rcptmax=20 MAILMAX=0 RCPTDOMAINMAX=1x FOO=1 RCPTDOMAINMAX MAILMAX=1000000") == Limits(0, 20, 0)
     assert Limits.of("MAILMAX=3 RCPTDOMAINMAX=1 BAR") == Limits(3, 0, 1)
+    for wrong in ("RCPTMAX=3;MAILMAX=2", "RCPTMAX=3 =5", "RCPTMAX=3 MAIL%MAX=1", "RCPTMAX=3 FOO="):
+        assert Limits.of(wrong) == Limits(), "RFC 9422 section 3.7: as if there were no LIMITS"
     assert not Limits().reached(10**6, {"a", "b"}) and Limits(mails=3).reached(3, ()) and Limits(domains=1).reached(0, {"a"})

@@ -55,6 +55,7 @@ CROSSED: dict[type, dict[str, str]] = {
         "min_octets_per_s": TIME + "a_long_message_has_the_time_it_needs",
         "answer_timeout_s": TIME + "every_answer_but_the_last_comes_before_a_client_gives_up",
         "commit_timeout_s": TIME + "the_last_answer_may_take_longer",
+        "refused_timeout_s": "smtp/test_session.py::test_who_is_refused_at_once_has_a_moment_to_take_leave",
         "close_timeout_s": TIME + "who_does_not_take_our_last_words_is_cut_then",
         "max_errors": "transcripts/smtp/too-many-errors.txt",
         "max_idle_commands": "transcripts/smtp/idle-commands.txt",
@@ -177,7 +178,7 @@ CONSTANTS = {
 }
 #: Numbers that bound nothing which a client does.
 _NO_LIMITS = {
-    "smtp/data.py _SHORT", "smtp/session.py _GOODBYE_S", "smtp/transaction.py _SHOWN", "proxied/header.py _FIXED",
+    "smtp/session.py _GOODBYE_S", "smtp/transaction.py _SHOWN", "proxied/header.py _FIXED",
     "proxied/header.py _STREAM", "proxied/header.py _UNIX_OCTETS", "proxied/header.py _CRC32C",
 }
 _ROOMS = ("smtp", "proxied", "tracing", "filters", "pipeline", "queue")

@@ -20,7 +20,8 @@ def keywords(situation: Situation) -> tuple[str, ...]:
 
 
 def _possible(situation: Situation) -> bool:
-    return situation.settings.etrn and "ETRN" in situation.honours
+    """Never for submission (RFC 6409 section 7)."""
+    return situation.settings.etrn and situation.settings.role != "submission" and "ETRN" in situation.honours
 
 
 async def run(session: Conversation, args: bytes) -> None:
