@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mailframe.model.mailbox import Attributes, Links
 
+from .atonce import Fields
 from .envelope import ENVELOPE_FIELDS, envelope_of
 from .header import chosen_fields, split_header
 from .imapstring import imap_string
@@ -11,10 +12,8 @@ from .index import Index
 from .limits import LIMITS
 from .links import LINK_FIELDS, links_of
 from .preview import preview as preview_of
-from .scan import Scanner, scanned
+from .scan import Scanner, read
 from .structure import render_bodystructure
-
-Fields = list[tuple[bytes, bytes]]
 
 _WANTED = ENVELOPE_FIELDS | LINK_FIELDS
 VERSION = 1     # of everything made here; raise it whenever any of the bytes change, so that kept ones are made anew
@@ -22,13 +21,16 @@ VERSION = 1     # of everything made here; raise it whenever any of the bytes ch
 
 def attributes(octets: bytes) -> Attributes:
     """Of a whole message (head and content together). Never raises."""
-    return attributes_of(scanned(octets), octets)
+    return _attributes(*read(octets), octets)
 
 
 def attributes_of(scanner: Scanner, octets: bytes) -> Attributes:
     """Of the whole message `octets` that `scanner` was fed; `finish` is called here."""
     index = scanner.finish()
-    found = scanner.root_fields
+    return _attributes(index, scanner.root_fields, octets)
+
+
+def _attributes(index: Index, found: Fields, octets: bytes) -> Attributes:
     return Attributes(
         VERSION, envelope_of(found), render_bodystructure(index), index.pack(), links_of(found), rendered_preview(octets, index))
 

@@ -19,6 +19,7 @@ _MEANT = {                                  # names in use that Python does not 
     "unicode_1_1_utf_7": "utf_7", "x_euc_jp": "euc_jp", "cp_850": "cp850", "x_windows_949": "cp949",
 }
 _UTF8 = frozenset({"utf_8", "utf8", "utf_8_mb4", "utf8mb4", "unicode_1_1_utf_8"})
+_ASCII_AND_MORE = frozenset({"iso_8859_1", "iso_8859_2", "iso_8859_15", "windows_1250", "windows_1251", "windows_1252", "koi8_r"})
 _PLAIN = frozenset({"", "us_ascii", "ascii", "unknown_8bit", "x_unknown", "8bit", "7bit", "binary", "default"})
 
 
@@ -64,6 +65,17 @@ def decode(octets: bytes, charset: bytes | str) -> str:
         return octets.decode(name, "replace")
     except (LookupError, ValueError):       # codecs between octets and octets are no character sets
         return guess(octets)
+
+
+def beginning(octets: bytes, charset: bytes | str) -> str | None:
+    """Text that `decode` of these octets and any others after them begins with; None where those might change it."""
+    name = _named(charset)
+    if name not in _UTF8:
+        return octets.decode() if octets.isascii() and (name in _PLAIN or name in _ASCII_AND_MORE) else None
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:      # perhaps only cut within a character
+        return None
 
 
 def _utf8(octets: bytes) -> str:

@@ -11,6 +11,7 @@ CONTENT_FIELDS = frozenset({
     b"content-type", b"content-transfer-encoding", b"content-id", b"content-description", b"content-md5",
     b"content-disposition", b"content-language", b"content-location",
 })
+_MORE = CONTENT_FIELDS - {b"content-type", b"content-transfer-encoding"}
 _IDENTITY = frozenset({b"7bit", b"8bit", b"binary", b""})
 
 
@@ -20,17 +21,17 @@ def describe(part: Part, found: list[tuple[bytes, bytes]], digest: bool) -> None
     A missing or unreadable Content-Type means text/plain in us-ascii (RFC 2045 section 5.2), in a digest
     message/rfc822 (RFC 2046 section 5.1.5).
     """
-    content = {name: value for name, value in reversed(found) if name in CONTENT_FIELDS}
-    value = content.pop(b"content-type", None)
+    content = dict(reversed(found))
+    value = content.get(b"content-type")
     kind = None if value is None else content_type(value)
     if kind is not None:
         part.maintype, part.subtype, part.parameters = kind
     elif digest:
         part.maintype, part.subtype, part.parameters = b"message", b"rfc822", ()
-    value = content.pop(b"content-transfer-encoding", None)
+    value = content.get(b"content-transfer-encoding")
     if value is not None:
         part.encoding = unfold(strip_comments(value)).partition(b";")[0].rstrip().lower() or b"7bit"
-    if content:
+    if not _MORE.isdisjoint(content):
         _describe_more(part, content)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .address import Address, parse_addresses
 from .header import chosen_fields, unfold
 from .imapstring import PLAIN, imap_string
@@ -23,36 +25,52 @@ def render_envelope(header_block: bytes) -> bytes:
 
 def envelope_of(found: list[tuple[bytes, bytes]]) -> bytes:
     """As `render_envelope`, from the fields. Of a repeated text field the first counts; address lists add up."""
-    values: dict[bytes, bytes] = {}
-    more: dict[bytes, list[bytes]] = {}
-    for name, value in found:
-        if name in ENVELOPE_FIELDS:
-            if name in values:
-                more.setdefault(name, [values[name]]).append(value)
-            else:
-                values[name] = value
-    for name, repeated in more.items():
-        if name in _LISTS:
-            values[name] = b",".join(repeated)
-    sender = _addresses(values.get(b"from"))
+    get = _values(found).get
+    sender = _addresses(get(b"from"))
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
-        _text(values.get(b"date")), _text(values.get(b"subject")), sender,
-        _addresses(values.get(b"sender"), sender), _addresses(values.get(b"reply-to"), sender),
-        _addresses(values.get(b"to")), _addresses(values.get(b"cc")), _addresses(values.get(b"bcc")),
-        _text(values.get(b"in-reply-to")), _text(values.get(b"message-id")),
+        _text(get(b"date")), _text(get(b"subject")), sender,
+        _addresses(get(b"sender"), sender), _addresses(get(b"reply-to"), sender),
+        _addresses(get(b"to")), _addresses(get(b"cc")), _addresses(get(b"bcc")),
+        _text(get(b"in-reply-to")), _text(get(b"message-id")),
     )
 
 
 _LISTS = frozenset({b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"})
 
 
+def _values(found: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    values = dict(reversed(found))
+    if len(values) != len(found):
+        more: dict[bytes, list[bytes]] = {}
+        for name, value in found:
+            if name in _LISTS:
+                more.setdefault(name, []).append(value)
+        values.update((name, b",".join(repeated)) for name, repeated in more.items())
+    return values
+
+
 def _text(value: bytes | None) -> bytes:
-    return b"NIL" if value is None else imap_string(unfold(value))
+    if value is None:
+        return b"NIL"
+    text = value.strip()
+    return b'"%b"' % text if PLAIN.match(text) else imap_string(unfold(text))
 
 
 def _addresses(value: bytes | None, default: bytes = b"NIL") -> bytes:
-    found = parse_addresses(value) if value else None
-    return b"(%b)" % b"".join([_address(address) for address in found]) if found else default
+    if value is None:
+        return default
+    return (_remembered(value) if len(value) <= _SHORT else _rendered(value)) or default
+
+
+def _rendered(value: bytes) -> bytes:
+    """The list in its parentheses; b"" where there is nobody."""
+    found = parse_addresses(value)
+    return b"(%b)" % b"".join([_address(address) for address in found]) if found else b""
+
+
+_SHORT = 200            # octets of a list that is worth remembering: a sender or two
+_REMEMBERED = 1_000     # such lists; the same people write to the same people, and again takes a tenth of the time
+_remembered = lru_cache(_REMEMBERED)(_rendered)
 
 
 def _address(address: Address) -> bytes:

@@ -50,7 +50,7 @@ def fields(block: bytes, limit: int = LIMITS.header_fields) -> list[tuple[bytes,
 def chosen_fields(block: bytes, names: frozenset[bytes], limit: int = LIMITS.header_fields) -> list[tuple[bytes, bytes]]:
     """Those of `fields` whose names are in `names`, faster; a value may still have its line end's CR."""
     if block.count(b"\n") <= limit:
-        return [(name, found[1]) for found in _FIELD.findall(block) if (name := found[0].lower()) in names]
+        return [(name, value) for written, value in _FIELD.findall(block) if (name := written.lower()) in names]
     return [field for field in fields(block, limit) if field[0] in names]
 
 

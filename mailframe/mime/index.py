@@ -9,8 +9,8 @@ from typing import Self
 from .parameters import Parameters
 
 # Packed: one octet for the width of the numbers, all numbers, all strings end to end. See `_numbers` for their order.
-_WIDTHS = ((0xFFFF, b"H"), (0xFFFFFFFF, b"I"), (0xFFFFFFFFFFFFFFFF, b"Q"))
-_SIZES = {code[0]: struct.calcsize(b"<" + code) for _, code in _WIDTHS}
+_CODES = "HIQ"      # the narrowest that will do
+_SIZES = {ord(code): struct.calcsize("<" + code) for code in _CODES}
 
 
 @dataclass(slots=True)
@@ -80,9 +80,12 @@ class Index:
         for part in self.parts:
             _numbers(part, numbers, strings, head)
         numbers[2] = self.parts[0].start        # the message begins where its head does
-        highest = max(numbers)
-        code = next(code for most, code in _WIDTHS if highest <= most)
-        return b"".join((code, struct.pack(f"<I{len(numbers)}{code.decode()}", len(numbers), *numbers), *strings))
+        for code in _CODES:
+            try:
+                return b"".join((code.encode(), struct.pack(f"<I{len(numbers)}{code}", len(numbers), *numbers), *strings))
+            except struct.error:                # a number is too large
+                continue
+        raise ValueError("beyond what 64 bits count")
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
@@ -97,16 +100,15 @@ class Index:
 
 
 def _numbers(part: Part, numbers: list[int], strings: list[bytes], by: int) -> None:
-    optional = (part.id, part.description, part.md5, part.location, part.envelope)
-    mask = 0
     mine = [part.maintype, part.subtype, part.encoding]
-    for bit, text in enumerate(optional):
-        if text is not None:
-            mask |= 1 << bit
-            mine.append(text)
-    for name, value in part.parameters:
-        mine += (name, value)
-    shown = 0
+    mask = shown = 0
+    if not (part.id is part.description is part.md5 is part.location is part.envelope is None):
+        for bit, text in enumerate((part.id, part.description, part.md5, part.location, part.envelope)):
+            if text is not None:
+                mask |= 1 << bit
+                mine.append(text)
+    for pair in part.parameters:
+        mine += pair
     if part.disposition is not None:
         mine.append(part.disposition[0])
         for name, value in part.disposition[1]:

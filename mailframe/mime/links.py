@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from mailframe.model.mailbox import Links
@@ -12,14 +12,13 @@ MESSAGE_ID = re.compile(rb"<([^<>\s]{1,998})>")
 LINK_FIELDS = frozenset({b"message-id", b"in-reply-to", b"references"})
 
 
-def links_of(found: Iterable[tuple[bytes, bytes]]) -> Links:
+def links_of(found: Sequence[tuple[bytes, bytes]]) -> Links:
     """From a header's fields, names in lower case, the first of each name: References, else the first id of In-Reply-To."""
-    first: dict[bytes, bytes] = {}
-    for name, value in found:
-        if name in LINK_FIELDS:
-            first.setdefault(name, value)
+    first = dict(reversed(found))
     own = MESSAGE_ID.search(first.get(b"message-id", b""))
-    above = MESSAGE_ID.findall(first.get(b"references", b"")) or MESSAGE_ID.findall(first.get(b"in-reply-to", b""))[:1]
+    above = []
+    if b"references" in first or b"in-reply-to" in first:
+        above = MESSAGE_ID.findall(first.get(b"references", b"")) or MESSAGE_ID.findall(first.get(b"in-reply-to", b""))[:1]
     if not above:
         return Links(_hash(own[1])) if own else NO_LINKS
     return Links(_hash(own[1]) if own else 0, _hash(above[-1]), _hash(above[0]))

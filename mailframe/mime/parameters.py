@@ -93,18 +93,17 @@ def _joined(found: list[tuple[bytes, bytes]]) -> Parameters:
 
 
 def _whole(name: bytes, pieces: dict[int, tuple[bool, bytes]]) -> list[tuple[bytes, bytes]]:
-    run = 0
-    while run in pieces:
-        run += 1
+    kept: list[tuple[bool, bytes]] = []
+    while (piece := pieces.get(len(kept))) is not None:
+        kept.append(piece)
     whole: list[tuple[bytes, bytes]] = []
-    kept = [pieces[number] for number in range(run)]
     if any(encoded for encoded, _ in kept):
         # The charset stands only in an encoded first piece; plain pieces become percent-encoded too.
         start = b"" if kept[0][0] else b"''"
         whole.append((name + b"*", start + b"".join(text if encoded else _UNSAFE.sub(_percent, text) for encoded, text in kept)))
     elif kept:
-        whole.append((name, b"".join(text for _, text in kept)))
-    for number in sorted(number for number in pieces if number > run):
+        whole.append((name, b"".join([text for _, text in kept])))
+    for number in sorted(pieces)[len(kept):]:
         encoded, text = pieces[number]
         whole.append((b"%b*%d%b" % (name, number, b"*" if encoded else b""), text))
     return whole

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .charset import decode
+from .charset import beginning, decode
 from .index import Index, Part
 from .text import decode_transfer, strip_markup
+from .transfer import IDENTITIES, unquoted_printable
 
 CHARACTERS = 200            # at most (RFC 8970 section 2)
 LOOKED_AT = 16_384          # octets of an HTML part's body: links and styles take most of some
 PLAIN_OCTETS = 1_024        # of a plain one
+_GLANCE = 288               # octets of a plain one that nearly always hold `CHARACTERS`,
+_GLANCE_QUOTED = 400        # and of a quoted-printable one
 _PARTS = 5                  # text parts that are tried when the first ones say nothing
 _UNSEEN = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\x00-\x1f\x7f-\x9f]+")
 _QUOTED = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
@@ -20,11 +23,15 @@ _STYLE = re.compile(r"<(head|style|script|title)\b.*?(?:</\1\s*>|\Z)", re.IGNORE
 
 def candidates(index: Index) -> Iterator[Part]:
     """The text parts to look at, in order: plain before HTML, nothing that is attached, nothing of a message inside."""
-    if len(index.parts) == 1:
-        yield from index.parts if _counts(index, 0) else ()
-        return
-    chosen = [part for number, part in enumerate(index.parts) if _counts(index, number)]
-    yield from sorted(chosen, key=lambda part: part.subtype != b"plain")[:_PARTS]
+    left, others = _PARTS, []
+    for number, part in enumerate(index.parts):
+        if left and part.maintype == b"text" and _counts(index, number):
+            if part.subtype == b"plain":
+                left -= 1
+                yield part                  # mostly the only one that is asked for, so that the others need no look
+            else:
+                others.append(part)
+    yield from others[:left]
 
 
 def _counts(index: Index, number: int) -> bool:
@@ -47,8 +54,12 @@ def preview_of(body: bytes, part: Part) -> str:
     """The words that `body`, the first `octets_of` of the part's, begins with; "" when it has none to show."""
     if len(body) < part.end - part.body and part.encoding != b"7bit":
         body = body[:body.rfind(b"\n") + 1] or body         # what the cut has left half: an encoded character's beginning
+    html = part.subtype in (b"html", b"xhtml")
+    text = None if html else _glance(body, part)
+    if text is not None:
+        return _cut(text)
     text = decode(decode_transfer(body, part.encoding), part.parameter(b"charset") or b"")
-    if part.subtype in (b"html", b"xhtml"):
+    if html:
         text = strip_markup(_STYLE.sub(" ", text))
         last = text.rfind("<")
         text = text[:last] if last > len(text) - 500 and ">" not in text[last:] else text
@@ -56,6 +67,22 @@ def preview_of(body: bytes, part: Part) -> str:
         text = _QUOTED.sub("", text)
     text = " ".join(text.split())
     return _cut(text if text.isprintable() else _UNSEEN.sub(" ", text).strip())
+
+
+def _glance(body: bytes, part: Part) -> str | None:
+    """What `preview_of` makes of plain text before it is cut, or at least more of it than `CHARACTERS`, from its first octets:
+    half the time. None where they are not enough, or what follows might change it."""
+    if part.encoding == b"quoted-printable":
+        body = unquoted_printable(body[:body.rfind(b"\n", 0, _GLANCE_QUOTED) + 1])
+    elif part.encoding in IDENTITIES:
+        body = body[:_GLANCE]
+    else:
+        return None
+    text = beginning(body, part.parameter(b"charset") or b"")
+    if text is None or ">" in text or "\u034f" in text:          # the one of _UNSEEN but the space that counts as printable
+        return None
+    text = " ".join(text.split())
+    return text if len(text) > CHARACTERS and text.isprintable() else None
 
 
 def preview(octets: bytes, index: Index) -> str:

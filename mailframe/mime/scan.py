@@ -5,22 +5,28 @@ Nothing here goes line by line: boundaries are found by searching for a line end
 
 from __future__ import annotations
 
-from .describe import CONTENT_FIELDS, describe, is_transparent
-from .envelope import ENVELOPE_FIELDS, envelope_of
+from .atonce import LONGEST, WANTED, Fields, read_at_once
+from .describe import describe, is_transparent
+from .envelope import envelope_of
 from .header import chosen_fields
 from .index import Index, Part
 from .limits import LIMITS, MimeLimits
-from .links import LINK_FIELDS
 
-_SLICE = 65_536         # long messages are fed in slices, so that no search runs far beyond its purpose
-
-
-_WANTED = CONTENT_FIELDS | ENVELOPE_FIELDS | LINK_FIELDS
+_SLICE = LONGEST        # long messages are fed in slices, so that no search runs far beyond its purpose
 
 
 def scan(octets: bytes, limits: MimeLimits = LIMITS) -> Index:
     """The index of a whole message. Any octets are a message; never raises."""
-    return scanned(octets, limits).finish()
+    return read(octets, limits)[0]
+
+
+def read(octets: bytes, limits: MimeLimits = LIMITS) -> tuple[Index, Fields]:
+    """The index of a whole message, and `Scanner.root_fields`."""
+    common = read_at_once(octets) if limits is LIMITS else None
+    if common is not None:
+        return Index(common[0]), common[1]
+    scanner = scanned(octets, limits)
+    return scanner.finish(), scanner.root_fields
 
 
 def scanned(octets: bytes, limits: MimeLimits = LIMITS) -> Scanner:
@@ -71,12 +77,12 @@ class Scanner:
         self._needle = b"\n--"                      # with what all of them begin, the line end before included
         self._waiting = False                       # a line that may be a delimiter is not complete yet
         self._cut: bytes | None = None              # the beginning of a header that is too long to be held
-        self._root: list[tuple[bytes, bytes]] | None = None
+        self._root: Fields | None = None
         self._in_header = False
         self._push(-1, 0, False)
 
     @property
-    def root_fields(self) -> list[tuple[bytes, bytes]]:
+    def root_fields(self) -> Fields:
         """ENVELOPE's fields of the message's own header, those of MIME, and References; known once `finish` was called."""
         return self._root or []
 
@@ -184,7 +190,7 @@ class Scanner:
             block = self._cut[:part.body - part.start]
         else:
             block = bytes(self._buffer[start:min(at, start + limits.header_octets)])
-        found = chosen_fields(block, _WANTED, limits.header_fields)
+        found = chosen_fields(block, WANTED, limits.header_fields)
         if self._root is None:
             self._root = found
         describe(part, found, opened.digest)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .envelope import NIL_ENVELOPE
 from .imapstring import imap_string
 from .index import Index, Part
@@ -32,7 +34,7 @@ def _render(index: Index, extended: bool, root: int = 0) -> bytes:
         part = parts[number]
         children = inner[number]
         children.reverse()
-        text = _multipart(part, children, extended) if part.is_multipart else _single(part, children, extended)
+        text = (_multipart if part.maintype == b"multipart" else _single)(part, children, extended)
         if part.parent >= 0:
             inner[part.parent].append(text)
             inner[number] = []
@@ -46,17 +48,41 @@ def _multipart(part: Part, children: list[bytes], extended: bool) -> bytes:
 
 
 def _single(part: Part, children: list[bytes], extended: bool) -> bytes:
-    text = b"(%b %b %b %b %b %b %d" % (
-        imap_string(part.maintype), imap_string(part.subtype), _parameters(part.parameters), imap_string(part.id),
-        imap_string(part.description), imap_string(part.encoding), part.end - part.body,
-    )
-    if part.maintype == b"text":
-        text = b"%b %d" % (text, part.lines)
+    maintype, subtype, encoding, parameters = part.maintype, part.subtype, part.encoding, part.parameters
+    if part.id is part.description is None and _is_usual(maintype, subtype, encoding, parameters):
+        opening = _remembered(maintype, subtype, encoding, parameters)
+    else:
+        opening = _opening(maintype, subtype, encoding, parameters, part.id, part.description)
+    if maintype == b"text":
+        text = b"%b %d %d" % (opening, part.end - part.body, part.lines)
     elif part.is_message:
-        text = b"%b %b %b %d" % (text, part.envelope or NIL_ENVELOPE, children[0], part.lines)
+        text = b"%b %d %b %b %d" % (opening, part.end - part.body, part.envelope or NIL_ENVELOPE, children[0], part.lines)
+    else:
+        text = b"%b %d" % (opening, part.end - part.body)
     if not extended:
         return text + b")"
-    return b"%b %b %b)" % (text, imap_string(part.md5), _extension(part))
+    return b"%b %b %b)" % (text, b"NIL" if part.md5 is None else imap_string(part.md5), _extension(part))
+
+
+def _is_usual(maintype: bytes, subtype: bytes, encoding: bytes, parameters: Parameters) -> bool:
+    """Short, and at most one parameter, as a charset is: likely to come again."""
+    size = len(maintype) + len(subtype) + len(encoding)
+    return size < _SHORT and (not parameters or (len(parameters) == 1 and len(parameters[0][0]) + len(parameters[0][1]) < _SHORT))
+
+
+def _opening(
+    maintype: bytes, subtype: bytes, encoding: bytes, parameters: Parameters, identity: bytes | None = None,
+    description: bytes | None = None,
+) -> bytes:
+    return b"(%b %b %b %b %b %b" % (
+        imap_string(maintype), imap_string(subtype), _parameters(parameters), imap_string(identity), imap_string(description),
+        imap_string(encoding),
+    )
+
+
+_SHORT = 64             # octets
+_REMEMBERED = 512       # openings; one that is known takes a fifth of the time
+_remembered = lru_cache(_REMEMBERED)(_opening)
 
 
 def _extension(part: Part) -> bytes:
@@ -73,4 +99,7 @@ def _extension(part: Part) -> bytes:
 def _parameters(parameters: Parameters) -> bytes:
     if not parameters:
         return b"NIL"
+    if len(parameters) == 1:
+        name, value = parameters[0]
+        return b"(%b %b)" % (imap_string(name), imap_string(value))
     return b"(%b)" % b" ".join([b"%b %b" % (imap_string(name), imap_string(value)) for name, value in parameters])

@@ -39,10 +39,12 @@ class Recipient:
     folder: str = "INBOX"                  # set by routing: the mailbox of that account
     expanded: bool = False                 # set by routing: an alias for several, here only to be reported (RFC 3461 5.2.7)
     valid_since: float | None = None       # RRVS (RFC 7293): who has had the address only later must not get it; epoch seconds
+    without_rrvs: str = ""                 # and where a next host cannot tell: "C": it goes on, "R": it comes back; "": as "R"
 
     def at(self, account: str, folder: str) -> Recipient:
         """In a mailbox of ours."""
-        return Recipient(self.address, self.notify, self.orcpt, account, folder, self.expanded, self.valid_since)
+        return Recipient(
+            self.address, self.notify, self.orcpt, account, folder, self.expanded, self.valid_since, self.without_rrvs)
 
     def __hash__(self) -> int:
         """By what mostly differs: recipients are the keys of every outcome."""

@@ -75,7 +75,7 @@ class RelayDenied(Refusal):
 
 
 class SenderNotAllowed(Refusal):
-    public, smtp = "Not allowed to send as this address", (553, "5.7.1")
+    public, smtp = "Not allowed to send as this address", (550, "5.7.1")       # RFC 6409 section 6.1
 
 
 class MessageTooBig(Refusal):

@@ -10,7 +10,8 @@ from typing import IO
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IReadableContent, IStaged
-from mailframe.model.refusal import NoSuchMessage, StorageFull
+from mailframe.model.refusal import NoSuchMessage
+from mailframe.sqlite.errors import refusal_for
 
 
 @implementer(IReadableContent)
@@ -26,11 +27,12 @@ class Holder:
         self._numbers = count(1)
 
     async def stage(self) -> IStaged:
-        """Raises StorageFull when no file can be made."""
+        """Raises StorageFull, or TryAgainLater when no file can be made for another reason."""
         try:
-            file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives until drop
+            # Not buffered: what is written has room, and closing cannot fail for octets that have none.
+            file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - lives until drop
         except OSError as error:
-            raise StorageFull(detail=str(error)) from error
+            raise refusal_for(error, "") from error
         staged: IStaged = _Held(self._files, str(next(self._numbers)), file)
         return staged
 
@@ -57,10 +59,12 @@ class _Held:
         self._file = file
 
     async def write(self, octets: bytes) -> None:
+        view = memoryview(octets)
         try:
-            self._file.write(octets)
+            while view:
+                view = view[self._file.write(view):]
         except OSError as error:
-            raise StorageFull(detail=str(error)) from error
+            raise refusal_for(error, "") from error
 
     async def seal(self) -> str:
         self._files[self._id] = self._file

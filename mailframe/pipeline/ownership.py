@@ -40,7 +40,7 @@ async def check_owner(
     if recipient.valid_since is None:
         return
     if goes_on(recipient, found):
-        if not passed_on:
+        if not passed_on and recipient.without_rrvs != "C":
             raise OwnerUnknown
     else:
         await _check(directory, recipient.address, recipient.valid_since, limit)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 MAX_TEXT = 107      # octets of version 1's line with CRLF (section 2.1)
-MAX_BINARY = 536    # of version 2's header: every TCP segment holds as many, and it must be sent in one (section 2.2)
+MAX_BINARY = 4_096  # of version 2's header: meant to fit 536, a TCP segment; a server name, a client's certificate and an id
+                    # do not always, and haproxy sends them all the same (section 2.2: skip what the length says)
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _WORD = b"PROXY "
 _FIXED = 16         # octets before the addresses: signature, version and command, family, length

@@ -56,12 +56,13 @@ def load_recipient(text: str) -> Recipient:
     kept = json.loads(text)
     return Recipient(
         Address(*kept["to"]), frozenset(kept["notify"]), kept["orcpt"], kept["account"], kept["folder"],
-        expanded=kept.get("expanded", False), valid_since=kept.get("since"))
+        expanded=kept.get("expanded", False), valid_since=kept.get("since"),
+        without_rrvs=kept.get("without_rrvs", ""))
 
 
 def _rare(recipient: Recipient) -> dict[str, Any]:
     """Written only where it is there."""
-    rare = {"since": recipient.valid_since, "expanded": recipient.expanded}
+    rare = {"since": recipient.valid_since, "without_rrvs": recipient.without_rrvs, "expanded": recipient.expanded}
     return {key: value for key, value in rare.items() if value}
 
 

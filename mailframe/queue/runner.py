@@ -16,12 +16,14 @@ from twisted.python.failure import Failure
 
 from mailframe.interfaces.delivery import IDeliveryAgent, IRelay
 from mailframe.interfaces.spool import ISpool
+from mailframe.model.refusal import Refusal
 
 from .backlog import Group
 from .finder import Finder
 from .handover import HandOver
 from .item import Change
 from .notify import Notifier
+from .punctual import PunctualHandOver
 from .schedule import RetrySettings
 
 log = Logger()
@@ -48,6 +50,7 @@ class Runner:
         self._clock = clock
         self._hand_over = HandOver(spool, relay, retry_local, settings, clock, random)
         self._notifier = Notifier(spool, bounces, settings, clock, hostname, new_id)
+        self._punctual = PunctualHandOver(spool, self._hand_over, self._notifier, clock)
         self._hands: set[int] = set()                  # recipients that are being tried
         self._messages: Counter[int] = Counter()       # hand-overs of each message
         self._domains: Counter[str] = Counter()        # hand-overs to each domain
@@ -64,7 +67,7 @@ class Runner:
 
     def start(self) -> None:
         """Begin with all that is due."""
-        self._stopped = False
+        self._stopped = self._hand_over.stopping = False
         self._unsubscribe = self._spool.subscribe(self._added)
         self._finder.scan = True
         self.wake()
@@ -75,6 +78,7 @@ class Runner:
         self._unsubscribe()
         self._cancel_timer()
         await self._quiet(grace_s)
+        self._hand_over.stopping = True
         for each in tuple(self._running):
             each.cancel()
         await self._quiet(_LAST_WORDS_S)
@@ -112,8 +116,8 @@ class Runner:
                 await self._find()
             if not self._stopped:
                 await self._set_timer()
-        except Exception:
-            log.failure("the queue cannot be read, will be tried again")
+        except Exception as error:
+            _complain("the queue cannot be read, will be tried again", error)
             if not self._stopped:
                 self._at(self._clock.seconds() + _SETTLE_AGAIN_S)
         finally:
@@ -184,8 +188,8 @@ class Runner:
             await self._serve(message_id, group)
         except CancelledError:
             raise
-        except Exception:
-            log.failure("the queue stumbled over message {id}, will try again", id=message_id)
+        except Exception as error:
+            _complain("the queue stumbled over message {id}, will try again", error, message_id)
             await deferLater(self._clock, _SETTLE_AGAIN_S)
             self._finder.scan = True
 
@@ -196,7 +200,7 @@ class Runner:
         if message is None or not group:        # meanwhile removed, held or put off
             return
         if group[0].problem is None or not group[0].problem.final:
-            await self._settle(message_id, await self._hand_over.run(message, group))
+            await self._settle(message_id, await self._punctual.run(message, group))
         self._untold.add(message_id)
         while self._messages[message_id] == 1 and message_id in self._untold:   # the last one of this run tells of all
             self._untold.discard(message_id)
@@ -210,8 +214,8 @@ class Runner:
                 return
             except CancelledError:
                 raise
-            except Exception:
-                log.failure("what became of queued message {id} cannot be written down, will be tried again", id=message_id)
+            except Exception as error:
+                _complain("what became of queued message {id} cannot be written down, will be tried again", error, message_id)
             if self._stopped:
                 return
             await deferLater(self._clock, _SETTLE_AGAIN_S)
@@ -248,6 +252,14 @@ class Runner:
 def _cancelled(failure: Failure) -> None:
     if not isinstance(failure.value, CancelledError):
         log.failure("the queue stumbled", failure)
+
+
+def _complain(what: str, error: Exception, message_id: int = 0) -> None:
+    """Within an ``except``. A disk that is full, or otherwise refuses, is the operator's to read of, and no fault of ours."""
+    if isinstance(error, Refusal):
+        log.warn(what + ": {why}", id=message_id, why=str(error))
+    else:
+        log.failure(what, id=message_id)
 
 
 def _less(counter: Counter[Any], key: object) -> None:

@@ -9,6 +9,7 @@ from typing import Self
 
 from mailframe.model.envelope import Recipient
 
+_WORDS = re.compile(r"[\w-]+(?:=[!-:<-~]+)?(?: +[\w-]+(?:=[!-:<-~]+)?)*+", re.ASCII)
 _LIMIT = re.compile(r"(MAILMAX|RCPTMAX|RCPTDOMAINMAX)=([1-9][0-9]{0,5})", re.IGNORECASE | re.ASCII)
 
 
@@ -22,8 +23,9 @@ class Limits:
 
     @classmethod
     def of(cls, parameters: str) -> Self:
-        """From what stands behind the keyword; limits that are unknown or make no sense are passed over (section 3)."""
-        if not parameters:
+        """From what stands behind the keyword; limits that are unknown or make no sense are passed over, and where the
+        syntax is not that of limits, all of them (section 3.7)."""
+        if not _WORDS.fullmatch(parameters):
             return cls()
         found = {match[1].upper(): int(match[2]) for word in parameters.split() if (match := _LIMIT.fullmatch(word))}
         return cls(found.get("MAILMAX", 0), found.get("RCPTMAX", 0), found.get("RCPTDOMAINMAX", 0))

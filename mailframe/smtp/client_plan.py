@@ -85,7 +85,7 @@ def plan(
         return Plan(refused=dict.fromkeys(recipients, _NOT_UTF8))
     refused = {} if utf8 else {recipient: _NOT_UTF8 for recipient in recipients if recipient.address.needs_smtputf8}
     if "RRVS" not in offers:
-        refused.update((recipient, _NOT_RRVS) for recipient in recipients if recipient.valid_since is not None)
+        refused.update((one, _NOT_RRVS) for one in recipients if one.valid_since is not None and one.without_rrvs != "C")
     asks_utf8 = utf8 and (
         envelope.smtputf8 or utf8_header or (envelope.sender is not None and envelope.sender.needs_smtputf8)
         or any(recipient.address.needs_smtputf8 for recipient in recipients)
@@ -147,11 +147,13 @@ def _rcpt(recipient: Recipient, notify: frozenset[str], offers: Mapping[str, str
             kind, _, address = recipient.orcpt.partition(";")
             if not address.isascii():
                 kind = "utf-8"          # RFC 6533 section 3
-            orcpt = f"{xtext(kind)};{xtext(address, utf8=utf8)}"
+            unicode = kind.lower() == "utf-8"        # it has an encoding of its own, also for "+"
+            orcpt = f"{xtext(kind)};{xtext(address, utf8=utf8, unicode=unicode)}"
             if len(orcpt.encode()) <= _MAX_ORCPT:
                 said.append(f"ORCPT={orcpt}")
-    if recipient.valid_since is not None:
-        said.append(f"RRVS={datetime.fromtimestamp(recipient.valid_since, UTC):%Y-%m-%dT%H:%M:%SZ}")     # RFC 7293 section 3.1
+    if recipient.valid_since is not None and "RRVS" in offers:
+        action = f";{recipient.without_rrvs}" if recipient.without_rrvs else ""          # kept as it was: RFC 7293 section 5.1.1
+        said.append(f"RRVS={datetime.fromtimestamp(recipient.valid_since, UTC):%Y-%m-%dT%H:%M:%SZ}{action}")
     return _line(said)
 
 
@@ -162,9 +164,9 @@ def _line(words: Sequence[str]) -> bytes:
     return line.encode("utf-8") + b"\r\n"
 
 
-def xtext(text: str, *, utf8: bool = False) -> str:
-    """`text` as xtext (RFC 3461 section 4); characters beyond ASCII as RFC 6533 section 3 has it, plain if `utf8`."""
-    hexadecimal = "+{:02X}" if text.isascii() else "\\x{{{:X}}}"
+def xtext(text: str, *, utf8: bool = False, unicode: bool = False) -> str:
+    """`text` as xtext (RFC 3461 section 4); `unicode`: as RFC 6533 section 3 has it, beyond ASCII plain if `utf8`."""
+    hexadecimal = "+{:02X}" if text.isascii() and not unicode else "\\x{{{:X}}}"
     return "".join(
         character if ("!" <= character <= "~" and character not in "+=\\") or (utf8 and character > "\x9f")
         else hexadecimal.format(ord(character))
@@ -186,6 +188,6 @@ _NOT_REQUIRETLS = Outcome(
     Reply.of(550, "5.7.30", "The sender requires TLS all the way, and the next mail server does not promise it (REQUIRETLS)"),
     Stage.HOST,
 )
-_NOT_RRVS = Outcome(        # RFC 7293 section 6: to decline is what it recommends
+_NOT_RRVS = Outcome(        # RFC 7293 section 5.1.1
     Reply.of(550, "5.7.19", "The next mail server cannot say since when the recipient has the address (RRVS)"), Stage.HOST,
 )

@@ -21,8 +21,8 @@ def words(envelope: Envelope, offers: Mapping[str, str], now: float) -> list[str
     if envelope.deliver_by is not None and "DELIVERBY" in offers:
         by = envelope.deliver_by
         found.append(f"BY={max(-_MOST, min(_MOST, _left(by.at, now)))};{'N' if by.notify else 'R'}{'T' * by.trace}")
-    if envelope.priority and "MT-PRIORITY" in offers:
-        found.append(f"MT-PRIORITY={envelope.priority}")
+    if "MT-PRIORITY" in offers:
+        found.append(f"MT-PRIORITY={envelope.priority}")        # 0 as well (RFC 6710 section 4.2): it may have been lowered to that
     return found
 
 

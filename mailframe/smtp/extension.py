@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from mailframe.interfaces.delivery import IReception
@@ -11,7 +12,7 @@ from mailframe.model.address import Address
 from mailframe.model.envelope import DeliverBy, Envelope, Peer
 from mailframe.sasl.exchange import Mechanism
 
-from .machine import Order, State, in_lmtp
+from .machine import NO_SERVICE, Order, State, in_lmtp
 from .reply import Reply
 from .settings import Role, SmtpSettings
 from .syntax import Parameters, SyntaxFault
@@ -62,6 +63,7 @@ class MailDraft:
     priority: int = 0
     require_tls: bool = False
     solicitation: str = ""
+    remarks: Mapping[str, str] | None = None   # for the message's log line
     reply: Reply | None = None                 # what MAIL is answered instead of the usual, when it is taken
 
 
@@ -74,6 +76,7 @@ class RcptDraft:
     notify: frozenset[str] = frozenset()
     orcpt: str | None = None
     valid_since: float | None = None
+    without_rrvs: str = ""
 
 
 class Conversation(Protocol):
@@ -184,6 +187,7 @@ class Command:
     help: str = ""                             # its lines in the answer to HELP
     secret: bool = False                       # its arguments are for nobody's eyes: not for logs, not for transcripts (I9)
     roles: frozenset[Role] | None = None       # of the listeners that have it; None: all
+    idle: bool = False                         # it brings no message nearer: there are bounds to it (`max_idle_commands`)
 
 
 MailParameter = Callable[[MailDraft, str | None], None]
@@ -229,6 +233,13 @@ class Registry:
         return Registry(replace(extension, commands=tuple(
             replace(command, order=turned(command.order)) for command in extension.commands
             if command.roles is None or role in command.roles
+        )) for extension in self.extensions)
+
+    @cached_property
+    def closed(self) -> Registry:
+        """For a client that was refused at once: nothing but QUIT is taken, and that is waited for (RFC 5321 section 3.1)."""
+        return Registry(replace(extension, commands=tuple(
+            command if command.verb == b"QUIT" else replace(command, order=NO_SERVICE) for command in extension.commands
         )) for extension in self.extensions)
 
     def keywords(self, situation: Situation) -> list[str]:

@@ -28,11 +28,14 @@ _NESTED = Reply.of(503, "5.5.1", "Sender is given already")
 _IN_MESSAGE = Reply.of(503, "5.5.1", "The message has begun with BDAT: go on with it, or send RSET")
 _IN_TRANSACTION = Reply.of(503, "5.5.1", "Not allowed within a mail transaction")
 
+_NO_SERVICE = Reply.of(503, "5.5.1", "No service for you here: say QUIT")
+
 #: In which states a command is refused, and how. What a third party's command needs is among these.
 ANY_TIME: Order = {}
 OUTSIDE_MAILS: Order = dict.fromkeys((State.SENDER, State.RECIPIENT, State.CHUNKS), _IN_TRANSACTION)
 AFTER_HELLO: Order = {State.START: _HELLO_FIRST}
 BETWEEN_MAILS: Order = {**AFTER_HELLO, **OUTSIDE_MAILS}
+NO_SERVICE: Order = dict.fromkeys(State, _NO_SERVICE)
 
 ORDER: Mapping[bytes, Order] = {
     b"EHLO": ANY_TIME,

@@ -45,7 +45,7 @@ class SmtpServerFactory(ServerFactory):
     ) -> None:
         self.reception = reception
         self.settings = settings
-        self.looks = Delays(clock, min(settings.idle_timeout_s, settings.data_timeout_s, settings.answer_timeout_s))
+        self.looks = Delays(clock, min(settings.idle_timeout_s, settings.data_timeout_s, settings.answers_within_s))
         self.cuts = Delays(clock, settings.close_timeout_s)
         self.clock = clock
         self.turns = turns or Turns(clock)

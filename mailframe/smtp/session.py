@@ -46,7 +46,7 @@ class SmtpSession(Dialogue):
         self.visitor = Visitor(self.host, self.transport)
         super().connectionMade()
         if self._count(self.peer.ip):
-            self.advance()
+            self._turns.take(self.advance)      # when hundreds connect at once, others have their turn between
 
     async def _open(self) -> None:
         """Greet who has connected, or who speaks now by XCLIENT."""
@@ -61,11 +61,20 @@ class SmtpSession(Dialogue):
                 await self.ask("greeted", self.reception.greeted, self.peer)
                 self.state = State.GREETED
         except Refusal as refusal:
-            self._refuse(refusal, b"connection", b"")
-            self.close()
+            self._turn_away(refusal)
         else:
             banner = self.settings.banner or manners(self.settings.role).banner
             self.say(Reply.of(220, "", f"{self.settings.hostname} {banner}").encode())
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """A moment for QUIT (RFC 5321 section 3.1), unless it spoke out of turn, or we are for nobody (RFC 7504 section 3)."""
+        self._refuse(refusal, b"connection", b"")
+        if self.framer.waiting or refusal.smtp[0] == 521:
+            self.close()
+        elif not self.over:
+            self.registry = self.registry.closed
+            self.touch()
+            self.hurry(self.settings.refused_timeout_s)
 
     def ended(self) -> None:
         self._sum_up()
@@ -104,7 +113,9 @@ class SmtpSession(Dialogue):
     def patience(self) -> float:
         if self.working is not None:
             ending = self.transaction is not None and self.transaction.ending
-            return self.settings.commit_timeout_s if ending else self.settings.answer_timeout_s
+            return self.settings.commits_within_s if ending else self.settings.answers_within_s
+        if self.registry is not self.host.registry:
+            return self.settings.refused_timeout_s
         return self.settings.idle_timeout_s if self._incoming is None else self.settings.data_timeout_s
 
     def deadline(self) -> float:
@@ -157,7 +168,7 @@ class SmtpSession(Dialogue):
         return True
 
     async def _command(self, line: bytes) -> None:
-        word, _, args = line.partition(b" ")
+        word, _, args = line.rstrip(b" \t").partition(b" ")     # RFC 5321 section 4.1.1: white space at the end is tolerated
         verb = word.upper()
         command = self.registry.commands.get(verb)
         if command is None:
@@ -169,6 +180,8 @@ class SmtpSession(Dialogue):
         refusal = out_of_order(command.order, self.state)
         if refusal is None:
             await self._run(verb, command.run, (self, args.strip(b" ")))
+            if command.idle:
+                self._idled()
         else:
             await self._complain(verb, refusal)
 
@@ -189,6 +202,11 @@ class SmtpSession(Dialogue):
             await self._meeting.hold_back(self, self.peer, verb, Reply.from_refusal(refusal))
             self._refuse(refusal, verb, args[-1])
 
+    def _idled(self) -> None:
+        """Nothing came of what the client has said last."""
+        if not self.over and not self.situation.loopback and self._conduct.idle_command():
+            self._last(lastwords.ERRORS)
+
     async def _complain(self, verb: bytes, reply: Reply) -> None:
         await self._meeting.hold_back(self, self.peer, verb, reply)
         self.complain(reply)
@@ -206,6 +224,8 @@ class SmtpSession(Dialogue):
                 self._refuse(answer, b"BDAT", b"")
             elif answer is not None:
                 self._answer(answer)
+                if incoming.out_of_place and self._conduct.bad_command():
+                    self._last(lastwords.ERRORS)
         return True
 
     async def _finish(self, transaction: Transaction) -> None:
@@ -218,6 +238,8 @@ class SmtpSession(Dialogue):
             self._sum_up()
             self._conduct.forgive()
         self._answer(reply)
+        if not reply.positive:
+            self._idled()
 
     # Answers.
 
@@ -236,5 +258,8 @@ class SmtpSession(Dialogue):
                 detail=f" ({refusal.detail})" if refusal.detail else "",
             )
         self._answer(reply)
-        if verb in _GUESSING and not reply.temporary and self._conduct.refused_recipient():
+        if self.over:
+            return
+        guessed = verb in _GUESSING and not reply.temporary and self._conduct.refused_recipient()
+        if guessed or (verb == b"MAIL" and self._conduct.bad_command()):
             self._last(lastwords.ERRORS)

@@ -13,6 +13,8 @@ PlaintextLogin = Literal["tls", "loopback", "always"]
 PriorityProfile = Literal["", "MIXER", "STANAG4406", "NSEP"]
 BareNewlines = Literal["role", "refuse", "normalise", "local"]
 
+_ANSWERED_S, _COMMITTED_S, _SUBMITTED_S = 270.0, 540.0, 110.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpSettings:
@@ -48,10 +50,15 @@ class SmtpSettings:
     data_timeout_s: float = 300.0              # between two chunks of data; clients allow themselves 3 (section 4.5.3.2.5)
     transaction_timeout_s: float = 3_600.0     # from MAIL to the end of the data, and longer as the message is long (next line)
     min_octets_per_s: int = 500                # a modem's tenth: who sends an octet now and then must not hold a place for ever
-    answer_timeout_s: float = 270.0            # for a plugin's answer: clients wait 5 minutes (sections 4.5.3.2.1 to 4.5.3.2.3)
-    commit_timeout_s: float = 540.0            # at the end of the data, where clients wait 10 (section 4.5.3.2.6)
+    answer_timeout_s: float | None = None      # for a plugin's answer; none: 270, as clients wait 5 minutes (sections 4.5.3.2.1 to
+                                               # 4.5.3.2.3), and 110 for submission, where they wait 2 (RFC 6409 section 5.3)
+    commit_timeout_s: float | None = None      # at the end of the data; none: 540, as clients wait 10 (section 4.5.3.2.6), and 110
+                                               # for submission
+    refused_timeout_s: float = 10.0            # for QUIT of who was refused at once (RFC 5321 section 3.1): no place for long
     close_timeout_s: float = 10.0              # for a client to take our last words before the connection is cut
     max_errors: int = 20                       # bad commands since the last accepted message, then 421: nobody means so many
+    max_idle_commands: int = 100               # NOOP, RSET and their like, and refused messages, since the last accepted one;
+                                               # then each is an error (never from this machine): to keep alive, few are needed
     max_refused_recipients: int = 100          # refused ones (VRFY, too) since the last accepted message, then 421: guessing
     max_logged_refusals: int = 100             # since the last accepted message; the rest are one line: none fills the disk
     max_auth_failures: int = 3                 # per connection: guessing must pay for a new connection
@@ -71,8 +78,9 @@ class SmtpSettings:
             if getattr(self, key) not in get_args(words):
                 raise ValueError(f"{key} must be one of {', '.join(get_args(words))}, not {getattr(self, key)!r}")
         for key in _POSITIVE:
-            if getattr(self, key) <= 0:
-                raise ValueError(f"{key} must be greater than 0, not {getattr(self, key)!r}")
+            value = getattr(self, key)
+            if value is not None and value <= 0:
+                raise ValueError(f"{key} must be greater than 0, not {value!r}")
         for key in ("max_message_octets", "auth_failure_delay_s", "max_mails", "max_recipient_domains", "max_hold_s",
                     "min_deliver_by_s"):
             if getattr(self, key) < 0:
@@ -86,6 +94,16 @@ class SmtpSettings:
     def admits(self, ip: str) -> bool:
         """Whether somebody may connect from `ip` ("": a Unix socket). A relay for everybody would be spam's; it wants names."""
         return within(ip, self.networks) if self.networks or self.role == "relay-in" else True
+
+    @property
+    def answers_within_s(self) -> float:
+        """The patience with a plugin, wherever a client waits for it but at the end of the data."""
+        return self.answer_timeout_s or (_SUBMITTED_S if self.role == "submission" else _ANSWERED_S)
+
+    @property
+    def commits_within_s(self) -> float:
+        """The patience with the delivery agent at the end of the data."""
+        return self.commit_timeout_s or (_SUBMITTED_S if self.role == "submission" else _COMMITTED_S)
 
     @property
     def wants_login(self) -> bool:
@@ -102,6 +120,6 @@ class SmtpSettings:
 
 _POSITIVE = (
     "max_recipients", "idle_timeout_s", "data_timeout_s", "transaction_timeout_s", "min_octets_per_s", "answer_timeout_s",
-    "commit_timeout_s", "close_timeout_s", "max_errors",
+    "commit_timeout_s", "refused_timeout_s", "close_timeout_s", "max_errors", "max_idle_commands",
     "max_refused_recipients", "max_logged_refusals", "max_auth_failures", "max_connections", "max_connections_per_ip",
 )

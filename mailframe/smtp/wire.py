@@ -103,6 +103,11 @@ class Wire(Protocol, ABC):
         """Something has happened: patience begins anew."""
         self._since = self.clock.seconds()
 
+    def hurry(self, seconds: float) -> None:
+        """`patience` has become as short as that."""
+        self._look_no_more()
+        self._look_in(seconds)
+
     def close(self, within_s: float | None = None) -> None:
         """Send what was said, then end the connection; cut it when the client does not take that."""
         if self.over:
@@ -274,6 +279,7 @@ class Wire(Protocol, ABC):
             if self.over:
                 return
             self.touch()
+            self._look_no_more()     # else what came of it has begun a second one (`hurry`)
             left = self.patience()
         self._look_in(left)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import apsw
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IContentStore, IReadableContent, IStaged
@@ -21,6 +23,8 @@ from .pieces import MIGRATIONS, PIECE, PIECE_BITS
 from .rows import fetch
 from .staged import Staged
 from .sweeper import Sweeper
+
+log = Logger()
 
 GRACE_S = 600.0             # a reader in the middle of it can finish, and a staged id can find its commit
 _SWEEP_CONTENTS = 200       # a slice of sweeping takes few ms of the writer
@@ -43,6 +47,7 @@ class SqliteContent:
         self.clock = clock
         self._outside = Outside(engine, clock, outside) if outside is not None else None
         self._sweeper = Sweeper("mailboxes and content", self.sweep, clock)
+        self._given_up: set[int] = set()    # never to be whole, and not yet marked so: a full disk takes no mark either
         #: Awaited before a sweep: those who name content without a reference for as long as it stays.
         self.forgetting: list[Callable[[], Awaitable[object]]] = []
         engine.register("content", MIGRATIONS)
@@ -125,12 +130,14 @@ class SqliteContent:
         return b""              # an offset past the end is no error
 
     async def stage(self) -> IStaged:
-        staged: IStaged = Staged(self.engine, self.clock) if self._outside is None else StagedOutside(self._outside)
+        staged: IStaged = Staged(self.engine, self.clock, self._give_up) if self._outside is None else StagedOutside(self._outside)
         return staged
 
     async def sweep(self) -> int:
         """Remove what nobody has referred to for ten minutes; returns how many contents. In slices of few milliseconds."""
         removed, more, before = 0, True, self.clock.seconds() - GRACE_S
+        if self._given_up:
+            await self._mark()
         for forget in self.forgetting:
             await forget()
         while more:
@@ -139,6 +146,16 @@ class SqliteContent:
         if self._outside is not None:
             removed += await self._outside.sweep(before)
         return removed
+
+    def _give_up(self, content: int) -> None:
+        """It is half staged, and will stay so: a sweep takes it, the next one if the disk takes no mark now."""
+        self._given_up.add(content)
+        self._mark().addErrback(lambda failure: log.debug("half staged content is not marked yet: {f.value}", f=failure))
+
+    def _mark(self) -> Deferred[None]:
+        contents = tuple(self._given_up)
+        return self.engine.submit(partial(_let_go, contents=contents)).addCallback(
+            lambda _: self._given_up.difference_update(contents))
 
 
 def _number(content_id: int | str) -> int:
@@ -150,6 +167,10 @@ def _number(content_id: int | str) -> int:
 
 def _give_up_unfinished(con: apsw.Connection) -> None:
     con.execute("UPDATE content SET since = 0 WHERE refs = 0 AND size IS NULL")
+
+
+def _let_go(con: apsw.Connection, contents: Sequence[int]) -> None:
+    con.executemany("UPDATE content SET since = 0 WHERE id = ? AND size IS NULL", [(content,) for content in contents])
 
 
 def _sweep_slice(con: apsw.Connection, before: float) -> tuple[int, bool]:

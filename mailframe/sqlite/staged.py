@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import apsw
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.content import IStaged
 
 from .engine import Engine
 from .pieces import PIECE, PIECE_BITS, insert
-
-log = Logger()
 
 _FAR_FUTURE = 1e18      # in `since`: not swept while it is being written; a restart sets it back
 
@@ -23,8 +21,10 @@ _FAR_FUTURE = 1e18      # in `since`: not swept while it is being written; a res
 class Staged:
     """Made by `SqliteContent.stage`. What is smaller than a piece is written once, at `seal`."""
 
-    def __init__(self, engine: Engine, clock: IReactorTime) -> None:
+    def __init__(self, engine: Engine, clock: IReactorTime, give_up: Callable[[int], None]) -> None:
+        """`give_up`: told the id of what will never be whole, to be swept."""
         self._engine = engine
+        self._give_up = give_up
         self._clock = clock
         self._chunks: list[bytes] = []
         self._waiting = 0           # octets of them: less than a piece, while nobody is at it
@@ -47,16 +47,22 @@ class Staged:
         self._over = True
         rest = b"".join(self._chunks)
         self._chunks.clear()
-        return str(await self._engine.submit(partial(self._finish, rest=rest), len(rest)))
+        try:
+            return str(await self._engine.submit(partial(self._finish, rest=rest), len(rest)))
+        except BaseException:
+            self._abandon()
+            raise
 
     def abort(self) -> None:
         if self._over:
             return
         self._over = True
         self._chunks.clear()
+        self._abandon()
+
+    def _abandon(self) -> None:
         if self._id:
-            dropped = self._engine.submit(self._drop)
-            dropped.addErrback(lambda failure: log.debug("staged content stays until the next start: {f.value}", f=failure))
+            self._give_up(self._id)
 
     def _piece(self) -> bytes:
         """The next one; nothing of it stays here, where as many wait for their commit as there are messages coming in."""
@@ -85,6 +91,3 @@ class Staged:
         size = self._pieces * PIECE + len(rest)
         con.execute("UPDATE content SET size = ?, since = ? WHERE id = ?", (size, now, self._id))
         return self._id
-
-    def _drop(self, con: apsw.Connection) -> None:
-        con.execute("UPDATE content SET since = 0 WHERE id = ? AND size IS NULL", (self._id,))

@@ -8,6 +8,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from mailframe.model.refusal import Refusal
+
 from .errors import EngineError
 
 log = Logger()
@@ -43,5 +45,7 @@ class Sweeper:
             await self._sweep()
         except EngineError as closed:
             log.debug("no more sweeping: {closed}", closed=closed)
+        except Refusal as refusal:
+            log.warn("sweeping {what} failed, will be tried again: {why}", what=self._what, why=str(refusal))
         except Exception:
             log.failure("sweeping {what} failed, will be tried again", what=self._what)

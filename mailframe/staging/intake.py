@@ -10,10 +10,11 @@ from zope.interface import implementer
 from mailframe.interfaces.content import IContent, IReadableContent, IStaged
 from mailframe.interfaces.filter import IMessageOctets
 from mailframe.interfaces.maybe import settled
-from mailframe.mime.attributes import Fields, attributes, from_scan, rendered_preview
+from mailframe.mime.atonce import Fields
+from mailframe.mime.attributes import attributes, from_scan, rendered_preview
 from mailframe.mime.header import split_header
 from mailframe.mime.index import Index
-from mailframe.mime.scan import Scanner, scanned
+from mailframe.mime.scan import Scanner, read
 from mailframe.model.mailbox import Attributes, New, SharedOctets
 from mailframe.model.refusal import MessageTooBig, TryAgainLater
 
@@ -146,8 +147,7 @@ class Intake:
     def attributes_for(self, head: bytes) -> Attributes | None:
         """What readers ask for first, for the sealed message with `head` in front; the content is scanned only once."""
         if self._index is None and self._scan and self._octets is not None:
-            scanner = scanned(self._octets)
-            self._index, self._found = scanner.finish(), scanner.root_fields
+            self._index, self._found = read(self._octets)
             self._preview = rendered_preview(self._octets, self._index)
         header = self.header()
         if head.endswith(b"\r\n\r\n"):         # the header ends with `head`: what the content seems to begin with is text

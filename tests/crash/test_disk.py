@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import disks
 from support.disks import message, prepare, start
 from support.hostile import DOMAIN, Target
 from support.servers import PATIENCE_S, running, twistd
@@ -25,18 +26,10 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """The data folder on a disk of 8 MiB."""
-    data = tmp_path / "data"
-    data.mkdir(mode=0o700)
-    command = ["mount", "-t", "tmpfs", "-o", "size=5m,mode=0700", "none", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no tmpfs to be had here: {done.stderr.strip()}")
-    try:
+    """The data folder on a disk of 5 MiB."""
+    with disks.small_disk(tmp_path / "data"):
         prepare(tmp_path)
         yield tmp_path
-    finally:
-        subprocess.run(["umount", "-l", str(data)], check=True)
 
 
 def limit(server: Target, octets: int) -> None:

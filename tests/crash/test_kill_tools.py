@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from support.crashload import Ledger, Score, Sender, content
+from support.crash.client import Score
+from support.crash.ledger import Ledger
+from support.crash.messages import content
+from support.crash.senders import Sender
 from support.disks import prepare, start
 from support.hostile import DOMAIN
 from support.servers import PATIENCE_S, Child, running

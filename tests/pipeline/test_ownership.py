@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,6 +89,15 @@ def test_what_goes_on_is_refused_where_no_next_hop_is_asked(world: PipelineWorld
     world.send(since("a@far.example", MADE), peer=USER, sender=BOB)
     (item,) = result_of(world.spool.list())
     assert [one.recipient.valid_since for one in item.waiting] == [MADE]
+
+
+def test_what_may_go_on_unchecked_goes_on_and_no_own_address_does(world: PipelineWorld) -> None:
+    """RFC 7293 section 5.1.1, for whom ``;C`` was said."""
+    world.send(replace(since("a@far.example", MADE), without_rrvs="C"), peer=USER, sender=BOB)
+    (item,) = result_of(world.spool.list())
+    assert [one.recipient.without_rrvs for one in item.waiting] == ["C"]
+    with pytest.raises(OwnerUnknown):
+        world.send(replace(since("eve@example.org", MADE), without_rrvs="C"))
 
 
 def field(address: str, date: str = "Thu, 1 Jan 1970 00:16:40 +0000") -> bytes:

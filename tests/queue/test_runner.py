@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email import message_from_bytes
 from random import Random
 from unittest.mock import patch
@@ -9,9 +10,11 @@ from unittest.mock import patch
 from support.coroutines import result_of
 from support.queueworld import CONTENT, World, to
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import capturedLogs, formatEvent
 
 from mailframe.model.envelope import Recipient
-from mailframe.model.refusal import OverQuota, Refusal, RemoteRefusal, TryAgainLater, UnknownRecipient
+from mailframe.model.refusal import OverQuota, Refusal, RemoteRefusal, StorageFull, TryAgainLater, UnknownRecipient
+from mailframe.queue.item import Change
 from mailframe.queue.schedule import RetrySettings
 
 BUSY = RemoteRefusal(smtp=(451, "4.3.0"), mta="mx.example.net", diagnostic="451 4.3.0 busy")
@@ -442,3 +445,23 @@ def test_a_retry_comes_in_time_though_others_are_stuck() -> None:
     world.relay.gate.pop().callback(None)
     world.pass_time(302, step=1)
     assert [names[0] for names, _ in world.relay.tries] == ["a@stuck.example", "c@example.com", "c@example.com"]
+
+
+def test_a_disk_that_takes_no_outcome_is_one_line_and_nothing_goes_twice() -> None:
+    """Without a traceback; what became of it is written down when there is room."""
+    world = World()
+    settle, full = world.spool.settle, [True]
+
+    async def failing(message_id: int, changes: Sequence[Change]) -> None:
+        if full[0]:
+            raise StorageFull(detail="the disk")
+        await settle(message_id, changes)
+
+    with patch.object(world.spool, "settle", failing), capturedLogs() as logs:
+        world.queue(to("bob@example.net"))
+        world.pass_time(90)
+        full[0] = False
+        world.pass_time(60)
+    said = [event for event in logs if "cannot be written down" in str(formatEvent(event))]
+    assert len(said) > 1 and not any("log_failure" in event for event in said)
+    assert len(world.relay.tries) == 1 and world.is_empty()

@@ -44,7 +44,7 @@ def test_envelopes_and_recipients_come_back_as_they_were(
     assert codec.load_envelope(codec.dump_envelope(envelope)) == envelope
     asked = replace(envelope, hold_until=7.5, deliver_by=DeliverBy(-3.0, utf8, not utf8), priority=-9)
     assert codec.load_envelope(codec.dump_envelope(asked)) == asked
-    alias = replace(recipient, expanded=True, valid_since=1.5)
+    alias = replace(recipient, expanded=True, valid_since=1.5, without_rrvs="C")
     assert codec.load_recipient(codec.dump_recipient(alias)) == alias
     problem = Problem(local, 451, "4.0.0", domain, local)
     assert codec.load_problem(codec.dump_problem(problem)) == problem and codec.load_problem(None) is None

@@ -79,7 +79,25 @@ def test_a_plugin_may_refuse_or_fail_at_any_moment_and_the_session_goes_on(
 
 def test_a_refused_connection_is_told_why(world: SmtpWorld) -> None:
     world.reception.obstacles["connected"] = Refusal("You are on a list", smtp=(554, "5.7.1"))
-    world.connect().play("S: 554 5.7.1 You are on a list\nS: <closed>")
+    world.connect().play("S: 554 5.7.1 You are on a list\nC: QUIT\nS: 221 *\nS: <closed>")
+
+
+@pytest.mark.parametrize(("code", "wait"), [(554, 10), (451, 10), (521, 0), (421, 0)])
+def test_who_is_refused_at_once_has_a_moment_to_take_leave(world: SmtpWorld, code: int, wait: int) -> None:
+    """RFC 5321 section 3.1; after 521 the connection may simply be closed (RFC 7504 section 3)."""
+    world.reception.obstacles["connected"] = Refusal("Not you", smtp=(code, f"{code // 100}.7.1"))
+    player = world.connect()
+    waiting = f"C: NOOP\nS: 503 *\nT: {wait - 1}\nS: <nothing>\nT: 1\nS: 421 4.4.2 *\n" if wait else ""
+    player.play(f"S: {code} *\n{waiting}S: <closed>")
+
+
+def test_who_spoke_before_it_was_refused_is_not_waited_for(world: SmtpWorld) -> None:
+    held = world.reception.hold("connected")
+    player = world.connect()
+    player.play("C: EHLO hasty.example\nS: <nothing>")
+    held.errback(Refusal("Not you", smtp=(554, "5.7.1")))
+    player.transport.settle(player.protocol)
+    player.play("S: 554 5.7.1 Not you\nS: <closed>")
 
 
 def test_a_refusal_with_421_ends_the_connection(world: SmtpWorld) -> None:
@@ -93,6 +111,18 @@ def test_one_log_line_for_a_message_and_none_for_commands(world: SmtpWorld, even
     delivery = world.reception.committed[0]
     assert (events[0]["id"], events[0]["sender"], events[0]["count"], events[0]["size"], events[0]["ip"]) == (
         delivery.envelope.id, delivery.envelope.sender, 1, 7, "192.0.2.7")
+
+
+@pytest.mark.parametrize("space", [b" ", b"\t", b" \t ", b"\t\t"])
+def test_white_space_at_the_end_of_a_command_is_tolerated(world: SmtpWorld, space: bytes) -> None:
+    """RFC 5321 section 4.1.1."""
+    player = world.connect()
+    player.play("S: 220 *")
+    for command in (b"EHLO c.example", b"MAIL FROM:<a@far.example> SIZE=9", b"RCPT TO:<bob@mx.example>", b"DATA", b"x\r\n.",
+                    b"RSET", b"NOOP", b"QUIT"):
+        player.send(command + (b"" if command.endswith(b".") else space) + b"\r\n")
+        player.play("S: 354 *" if command == b"DATA" else "S: 221 *\nS: <closed>" if command == b"QUIT" else "S: ...")
+    assert world.reception.committed[0].octets == b"x\r\n" and world.reception.hellos[-1].helo == "c.example"
 
 
 # Limits.

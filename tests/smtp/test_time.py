@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 
 from mailframe.model.envelope import Peer
+from mailframe.smtp.settings import SmtpSettings
 
 SLOW = "S: 421 4.4.2 The transaction takes too long\nS: <closed>"
 
@@ -76,6 +77,18 @@ def test_every_answer_but_the_last_comes_before_a_client_gives_up(world: SmtpWor
     player.play(script + "T: 269\nS: <nothing>\nT: 2\nS: 451 4.3.0 *")
     assert held.called, "the plugin was cancelled (I7)"
     player.transport.drop(player.protocol) if not player.transport.lost else None
+    assert world.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("moment", ["rcpt bob@mx.example", "commit"])
+def test_a_user_is_answered_within_two_minutes(moment: str) -> None:
+    """RFC 6409 section 5.3: mail programs wait no longer, for DATA neither."""
+    world = SmtpWorld(role="submission", require_login=False)
+    world.reception.hold(moment)
+    player = world.connect()
+    last = "C: RCPT TO:<bob@mx.example>\n" if moment != "commit" else RCPT + DATA + "C: hello\nC: .\n"
+    player.play(HELLO + MAIL + last + "T: 109\nS: <nothing>\nT: 2\nS: 451 4.3.0 *\nC: QUIT\nS: 221 *\nS: <closed>")
+    assert SmtpSettings(role="submission", commit_timeout_s=300, answer_timeout_s=7).answers_within_s == 7
 
 
 def test_the_last_answer_may_take_longer(world: SmtpWorld) -> None:  # section 4.5.3.2.6

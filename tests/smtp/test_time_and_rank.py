@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.smtpworld import SmtpWorld, make_portal
+from twisted.logger import globalLogPublisher
 
 from mailframe.model.envelope import DeliverBy, Envelope
 from mailframe.model.refusal import Refusal
@@ -58,6 +59,27 @@ def test_which_priority_it_has(asked: int, role: str, most: int | None, got: int
     """RFC 6710 section 4.1: who may ask for how much is the operator's to say."""
     networks = ("192.0.2.0/24",) if role == "relay-in" else ()
     assert envelope(f"MT-PRIORITY={asked}", role=role, networks=networks, max_priority=most).priority == got
+
+
+@pytest.mark.parametrize(("asked", "told"), [(3, "priority=3"), (9, "priority=4 priority_asked=9"), (0, "")])
+def test_the_log_tells_what_was_asked(asked: int, told: str) -> None:
+    """RFC 6710 section 4.1, item 3."""
+    lines: list[str] = []
+
+    def observe(event: dict[str, Any]) -> None:
+        if event.get("word") == "accepted":
+            lines.append(str(event["line"]))
+
+    world = SmtpWorld(portal=make_portal(), role="submission")
+    world.reception.honours = ALL
+    globalLogPublisher.addObserver(observe)
+    try:
+        player = world.connect(encrypted=True)
+        player.send(b"EHLO client.example\r\nAUTH PLAIN AGJvYgBzZWNyZXQ=\r\nMAIL FROM:<bob@mx.example> MT-PRIORITY=%d\r\n" % asked)
+        player.send(b"RCPT TO:<bob@mx.example>\r\nDATA\r\nhello\r\n.\r\nQUIT\r\n")
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    assert lines[0].partition(" priority")[1:] == (f" {told}".partition(" priority")[1:] if told else ("", ""))
 
 
 @pytest.mark.parametrize("wrong", [

@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailframe.model.refusal import StorageFull
 from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.sweeper import Sweeper
 
@@ -41,6 +42,16 @@ class SweeperTests(SynchronousTestCase):
         self.assertEqual(self.swept, 2)
         self.assertIn("sweeping cellars failed", str(formatEvent(logs[0])))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+        self.sweeper.stop()
+
+    def test_a_full_disk_is_one_line(self) -> None:
+        self.fault = StorageFull(detail="the disk")
+        self.sweeper.start()
+        with capturedLogs() as logs:
+            self.clock.pump([60.0] * 2)
+        self.assertEqual([str(formatEvent(event)) for event in logs], [
+            "sweeping cellars failed, will be tried again: Out of storage space, please try again later (the disk)"] * 2)
+        self.assertEqual((self.swept, self.flushLoggedErrors()), (2, []))
         self.sweeper.stop()
 
     def test_an_engine_that_is_closed_meanwhile_is_no_fault(self) -> None:

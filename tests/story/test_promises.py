@@ -158,7 +158,7 @@ def test_all_at_once_arrives_as_it_was_asked(world: World) -> None:
     assert (about["Original-Envelope-Id"], about["Deliver-By-Date"] is None, about["Future-Release-Request"] is None) == (
         "a+b", False, False)
     assert {address: facts(fields) for address, fields in each.items()} == {
-        "bob@rich.example": ("relayed", "2.0.0", "dns; mx.rich.example", "", "rfc822;b+o@rich.example"),
+        "bob@rich.example": ("relayed", "2.0.0", "dns; mx.rich.example", "smtp; 250 2.0.0 Ok taken", "rfc822;b+o@rich.example"),
         "nobody2@rich.example": ("failed", "5.1.1", "dns; mx.rich.example", "smtp; 550 5.1.1 Who is that?", ""),
     }
 
@@ -178,10 +178,29 @@ def test_an_alias_that_leads_to_three_domains(world: World) -> None:
     assert about["Original-Envelope-Id"] == "E1"
     assert {address: facts(fields) for address, fields in each.items()} == {
         "all@one.example": ("expanded", "2.0.0", "", "", ""),
-        "carol@bare.example": ("relayed", "2.1.9", BARE_MX, "", ASKED),     # from there on nobody keeps the time
+        "carol@bare.example": ("relayed", "2.1.9", BARE_MX, "smtp; 250 2.0.0 Ok taken", ASKED),     # nobody keeps the time
         "nobody@bare.example": ("failed", "5.1.1", BARE_MX, "smtp; 550 5.1.1 Who is that?", ASKED),
     }
     assert b"\r\n" + TEXT[:6] in report and TEXT + b"\r\n--" in report        # whole
+
+
+def test_what_is_to_be_done_where_a_word_is_not_known_is_done(world: World) -> None:
+    """RFC 7293 section 5.1.1: C goes on, R comes back; RFC 2852 section 4.1.4.1; RFC 6710 section 4.2; RFC 8689 section 4.2.2."""
+    rich, bare, one = world.capture(RICH, *KEYWORDS), world.capture(BARE), world.start()
+    since = "RRVS=2020-01-01T00:00:00Z"
+    optional = b"TLS-Required: No\r\n" + TEXT
+    submit(one, f"<bob@rich.example> {since};C", f"<dave@bare.example> {since};C", f"<eve@bare.example> {since};R",
+           f"<frank@bare.example> {since}", octets=optional)
+    _, each = groups(inbox(one, 1)[0])
+    assert {address: facts(fields)[:2] for address, fields in each.items()} == {
+        "eve@bare.example": ("failed", "5.7.19"), "frank@bare.example": ("failed", "5.7.19")}
+    [message] = taken(rich, 1)
+    assert message["rcpts"] == [f"RCPT TO:<bob@rich.example> {since};C"] and message["mail"].endswith(" MT-PRIORITY=0")
+    [message] = taken(bare, 1)
+    assert message["rcpts"] == ["RCPT TO:<dave@bare.example>"] and message["data"].encode("latin-1").endswith(optional)
+    submit(one, "<carol@bare.example>", mail=" BY=100;R")
+    _, each = groups(inbox(one, 2)[1])
+    assert facts(each["carol@bare.example"])[:2] == ("failed", "5.3.3")
 
 
 def test_a_later_message_overtakes_and_a_kill_changes_nothing(world: World) -> None:

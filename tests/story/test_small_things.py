@@ -333,7 +333,7 @@ def test_strangers_hand_nothing_on_and_users_only_as_themselves(house: House) ->
             "530 5.7.0", "538 5.7.11", "538 5.7.11"]
     with house.submission() as talk:
         assert codes(talk, "AUTH PLAIN AGEAYg==", "MAIL FROM:<bob@one.example>", "MAIL FROM:<x@far.example>", "MAIL FROM:<>") == [
-            "503 5.5.1", "553 5.7.1", "553 5.7.1", "250 2.1.0"]
+            "503 5.5.1", "550 5.7.1", "550 5.7.1", "250 2.1.0"]
         assert codes(talk, "RSET", "MAIL FROM:<Alice+x@One.Example> AUTH=<>", "RCPT TO:<bob>", "RCPT TO:<x@far.example>") == [
             "250 2.0.0", "250 2.1.0", "501 5.1.3", "250 2.1.5"]
 

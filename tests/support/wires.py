@@ -43,7 +43,8 @@ class Wire:
 
     def _begin(self, connection: socket.socket, tls: bool) -> None:
         self.socket = connection
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if connection.family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.socket.makefile("rb")
         if tls:
             self.encrypt()

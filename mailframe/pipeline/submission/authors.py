@@ -18,7 +18,9 @@ _ONCE = (b"from", b"sender")
 
 
 class BadHeader(Refusal):
-    public, smtp = "The message's header cannot be used", (550, "5.6.0")
+    """RFC 6409 sections 4.2, 5.1 and 6.3."""
+
+    public, smtp = "The message's header cannot be used", (554, "5.6.0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class Submission:
     # -- the header ------------------------------------------------------------------------------------------------
 
     async def check(self, header: bytes) -> None:
-        """The header as it was submitted. Raises BadHeader, NotYourAddress."""
+        """The header as it was submitted. Raises BadHeader, SenderNotAllowed."""
         self._read(header)
         if b"from" not in self._found.names and self._desk.settings.missing_from == "refuse":
             raise authors.BadHeader("The message has no From field (RFC 5322 section 3.6)")

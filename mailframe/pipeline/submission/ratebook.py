@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailframe.interfaces.plugin import ILifecycle
+from mailframe.model.refusal import Refusal
 from mailframe.sqlite.engine import Engine
 
 from .rates import Rates
@@ -36,6 +37,7 @@ class RateBook:
         self._save_s = save_s
         self._next: IDelayedCall | None = None
         self._open = False
+        self._failing = False
         engine.register("sent counts", MIGRATIONS)
         rates.listener = self.note
 
@@ -66,16 +68,23 @@ class RateBook:
         Deferred.fromCoroutine(self._write())
 
     async def _write(self) -> None:
-        """A failure costs no mail: the next time writes it."""
+        """A failure costs no mail: it is tried again."""
         accounts, self._rates.changed = self._rates.changed, set()
         if not accounts:
             return
         rows = [row for account in accounts for row in self._rates.rows(account)]
         try:
             await self._engine.submit(_job(sorted(accounts), rows))
-        except Exception:
-            log.failure("saving how much accounts have sent failed")
+        except Exception as error:
+            if not isinstance(error, Refusal):
+                log.failure("saving how much accounts have sent failed")
+            elif not self._failing:             # said once, though it is tried again and again
+                log.warn("how much accounts have sent cannot be saved now: {why}", why=str(error))
+            self._failing = True
             self._rates.changed |= accounts
+            self.note()
+        else:
+            self._failing = False
 
 
 def _job(accounts: Sequence[str], rows: Sequence[Row]) -> Any:

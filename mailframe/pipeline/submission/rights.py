@@ -9,16 +9,10 @@ from mailframe.model.pattern import AddressPatterns
 from mailframe.model.refusal import SenderNotAllowed
 from mailframe.pipeline.contain import Limit, contained
 
-from .authors import Authors, check_form, title, unreadable
+from .authors import Authors, BadHeader, check_form, title, unreadable
 from .settings import SubmissionSettings
 
 _ADVICE = "choose one of your own addresses in your mail program, or ask the administrator to allow this one (allow-from)"
-
-
-class NotYourAddress(SenderNotAllowed):
-    """In the header, where `SenderNotAllowed` is for MAIL FROM."""
-
-    smtp = (550, "5.7.1")
 
 
 class Rights:
@@ -44,7 +38,7 @@ class Rights:
             raise SenderNotAllowed(f"{account} may not send as {sender}: {_ADVICE}", detail=f"{account} as {sender}")
 
     async def check_header(self, found: Authors, envelope: Envelope, account: str) -> None:
-        """The fields that readers take for the author's. Raises NotYourAddress, BadHeader."""
+        """The fields that readers take for the author's. Raises SenderNotAllowed, BadHeader."""
         settings = self._settings
         if settings.check_from != "header":
             return
@@ -55,10 +49,10 @@ class Rights:
                 if address.folded in known:
                     continue
                 if unreadable(address):
-                    raise NotYourAddress(f"{title(name)} holds {str(address).rstrip('@')!r}, which is no full address")
+                    raise BadHeader(f"{title(name)} holds {str(address).rstrip('@')!r}, which is no full address")
                 if not await self.may(account, address):
-                    raise NotYourAddress(f"{account} may not send as {address} ({title(name)}): {_ADVICE}",
-                                         detail=f"{account} as {address} in {title(name)}")
+                    raise SenderNotAllowed(f"{account} may not send as {address} ({title(name)}): {_ADVICE}",
+                                           detail=f"{account} as {address} in {title(name)}")
                 known.add(address.folded)
 
 

@@ -20,7 +20,8 @@ def keywords(situation: Situation) -> tuple[str, ...]:
 
 
 def _possible(situation: Situation) -> bool:
-    return situation.settings.etrn and "ETRN" in situation.honours
+    """Never for submission (RFC 6409 section 7)."""
+    return situation.settings.etrn and situation.settings.role != "submission" and "ETRN" in situation.honours
 
 
 async def run(session: Conversation, args: bytes) -> None:
@@ -50,5 +51,6 @@ def node(args: bytes) -> tuple[str, bool]:
 
 EXTENSION = Extension(
     "ETRN", "1985", keywords=keywords,
-    commands=(Command(b"ETRN", BETWEEN_MAILS, run, "ETRN domain: try now what waits for it; @domain: for its hosts, too"),),
+    commands=(
+        Command(b"ETRN", BETWEEN_MAILS, run, "ETRN domain: try now what waits for it; @domain: for its hosts, too", idle=True),),
 )

@@ -36,7 +36,8 @@ async def mail(session: Conversation, args: bytes) -> None:
     session.registry.read_mail(parameters, draft)
     envelope = session.envelope(parse_sender(path, smtputf8=draft.smtputf8), draft)
     delivery = await session.ask("begin", session.reception.begin, envelope)
-    session.transaction = Transaction(envelope, delivery, session.settings, session.remarks)
+    remarks = {**session.remarks, **draft.remarks} if draft.remarks else session.remarks
+    session.transaction = Transaction(envelope, delivery, session.settings, remarks)
     session.remarks = NO_REMARKS
     session.state = State.SENDER
     session.say(_SENDER_OK if draft.reply is None else draft.reply.encode())
@@ -54,7 +55,8 @@ async def rcpt(session: Conversation, args: bytes) -> None:
     session.registry.read_rcpt(parameters, draft)
     address = parse_address(path, BadRecipientAddress, smtputf8=smtputf8)
     check_domain(session, address)
-    await transaction.add(Recipient(address, draft.notify, draft.orcpt, valid_since=draft.valid_since))
+    await transaction.add(
+        Recipient(address, draft.notify, draft.orcpt, valid_since=draft.valid_since, without_rrvs=draft.without_rrvs))
     session.state = State.RECIPIENT
     session.say(_RECIPIENT_OK)
 
@@ -77,7 +79,7 @@ def rset(session: Conversation, args: bytes) -> None:
 
 
 EXTENSION = Extension("mail", "5321", commands=tuple(
-    Command(verb, ORDER[verb], run, words) for verb, run, words in (
+    Command(verb, ORDER[verb], run, words, idle=verb == b"RSET") for verb, run, words in (
         (b"MAIL", mail, "MAIL FROM:<address> [parameters of EHLO's keywords]: begin a message"),
         (b"RCPT", rcpt, "RCPT TO:<address> [parameters of EHLO's keywords]: one more recipient"),
         (b"DATA", data, "DATA: the message follows, up to a line with a dot alone"),

@@ -27,6 +27,7 @@ def priority(draft: MailDraft, value: str | None) -> None:
     asked = int(value)
     draft.priority = min(asked, highest(draft.situation.settings))
     if draft.priority != asked:
+        draft.remarks = {"priority_asked": str(asked), **(draft.remarks or {})}         # section 4.1, item 3
         draft.reply = Reply.of(250, "2.3.6", f"{draft.priority} is the new priority assigned to the message")
 
 

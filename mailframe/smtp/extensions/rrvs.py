@@ -7,7 +7,7 @@ import re
 from ..extension import Extension, RcptDraft, Situation
 from ..syntax import SyntaxFault, timestamp
 
-_ACTION = re.compile(r";[CR]\Z", re.IGNORECASE)
+_VALUE = re.compile(r"([^.;]+)(?:;([CR]))?", re.IGNORECASE)        # section 3.1: without fractions of a second
 
 
 def keywords(situation: Situation) -> tuple[str, ...]:
@@ -15,12 +15,13 @@ def keywords(situation: Situation) -> tuple[str, ...]:
 
 
 def parse(draft: RcptDraft, value: str | None) -> None:
-    """``RRVS=date-time``, perhaps with ``;C`` or ``;R``: whether a next hop that knows nothing of it may have the message
-    all the same. Nobody whom we give it to goes on without it: C is treated as R."""
+    """``RRVS=date-time``, perhaps with ``;C`` (continue) or ``;R`` (reject): what to do where a next host knows nothing of it."""
+    match = _VALUE.fullmatch(value or "")
     try:
-        draft.valid_since = timestamp(_ACTION.sub("", value or ""))
+        draft.valid_since = timestamp(match and match[1])
     except ValueError:
-        raise SyntaxFault("RRVS wants a date and time with its zone") from None
+        raise SyntaxFault("RRVS wants a date and time with its zone, in whole seconds") from None
+    draft.without_rrvs = ((match and match[2]) or "").upper()
 
 
 EXTENSION = Extension("RRVS", "7293", keywords=keywords, rcpt_parameters={"RRVS": parse})

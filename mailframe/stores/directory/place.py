@@ -16,7 +16,8 @@ from mailframe.sqlite.errors import EngineError
 from mailframe.sqlite.files import lock, sync
 
 CHUNK = 256 * 1024
-_STAGING = "staging"
+_STAGING, _LOCK = "staging", "lock"
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _SUFFIX = 8                 # random octets behind the sum: two contents of the same octets never share an id
 _ID = re.compile(r"[0-9a-f]{64}-[0-9a-f]{16}")
 _DIGITS = "0123456789abcdef"
@@ -41,7 +42,7 @@ class Place:
         try:
             fresh = not self.root.exists()
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = lock(self.root, "the content folder", self.root / "lock")
+            self._lock = lock(self.root, "the content folder", self.root / _LOCK)
             shutil.rmtree(self._staging, ignore_errors=True)
             self._staging.mkdir(mode=0o700, exist_ok=True)
             if fresh:
@@ -66,7 +67,17 @@ class Place:
     def begin(self) -> tuple[Path, int]:
         """(a new file that is not whole, its descriptor)."""
         path = self._staging / secrets.token_hex(16)
-        return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            return path, os.open(path, _NEW, 0o600)
+        except FileNotFoundError:
+            if not self._is_ours():
+                raise
+            self._staging.mkdir(mode=0o700, exist_ok=True)      # somebody took it away
+            return path, os.open(path, _NEW, 0o600)
+
+    def _is_ours(self) -> bool:
+        """Whether the root is still the folder that was opened: below an unmounted disk, mail would be hidden by its return."""
+        return self._lock >= 0 and os.path.samestat(os.fstat(self._lock), os.stat(self.root / _LOCK))
 
     def keep(self, path: Path, descriptor: int, digest: str) -> str:
         """Put the whole staged file at its place, durably; its id. What holds the same octets already is shared."""

@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable
 from copy import deepcopy
 
-from support.crashload import DOMAIN, Boxes, Editor, content
 from support.wires import Imap
+
+from .boxes import Boxes
+from .editor import Editor
+from .messages import DOMAIN, content
 
 GUEST = f"nobody@{DOMAIN}"      # no account: so no other client's list grows by what is shared
 
