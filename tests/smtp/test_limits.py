@@ -17,6 +17,7 @@ from mailframe.filters.bans import BansSettings
 from mailframe.filters.dnslists import DnsListsSettings
 from mailframe.filters.early import EarlySettings
 from mailframe.filters.greylist import GreylistSettings
+from mailframe.filters.hello import HelloSettings
 from mailframe.filters.rates import RatesSettings
 from mailframe.filters.recipients import RecipientsSettings
 from mailframe.filters.reverse import ReverseSettings
@@ -110,7 +111,9 @@ CROSSED: dict[type, dict[str, str]] = {
     },
     DnsListsSettings: {
         "refuse_at": DNS + "weights_add_up_and_good_lists_take_away",
+        "trust_at": DNS + "who_a_list_speaks_well_of_needs_no_name",
         "timeout_s": DNS + "a_list_that_does_not_answer_counts_nothing_and_the_others_do",
+        **dict.fromkeys(("rest_after", "rest_s"), DNS + "a_list_that_stays_silent_is_left_alone_and_then_tried_again"),
         "remember_s": BOUNDS + "a_flood_of_addresses_fills_nothing",
         "remember_addresses": BOUNDS + "a_flood_of_addresses_fills_nothing",
     },
@@ -127,8 +130,10 @@ CROSSED: dict[type, dict[str, str]] = {
         "ipv4_prefix": GREY + "a_retry_may_come_from_the_same_network_and_no_other",
         "ipv6_prefix": GREY + "a_retry_may_come_from_the_same_network_and_no_other",
         "most": GREY + "a_flood_of_triplets_fills_no_disk_and_pushes_out_no_friend",
+        "timeout_s": GREY + "a_database_that_fails_keeps_no_mail_waiting",
         "fresh_s": GREY + "what_comes_often_is_not_read_again", "fresh": GREY + "what_comes_often_is_not_read_again",
     },
+    HelloSettings: {"timeout_s": DNS + "a_name_that_dns_is_slow_about_passes_in_time"},
     RatesSettings: {
         "period_s": BOUNDS + "connections_beyond_the_rate_are_told_to_come_later_and_do",
         "connections": BOUNDS + "connections_beyond_the_rate_are_told_to_come_later_and_do",
