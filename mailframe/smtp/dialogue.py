@@ -39,7 +39,7 @@ class Dialogue(Wire, ABC):
     visitor: Visitor                           # from the moment that there is a connection
 
     def __init__(self, host: Host) -> None:
-        super().__init__(host.clock, host.turns, host.looks, host.cuts)
+        super().__init__(host.clock, host.turns, host.looks, host.cuts, host.handshakes)
         self.host = host
         self.settings: SmtpSettings = host.settings
         self.reception: IReception = host.reception

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     ISSLTransport,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -25,6 +25,7 @@ from mailframe.pacing.begun import begun
 from mailframe.pacing.delays import Delays
 from mailframe.pacing.prompt import plain_socket, unsent
 from mailframe.pacing.turns import Turns
+from mailframe.tls.handshakes import Handshakes, Shaking
 from mailframe.tracing.traces import Trace
 
 from .framer import Framer
@@ -34,7 +35,7 @@ _BURST = 100    # steps in one go, however quick: then other connections have th
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
-class Wire(Protocol, ABC):
+class Wire(Shaking, ABC):
     """Runs `step` again and again, inline while nothing has to be waited for.
 
       W1  one `step` runs at a time; while it waits, octets are kept, at most about `_MUCH`, and the client is then held back.
@@ -44,11 +45,11 @@ class Wire(Protocol, ABC):
 
     trace: Trace | None = None
 
-    def __init__(self, clock: IReactorTime, turns: Turns, looks: Delays, cuts: Delays) -> None:
+    def __init__(self, clock: IReactorTime, turns: Turns, looks: Delays, cuts: Delays, handshakes: Handshakes) -> None:
         """`looks` is the shortest of all that `patience` says: so often the clock is looked at, and a shorter patience found in
         time. `cuts` is how long a client may take to take our last words."""
         self.clock = clock
-        self._looks, self._cuts = looks, cuts
+        self._looks, self._cuts, self._handshakes = looks, cuts, handshakes
         self._turns = turns
         self.over = False                        # nothing more is read or said
         self.framer = Framer()
@@ -133,6 +134,7 @@ class Wire(Protocol, ABC):
                 self._socket, self._choked = None, False
                 transport.unregisterProducer()
                 transport.registerProducer(self, True)
+            self.handshake_begins(asked=True)
             transport.startTLS(tls)
         self.framer = Framer()
 
@@ -170,6 +172,8 @@ class Wire(Protocol, ABC):
             no_delay(True)
         self._acks = Acks(transport)
         self._socket = plain_socket(transport)
+        if self._socket is None and encrypted(transport):
+            self.handshake_begins(asked=False)
         transport.registerProducer(self, self._socket is None)
         self.touch()
         self._look_in(self._looks.seconds)
@@ -196,6 +200,8 @@ class Wire(Protocol, ABC):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.over = self._lost = True
+        if self._shaking:
+            self.handshake_lost(reason)
         self._look_no_more()
         self._cuts.end(self._cut)
         if self._sleep is not None and self._sleep[0].active():

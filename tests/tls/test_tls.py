@@ -254,7 +254,7 @@ class SelfSignedTests(CleanTestCase):
         self.assertEqual(os.stat(files.key).st_mode & 0o777, 0o600)
         self.assertEqual(os.stat(files.key.parent).st_mode & 0o777, 0o700)
         identity = read_identity(files)
-        self.assertEqual(identity.names, {"localhost"})
+        self.assertEqual(identity.names, ("localhost",))
         addresses = identity.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         self.assertEqual([str(ip) for ip in addresses.get_values_for_type(x509.IPAddress)], ["127.0.0.1", "::1"])
         self.assertEqual(read_identity(self_signed(data, now=now + 86_400)).chain[0], identity.chain[0])
