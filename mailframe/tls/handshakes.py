@@ -16,7 +16,6 @@ from mailframe.pacing.delays import Delays
 from .reasons import ended_by_tls, why_refused
 
 HANDSHAKE_TIMEOUT_S = 60.0
-_NOTHING_CAME = b"before SSL initialization"     # OpenSSL's word for a server that waits for the ClientHello
 
 
 class Handshakes:
@@ -60,7 +59,7 @@ class Shaking(Protocol):
             self._handshakes.failed(transport, why_refused(reason))
         elif isinstance(reason.value, ConnectionAborted):
             pass                 # our own doing, and whoever did it has said why
-        elif self._asked or transport.getHandle().get_state_string() != _NOTHING_CAME:
+        elif self._asked or transport.getHandle().client_random():    # there since the ClientHello
             self._handshakes.failed(transport, "the client has gone")
 
     def _handshake_late(self) -> None:
