@@ -27,6 +27,7 @@ from mailframe.tls.handshakes import Handshakes, Shaking
 from mailframe.tracing.traces import Trace
 
 from .framer import Framer
+from .origin import encrypted
 
 _MUCH = 65_536  # octets that may wait while a plugin thinks; beyond, the client is held back by TCP
 _BURST = 100    # steps in one go, however quick: then other connections have their turn (I2)
