@@ -210,8 +210,8 @@ class Connection(Shaking):
             self._socket = None
             self.transport.unregisterProducer()
             self.transport.registerProducer(self, True)
-        self.handshake_begins(asked=True)
         self.transport.startTLS(context)
+        self.handshake_begins(asked=True)
 
     @property
     def compressed(self) -> bool:

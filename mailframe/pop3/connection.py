@@ -186,8 +186,8 @@ class Connection(Shaking):
     def start_tls(self, context: object) -> None:
         self.flush()
         if not self._finished:           # else no handshake will come, and `more` says so
-            self.handshake_begins(asked=True)
             self.transport.startTLS(context)
+            self.handshake_begins(asked=True)
 
     def close(self) -> None:
         """Send what is put, then close; a client that does not take it is cut off after a while. Ends any wait."""

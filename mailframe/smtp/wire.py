@@ -133,8 +133,8 @@ class Wire(Shaking, ABC):
                 self._socket, self._choked = None, False
                 transport.unregisterProducer()
                 transport.registerProducer(self, True)
-            self.handshake_begins(asked=True)
             transport.startTLS(tls)
+            self.handshake_begins(asked=True)
         self.framer = Framer()
 
     async def pause(self, seconds: float) -> None:

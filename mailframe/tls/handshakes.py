@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IHandshakeListener, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -42,7 +43,13 @@ class Shaking(Protocol):
     _asked = False           # by STARTTLS: then it is worth a line that no handshake comes
 
     def handshake_begins(self, *, asked: bool) -> None:
-        """Before ``startTLS``, or from ``connectionMade`` where TLS was there before the connection."""
+        """After ``startTLS``, or from ``connectionMade`` where TLS was there before the connection.
+
+        Only Twisted's TLS says when it is over: another transport's is not watched.
+        """
+        transport: Any = self.transport
+        if not isinstance(transport.getHandle(), SSL.Connection):
+            return
         self._shaking, self._asked = True, asked
         self._handshakes.late.begin(self._handshake_late)
 
