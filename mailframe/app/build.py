@@ -23,6 +23,7 @@ from mailframe.interfaces.store import IIndexedStore, IMailStore
 from mailframe.mime.attributes import VERSION
 from mailframe.model.flags import SEEN
 from mailframe.model.mailbox import FRESH_ACCOUNT
+from mailframe.pacing.onward import Onward
 from mailframe.pacing.turns import Turns
 from mailframe.pipeline.dispatch import Pipeline
 from mailframe.pipeline.local import LocalAgent
@@ -54,10 +55,10 @@ def build(config: Config, reactor: Any) -> Parts:
     development, checkers, directory = identity(config, context)
     local = one("delivery", config, config.delivery, context)
     filters = several("filter", "filters", config, config.filters, context)
-    resolver, limiter = Resolver(reactor, nameservers=config.relay.resolvers()), LoginLimiter(reactor.seconds, config.login)
+    resolver, limiter = Resolver(reactor, nameservers=config.relay.resolvers()), LoginLimiter(Onward(reactor).seconds, config.login)
     guarding = guards(
         config.guards, {listener.role for listener in config.listeners.values()}, reactor=reactor, resolver=resolver, engine=engine,
-        own_names=[config.hostname.lower(), *config.domains], shut_logins=limiter.shut)
+        own_names=[config.hostname.lower(), *config.domains], logins=limiter)
     spool = Spool(engine, content, reactor)
     relay = None if config.development else _relay(config, reactor, resolver)
     queue = QueueAgent(spool, onward=CARRIED if relay is None else relay.honours)

@@ -195,10 +195,13 @@ def _add_guards(parser: argparse.ArgumentParser) -> None:
     for name, words in guardctl.ACTIONS.items():
         action = _command(actions, name, words)
         _place(action)
-        if name == "forget":
-            action.add_argument("address", metavar="ADDRESS", help="an IPv4 or IPv6 address")
+        if name != "list":
+            also = "" if name == "ban" else ", or a domain under which the greylist knows a provider"
+            action.add_argument("address", metavar="ADDRESS", help=f"an IPv4 or IPv6 address{also}")
+        if name == "ban":
+            action.add_argument("--minutes", type=float, default=guardctl.BAN_MINUTES, metavar="N", help="for so long; an hour")
         action.set_defaults(run=lambda arguments, name=name: guardctl.run(
-            name, _config(arguments).data, getattr(arguments, "address", "")))
+            name, _config(arguments).data, getattr(arguments, "address", ""), getattr(arguments, "minutes", guardctl.BAN_MINUTES)))
 
 
 def _check(arguments: argparse.Namespace) -> None:

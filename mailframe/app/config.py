@@ -14,6 +14,7 @@ from mailframe.app.endpoints import endpoint_string, is_loopback
 from mailframe.app.meant import did_you_mean
 from mailframe.app.toml import ConfigError, Document, Key, PluginSpec, read
 from mailframe.auth.limiter import LoginLimits
+from mailframe.filters.guards import NAMES as GUARDS
 from mailframe.filters.guards import GuardsSettings
 from mailframe.imap.settings import ImapSettings
 from mailframe.model.domain import canonical_domain
@@ -134,6 +135,12 @@ class Config:
             if wanted not in listeners:
                 raise ConfigError(f"trace.listeners has {wanted!r}, which is no listener{did_you_mean(wanted, listeners)}",
                                   ("trace", "listeners"))
+        for name in ("", *GUARDS):
+            guard = getattr(self.guards, name) if name else self.guards
+            for wanted in guard.exempt_listeners:
+                if wanted not in listeners:
+                    key = ("guards", *([name] if name else []), "exempt_listeners")
+                    raise ConfigError(f"{'.'.join(key)} has {wanted!r}, which is no listener{did_you_mean(wanted, listeners)}", key)
         if unknown := set(self.parts) - set(READY):
             raise ConfigError(f"parts has {min(unknown)!r}{did_you_mean(min(unknown), READY)}")
         if not self.development and not self.domains and "directory" not in self.parts and self.directory is None:

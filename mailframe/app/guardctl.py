@@ -1,4 +1,4 @@
-"""`mailframe guards ...`: asks the running server what its guards remember, and has them forget."""
+"""`mailframe guards ...`: asks the running server what its guards remember, has them forget, and bans."""
 
 from __future__ import annotations
 
@@ -8,20 +8,45 @@ from typing import Any
 
 from mailframe.app.control import ask
 
-ACTIONS = {"list": "which are on, and what they remember", "forget": "all about one address"}
+ACTIONS = {
+    "list": "which are on, how often they refused, and what they remember",
+    "show": "what they know of one address",
+    "forget": "all about one address: bans, failed logins, counts, the greylist",
+    "ban": "refuse one address at the door for a while",
+}
+BAN_MINUTES = 60.0
 
 
-def run(action: str, data: Path, address: str) -> None:
+def run(action: str, data: Path, address: str = "", minutes: float = BAN_MINUTES) -> None:
     """Do `action` and print what came of it. Raises ControlError, also when no server runs: only it knows."""
-    answer = ask(data, {"do": f"guards {action}", "address": address})
-    print(_table(answer) if action == "list" else _forgotten(address, answer), end="")
+    answer = ask(data, {"do": f"guards {action}", "address": address, "minutes": minutes})
+    if action == "list":
+        said = _table(answer)
+    elif action == "show":
+        said = _shown(address, answer)
+    elif action == "forget":
+        said = _forgotten(address, answer)
+    else:
+        said = f"{answer} is refused for {minutes:g} minutes; `mailframe guards forget {address}` lets it in again.\n"
+    print(said, end="")
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "No guard is on.\n"
-    lines = [(row["guard"], ", ".join(f"{number} {words}" for words, number in row["told"].items()) or "on") for row in rows]
-    return "".join(f"{name:<10}  {words}\n" for name, words in lines)
+    return "".join(f"{row['guard']:<10}  {_words(row)}\n" for row in rows)
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    done = "held back" if row["guard"] == "tarpit" else "refused"
+    told = [f"{number} {words}" for words, number in row["told"].items()]
+    return ", ".join([f"{row['refused']} {'only logged' if row['only_log'] else done}", *told])
+
+
+def _shown(address: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return f"No guard knows anything of {address}.\n"
+    return "".join(f"{row['guard']:<10}  {words}\n" for row in rows for words in row["known"])
 
 
 def _forgotten(address: str, answer: Mapping[str, int]) -> str:

@@ -18,8 +18,9 @@ from mailframe.app.config import FIXED, Certificate, Config, Listener, TlsConfig
 from mailframe.app.factory import parameters_of, settings_of
 from mailframe.app.toml import Key, PluginSpec
 from mailframe.auth.limiter import LoginLimits
+from mailframe.filters.asklists import DnsList
 from mailframe.filters.bans import BansSettings
-from mailframe.filters.dnslists import DnsList, DnsListsSettings
+from mailframe.filters.dnslists import DnsListsSettings
 from mailframe.filters.early import EarlySettings
 from mailframe.filters.greylist import GreylistSettings
 from mailframe.filters.guards import GuardsSettings

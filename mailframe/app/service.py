@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from mailframe.app.build import build
 from mailframe.app.config import Config, Listener
-from mailframe.app.endpoints import with_backlog
+from mailframe.app.endpoints import accept_in_turns, with_backlog
 from mailframe.app.explain import explained
 from mailframe.app.parts import Parts
 from mailframe.app.toml import ConfigError
@@ -173,6 +173,7 @@ class MailService(Service):
         if isinstance(outcome[0], Failure):
             raise StartError(_why_not(name, listener, outcome[0].value))
         port: IListeningPort = outcome[0]
+        accept_in_turns(port)
         _accept(port, False)
         return port
 

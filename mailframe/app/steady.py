@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import sys
+from typing import Any
+
+from mailframe.pacing.events import few_at_once
 
 #: How long a thread may keep the interpreter while the reactor waits (docs/architecture.md, "SQLite manners").
 SWITCH_INTERVAL_S = 0.0005
@@ -13,8 +16,9 @@ SWITCH_INTERVAL_S = 0.0005
 COLLECT_AT = (5_000, 20, 50)
 
 
-def steady() -> None:
-    """Call once everything is started. It changes the whole process: the interpreter's switch interval and its collector.
+def steady(reactor: Any = None) -> None:
+    """Call once everything is started. It changes the whole process: the interpreter's switch interval and its collector, and
+    how much `reactor` takes up in one turn (None: as it does).
 
     What is there now stays for good, so that the collector need not walk over it again and again while the reactor waits.
     """
@@ -22,3 +26,4 @@ def steady() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AT)
+    few_at_once(reactor)

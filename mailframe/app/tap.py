@@ -149,7 +149,7 @@ class TwistdMailService(MailService):
         _allow_files()
         signals = Signals(self.reactor, self)
         self._or_exit(lambda: self._start_now(signals))
-        steady()
+        steady(self.reactor)
         self._console.say(welcome(self.config, self.addresses(), self.parts))
         self._console.close()
         signals.started()

@@ -70,6 +70,10 @@ class LoginLimiter:
         if (network, _name(user)) in self._known:
             self._known.add((network, _name(user)), now, 1)
 
+    def forget(self, ip: str) -> int:
+        """Forgive the failures of an address, for an operator; returns how many addresses that was."""
+        return int(self._addresses.forget(network_of(ip)))
+
     def succeeded(self, ip: str, user: str) -> None:
         """It was right."""
         self._known.add((network_of(ip), _name(user)), self._seconds(), 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zope.interface import implementer
@@ -24,7 +24,7 @@ class EarlySettings(Scope):
 
     delay_s: float = 2.0                   # longer than any round trip, shorter than anybody's patience
     remember_s: float = 86_400.0           # who has waited once is not made to wait again for so long
-    remember_addresses: int = 50_000       # that have waited, the latest; some 10 MiB when full
+    remember_addresses: int = 50_000       # that have waited, the latest; some 15 MiB when full
 
 
 @implementer(IGreetingFilter, IHelloFilter)
@@ -49,7 +49,7 @@ class EarlyTalkers(Guard):
         """See `IGreetingFilter`."""
         if not self.concerns(peer):
             return PASS
-        return self.refuse(554, "5.5.1", "You must wait for the greeting", f"spoke early: {octets[:40]!r}")
+        return self.refuse(peer, 554, "5.5.1", "You must wait for the greeting", f"spoke early: {octets[:40]!r}")
 
     def hello(self, peer: Peer) -> Verdict:
         """See `IHelloFilter`: it has waited."""
@@ -62,6 +62,11 @@ class EarlyTalkers(Guard):
     async def told(self) -> Mapping[str, int]:
         """See `Guard`."""
         return {"patient addresses": len(self._patient)}
+
+    async def known(self, ip: str) -> Sequence[str]:
+        """See `Guard`."""
+        left = self._patient.left(network_of(ip), self._seconds())
+        return (f"has waited for the greeting, and need not for another {left:.0f} s",) if left else ()
 
     async def forget(self, ip: str) -> int:
         """See `Guard`."""

@@ -25,10 +25,10 @@ SLICE = 500     # rows that one job sweeps away
 
 
 def note(con: apsw.Connection, network: str, pair: bytes, now: float, lapses: float) -> None:
-    """A triplet is new, or comes again after it lapsed."""
+    """A triplet is new, or comes again after it lapsed, or its time is still to come: the clock was set back."""
     con.execute(
         "INSERT INTO greylist VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT (network, pair) "
-        "DO UPDATE SET first = ?3, lapses = ?4, passed = 0 WHERE lapses <= ?3", (network, pair, now, lapses))
+        "DO UPDATE SET first = ?3, lapses = ?4, passed = 0 WHERE lapses <= ?3 OR first > ?3", (network, pair, now, lapses))
 
 
 def passed(con: apsw.Connection, network: str, pair: bytes, now: float, lapses: float) -> None:
@@ -63,12 +63,12 @@ def make_room(con: apsw.Connection, number: int) -> int:
     return int(con.changes())
 
 
-def forget(con: apsw.Connection, network: str) -> int:
-    """Everything about a network; how many rows that was."""
+def forget(con: apsw.Connection, network: str) -> tuple[int, int]:
+    """Everything about a network: how many rows that was, and how many of them triplets."""
     con.execute("DELETE FROM greylist WHERE network = ?", (network,))
     gone = int(con.changes())
     con.execute("DELETE FROM greylist_client WHERE network = ?", (network,))
-    return gone + int(con.changes())
+    return gone + int(con.changes()), gone
 
 
 def number(con: apsw.Connection) -> int:

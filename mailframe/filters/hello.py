@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailframe.dns.answer import DnsError, DnsTemporaryError
@@ -15,6 +16,7 @@ from mailframe.interfaces.filter import IHelloFilter
 from mailframe.model.domain import canonical_domain
 from mailframe.model.envelope import Peer
 from mailframe.model.verdict import Verdict
+from mailframe.pacing.deadline import within
 
 from .guard import PASS, Guard
 from .scope import Scope
@@ -32,6 +34,7 @@ class HelloSettings(Scope):
     own_name: bool = True                  # refuse our host name, our domains and our addresses: a stranger who says so lies
     dotless: bool = False                  # refuse a name without a dot: some office machines still have such
     unresolvable: bool = False             # refuse a name with neither address nor MX in DNS; costs a look-up
+    timeout_s: float = 5.0                 # for that look-up; without an answer the name passes
     own_addresses: tuple[str, ...] = ()    # of this server as the world sees it; loopback is always one
 
     def check(self) -> None:
@@ -49,11 +52,12 @@ class Hello(Guard):
 
     name = "hello"
 
-    def __init__(self, settings: HelloSettings, resolver: Resolver, own_names: Iterable[str]) -> None:
+    def __init__(self, settings: HelloSettings, resolver: Resolver, clock: IReactorTime, own_names: Iterable[str]) -> None:
         """`own_names`: our host name and our domains, canonical."""
         super().__init__(settings)
         self._settings = settings
         self._resolver = resolver
+        self._clock = clock
         self._own = frozenset(own_names) | {_told(text) for text in settings.own_addresses}
         self._judged = lru_cache(_NAMES)(self._judge)
 
@@ -63,8 +67,8 @@ class Hello(Guard):
             return PASS
         fault = self._judged(peer.helo)
         if fault is not None:
-            return self.refuse(*fault)
-        return self._look_up(peer.helo) if self._settings.unresolvable else PASS
+            return self.refuse(peer, *fault)
+        return self._look_up(peer) if self._settings.unresolvable else PASS
 
     def _judge(self, said: str) -> tuple[int, str, str, str] | None:
         """What is wrong with the name itself, in the words of `refuse`."""
@@ -82,19 +86,30 @@ class Hello(Guard):
             return 550, "5.7.1", "Say your full host name", "name without a dot"
         return None
 
-    async def _look_up(self, said: str) -> Verdict:
+    async def _look_up(self, peer: Peer) -> Verdict:
         """When DNS cannot say, the doubt is the client's benefit."""
-        if said.startswith("["):
+        if peer.helo.startswith("["):
             return PASS
+        try:
+            known = await within(self._settings.timeout_s, self._clock, self._in_dns(peer.helo))
+        except (TimeoutError, DnsTemporaryError):
+            return PASS
+        return PASS if known else self._unknown(peer)
+
+    async def _in_dns(self, name: str) -> bool:
+        """Raises DnsTemporaryError."""
         for look_up in (self._resolver.addresses, self._resolver.mx):
             try:
-                await look_up(said)
-                return PASS
+                await look_up(name)
+                return True
             except DnsTemporaryError:
-                return PASS
+                raise
             except DnsError:
                 pass
-        return self.refuse(550, "5.7.1", "Your host name is not in DNS", "name not in DNS")
+        return False
+
+    def _unknown(self, peer: Peer) -> Verdict:
+        return self.refuse(peer, 550, "5.7.1", "Your host name is not in DNS", "name not in DNS")
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -29,6 +29,11 @@ class Memory(Generic[V]):
             return None
         return found[1]
 
+    def left(self, key: Hashable, now: float) -> float:
+        """For how many seconds more it is remembered; 0.0: it is not."""
+        found = self._kept.get(key)
+        return 0.0 if found is None else max(0.0, found[0] - now)
+
     def put(self, key: Hashable, value: V, until: float) -> None:
         self._kept[key] = until, value
         self._kept.move_to_end(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zope.interface import implementer
@@ -63,16 +63,21 @@ class Rates(Guard):
         settings = self._settings
         home = network(peer.ip, settings.ipv4_prefix, settings.ipv6_prefix)
         count = self._at_once.get(home, 0)
-        if settings.at_once and count >= settings.at_once:
-            return self.refuse(421, "4.7.0", "Too many connections from your network, please try again later",
+        verdict = self._door(peer, home, count)
+        key = (peer.ip, peer.port, peer.listener)
+        if verdict is PASS and key not in self._open:
+            self._open[key] = home
+            self._at_once[home] = count + 1
+        return verdict
+
+    def _door(self, peer: Peer, home: str, count: int) -> Verdict:
+        if 0 < self._settings.at_once <= count:
+            return self.refuse(peer, 421, "4.7.0", "Too many connections from your network, please try again later",
                                f"{count} connections at once from {home}")
         who = self._connections.take(peer.ip, self._seconds())
         if who:
-            return self.refuse(421, "4.7.0", "Too many connections, please try again later", f"connections too often from {who}")
-        key = (peer.ip, peer.port, peer.listener)
-        if key not in self._open:
-            self._open[key] = home
-            self._at_once[home] = count + 1
+            return self.refuse(peer, 421, "4.7.0", "Too many connections, please try again later",
+                               f"connections too often from {who}")
         return PASS
 
     def disconnected(self, peer: Peer) -> None:
@@ -98,11 +103,19 @@ class Rates(Guard):
         if not who:
             return PASS
         why = f"{what} too often from {who}"
-        return self.refuse(451, "4.7.1", f"Too many {what} from you, please try again later", why, final=True)
+        return self.refuse(peer, 451, "4.7.1", f"Too many {what} from you, please try again later", why, final=True)
 
     async def told(self) -> Mapping[str, int]:
         """See `Guard`."""
         return {"addresses counted": len(self._connections), "connections open": len(self._open)}
+
+    async def known(self, ip: str) -> Sequence[str]:
+        """See `Guard`."""
+        now, settings = self._seconds(), self._settings
+        home = network(ip, settings.ipv4_prefix, settings.ipv6_prefix)
+        counts = (("connections", self._connections), ("messages", self._messages), ("recipients", self._recipients))
+        words = [f"{what} lately: {text}" for what, count in counts if (text := count.words(ip, now))]
+        return [*words, *([f"{self._at_once[home]} connections open from {home}"] if home in self._at_once else [])]
 
     async def forget(self, ip: str) -> int:
         """See `Guard`."""
@@ -133,8 +146,17 @@ class _Count:
                 return home
         return ""
 
+    def words(self, ip: str, now: float) -> str:
+        """How many of how many are allowed, of the address and its network; "": none."""
+        found = [f"{levels.level(key, now):.0f} of {most} from {key}" for levels, key, most in self._both(ip) if key in levels]
+        return ", ".join(found)
+
     def forget(self, ip: str) -> int:
+        return sum(levels.forget(key) for levels, key, _ in self._both(ip))
+
+    def _both(self, ip: str) -> Iterator[tuple[Levels, str, int]]:
         settings = self._settings
-        keys = ((self._addresses, network_of(ip)),
-                (self._networks, network(ip, settings.ipv4_prefix, settings.ipv6_prefix)))
-        return sum(levels.forget(key) for levels, key in keys if levels is not None)
+        if self._addresses is not None:
+            yield self._addresses, network_of(ip), self._each
+        if self._networks is not None:
+            yield self._networks, network(ip, settings.ipv4_prefix, settings.ipv6_prefix), self._all

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zope.interface import implementer
@@ -28,7 +28,7 @@ class RecipientsSettings(Scope):
     per_message: int = 500                 # RFC 5321 section 4.5.3.1.8 asks for 100; the rest come with the next message
     per_connection: int = 5_000            # a list host keeps its connection for ten such messages
     per_hour: int = 20_000                 # of one address; IPv6 counts by /64
-    remember_addresses: int = 50_000       # the latest; some 10 MiB when full
+    remember_addresses: int = 50_000       # the latest; some 15 MiB when full
 
 
 @implementer(IRecipientFilter, IPartingFilter)
@@ -53,12 +53,13 @@ class Recipients(Guard):
         if connection.message != envelope.id:
             connection.message, connection.of_message = envelope.id, 0
         if settings.per_message and connection.of_message >= settings.per_message:
-            return self.refuse(452, "4.5.3", "Too many recipients", f"{settings.per_message} recipients of a message", final=True)
+            return self.refuse(peer, 452, "4.5.3", "Too many recipients",
+                               f"{settings.per_message} recipients of a message", final=True)
         if settings.per_connection and connection.of_all >= settings.per_connection:
-            return self.refuse(452, "4.5.3", "Too many recipients in this connection",
+            return self.refuse(peer, 452, "4.5.3", "Too many recipients in this connection",
                                f"{settings.per_connection} recipients of a connection", final=True)
         if settings.per_hour and not self._hours.take(network_of(peer.ip), self._seconds(), settings.per_hour):
-            return self.refuse(451, "4.7.1", "Too many recipients from you, please try again later",
+            return self.refuse(peer, 451, "4.7.1", "Too many recipients from you, please try again later",
                                f"{settings.per_hour} recipients in an hour", final=True)
         connection.of_message += 1
         connection.of_all += 1
@@ -80,6 +81,13 @@ class Recipients(Guard):
     async def told(self) -> Mapping[str, int]:
         """See `Guard`."""
         return {"addresses counted": len(self._hours)}
+
+    async def known(self, ip: str) -> Sequence[str]:
+        """See `Guard`."""
+        who = network_of(ip)
+        if who not in self._hours:
+            return ()
+        return (f"recipients in an hour: {self._hours.level(who, self._seconds()):.0f} of {self._settings.per_hour} from {who}",)
 
     async def forget(self, ip: str) -> int:
         """See `Guard`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import ip_address
@@ -23,6 +23,7 @@ from .memory import DOUBT_S, Memory
 from .scope import Scope
 
 Require = Literal["nothing", "name", "confirmed"]
+Trusts = Callable[[Peer], Awaitable[bool]]
 _ADDRESSES = 5_000      # whose names are remembered
 
 
@@ -57,11 +58,13 @@ class ReverseDns(Guard):
 
     name = "reverse"
 
-    def __init__(self, settings: ReverseSettings, resolver: Resolver, clock: IReactorTime) -> None:
+    def __init__(self, settings: ReverseSettings, resolver: Resolver, clock: IReactorTime, trusts: Trusts | None = None) -> None:
+        """`trusts`: whether DNS lists speak so well of a client that it needs no name."""
         super().__init__(settings)
         self._settings = settings
         self._resolver = resolver
         self._clock = clock
+        self._trusts = trusts
         self._known: Memory[tuple[Found, str]] = Memory(_ADDRESSES)
 
     def connection(self, peer: Peer) -> Verdict | Awaitable[Verdict]:
@@ -109,6 +112,15 @@ class ReverseDns(Guard):
                 pass
         return doubt, ""
 
+    async def told(self) -> Mapping[str, int]:
+        """See `Guard`."""
+        return {"addresses looked up": len(self._known)}
+
+    async def known(self, ip: str) -> Sequence[str]:
+        """See `Guard`."""
+        found = self._known.get(ip, self._clock.seconds())
+        return () if found is None else (f"its name in DNS is {found[1]}" if found[1] else found[0].value,)
+
     async def forget(self, ip: str) -> int:
         """See `Guard`."""
         return int(self._known.forget(ip))
@@ -124,17 +136,21 @@ class RequiredReverseDns(ReverseDns):
         peer = envelope.peer
         if peer.name or peer.account is not None or not self.concerns(peer):
             return PASS
-        return self._judge(peer.ip)
+        return self._judge(peer)
 
-    async def _judge(self, ip: str) -> Verdict:
-        found, _ = await self.found(ip)
+    async def _judge(self, peer: Peer) -> Verdict:
+        found, _ = await self.found(peer.ip)
         if found is Found.CONFIRMED or (found is Found.UNCONFIRMED and self._settings.require == "name"):
             return PASS
+        if self._trusts is not None and await self._trusts(peer):
+            return PASS
         if found is Found.UNKNOWN:
-            return self.refuse(451, "4.7.25", "Cannot look up your reverse DNS now, please try again later", found.value)
-        return self.refuse(550, "5.7.25", "Your address has no name in DNS that leads back to it", found.value)
+            return self.refuse(peer, 451, "4.7.25", "Cannot look up your reverse DNS now, please try again later", found.value)
+        return self.refuse(peer, 550, "5.7.25", "Your address has no name in DNS that leads back to it", found.value)
 
 
-def reverse_dns(settings: ReverseSettings, resolver: Resolver, clock: IReactorTime) -> ReverseDns:
+def reverse_dns(
+    settings: ReverseSettings, resolver: Resolver, clock: IReactorTime, trusts: Trusts | None = None,
+) -> ReverseDns:
     """The guard that these settings ask for."""
-    return (ReverseDns if settings.require == "nothing" else RequiredReverseDns)(settings, resolver, clock)
+    return (ReverseDns if settings.require == "nothing" else RequiredReverseDns)(settings, resolver, clock, trusts)

@@ -11,7 +11,7 @@ from zope.interface import implementer
 from mailframe.interfaces.filter import IErrorFilter, IPartingFilter
 from mailframe.model.envelope import Peer
 
-from .guard import Guard
+from .guard import Guard, log
 from .scope import Scope
 
 _MOST = 20_000      # connections with mistakes that are remembered, far more than can be open
@@ -54,7 +54,16 @@ class Tarpit(Guard):
         settings = self._settings
         if errors <= settings.free:
             return 0.0
-        return float(min(settings.first_s * settings.factor ** min(errors - settings.free - 1, 64), settings.most_s))
+        delay = float(min(settings.first_s * settings.factor ** min(errors - settings.free - 1, 64), settings.most_s))
+        return self._held(peer, delay, f"mistake {errors} of the connection, {code} to {verb or 'no command'}")
+
+    def _held(self, peer: Peer, delay: float, why: str) -> float:
+        self.refused += 1
+        if not self.only_log:
+            return delay
+        log.info("guard=tarpit would answer {delay:g} s late ip={ip} name={name} helo={helo} ({why})",
+                 delay=delay, ip=peer.ip, name=peer.name or "-", helo=peer.helo or "-", why=why)
+        return 0.0
 
     def disconnected(self, peer: Peer) -> None:
         """See `IPartingFilter`."""

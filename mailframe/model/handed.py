@@ -14,7 +14,7 @@ class Handed(dict[Recipient, Refusal | None]):
     `reporting` are those of them for whom the next hop has DSN and will itself send the reports that the sender asked for
     (RFC 3461 section 5.2.2); for the others a "relayed" report is ours to send if NOTIFY=SUCCESS (section 5.2.3).
     `timed` are those for whom it has DELIVERBY and was told the time that is left (RFC 2852).
-    `hosts` is who took it, by recipient.
+    `hosts` is who took it, by recipient, and `said` its reply on one line (RFC 3461 section 6.3 (i)).
     """
 
     def __init__(self) -> None:
@@ -22,11 +22,13 @@ class Handed(dict[Recipient, Refusal | None]):
         self.reporting: set[Recipient] = set()
         self.timed: set[Recipient] = set()
         self.hosts: dict[Recipient, str] = {}
+        self.said: dict[Recipient, str] = {}
 
-    def note(self, recipient: Recipient, offers: Container[str], host: str = "") -> None:
+    def note(self, recipient: Recipient, offers: Container[str], host: str = "", said: str = "") -> None:
         """A next hop that `offers` these EHLO keywords took it; `host` is the name by which we know it."""
         self[recipient] = None
         self.hosts[recipient] = host
+        self.said[recipient] = said
         if "DSN" in offers:
             self.reporting.add(recipient)
         if "DELIVERBY" in offers:
@@ -38,3 +40,4 @@ class Handed(dict[Recipient, Refusal | None]):
         self.reporting |= other.reporting
         self.timed |= other.timed
         self.hosts |= other.hosts
+        self.said |= other.said

@@ -25,7 +25,7 @@ class Levels:
         return len(self._levels)
 
     def level(self, key: Hashable, now: float) -> float:
-        """`now` is in seconds of any clock that runs forward."""
+        """`now` is in seconds of a clock that never goes back (`onward.Onward`)."""
         level, since = self._levels.get(key, (0.0, now))
         return max(0.0, level - (now - since) / self._forgive_s)
 

@@ -134,7 +134,7 @@ def _typed(address: Address, wide: bool) -> str:
 
 def _narrow(address: str, kind: str) -> str:
     """`address` in ASCII: as utf-8-addr-xtext where its type allows it (RFC 6533 section 3)."""
-    if address.isascii() or kind.strip().lower() != "utf-8":
+    if kind.strip().lower() != "utf-8":
         return address
     return _PLAIN.sub(lambda found: f"\\x{{{ord(found[0]):X}}}", address)
 

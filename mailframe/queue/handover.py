@@ -54,6 +54,7 @@ class HandOver:
         self._settings = settings
         self._clock = clock
         self._random = random
+        self.stopping = False           # what is cut off now was refused by nobody: it is tried at the next start, at once
 
     async def run(self, message: Message, group: Sequence[Waiting]) -> list[Change]:
         """Try `group` (one domain, one head). Returns what is still to be settled. Raises nothing that a peer or plugin does."""
@@ -89,10 +90,12 @@ class HandOver:
             log.failure("handing on {id} to {to} failed", id=message.envelope.id, to=to)
             outcomes = dict.fromkeys((one.recipient for one in group), InternalError(detail="relay"))
         handed = outcomes if isinstance(outcomes, Handed) else Handed()
+        if self.stopping:
+            group = [one for one in group if one.recipient in outcomes]
         late = TryAgainLater("The hand-over took too long", smtp=(451, "4.4.1"), detail=group[0].domain)
         now, lot = self._clock.seconds(), self._random()        # one for all: they are to go together the next time as well
         return [
-            self._served(message, one, handed_on(message.envelope, one.recipient, handed))
+            self._served(message, one, handed_on(message.envelope, one.recipient, handed, now))
             if outcomes.get(one.recipient, late) is None else self.change(message, one, outcomes.get(one.recipient, late), now, lot)
             for one in group]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.refusal import Refusal, RemoteRefusal, TryAgainLater
+
+_STATUS = re.compile(r"[45]\.[0-9]{1,3}\.[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,12 @@ class Problem:
     def of(cls, refusal: Refusal) -> Problem:
         """The lasting part of a refusal; its detail is for the log alone."""
         code, status = refusal.smtp
+        if not 400 <= code < 600:                   # a plugin's fault (I7), as `smtp.reply.Reply.from_refusal` has it
+            code, status = 451, "4.3.0"
+        elif status[:1] != str(code)[0] or not _STATUS.fullmatch(status):       # where they contradict each other the code counts
+            status = f"{code // 100}.0.0"
+        else:
+            status = ".".join(str(int(field)) for field in status.split("."))      # no leading zeros (RFC 3464 section 2.3.4)
         if isinstance(refusal, RemoteRefusal):
             return cls(refusal.public, code, status, refusal.mta, refusal.diagnostic)
         return cls(refusal.public, code, status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.defer import CancelledError, DeferredSemaphore
@@ -41,12 +41,15 @@ class Notifier:
         self._new_id = new_id
         self._turns = DeferredSemaphore(_AT_ONCE)
 
-    async def tell(self, message: Message) -> list[Change]:
-        """Report all news of `message`; returns what is still to be settled because it could not be settled with the report."""
+    async def tell(self, message: Message, only: Collection[int] | None = None) -> list[Change]:
+        """Report all news of `message` (`only` of these recipients); returns what is still to be settled because it could not
+        be settled with the report."""
         now = self._clock.seconds()
         news: list[tuple[Waiting, Entry]] = []
         over: list[Change] = []
         for one in await self._spool.troubled(message.id):
+            if only is not None and one.id not in only:
+                continue
             entry = entry_for(one, message, self._settings, now)
             if entry is not None:
                 news.append((one, entry))

@@ -23,6 +23,7 @@ from .finder import Finder
 from .handover import HandOver
 from .item import Change
 from .notify import Notifier
+from .punctual import PunctualHandOver
 from .schedule import RetrySettings
 
 log = Logger()
@@ -49,6 +50,7 @@ class Runner:
         self._clock = clock
         self._hand_over = HandOver(spool, relay, retry_local, settings, clock, random)
         self._notifier = Notifier(spool, bounces, settings, clock, hostname, new_id)
+        self._punctual = PunctualHandOver(spool, self._hand_over, self._notifier, clock)
         self._hands: set[int] = set()                  # recipients that are being tried
         self._messages: Counter[int] = Counter()       # hand-overs of each message
         self._domains: Counter[str] = Counter()        # hand-overs to each domain
@@ -65,7 +67,7 @@ class Runner:
 
     def start(self) -> None:
         """Begin with all that is due."""
-        self._stopped = False
+        self._stopped = self._hand_over.stopping = False
         self._unsubscribe = self._spool.subscribe(self._added)
         self._finder.scan = True
         self.wake()
@@ -76,6 +78,7 @@ class Runner:
         self._unsubscribe()
         self._cancel_timer()
         await self._quiet(grace_s)
+        self._hand_over.stopping = True
         for each in tuple(self._running):
             each.cancel()
         await self._quiet(_LAST_WORDS_S)
@@ -197,7 +200,7 @@ class Runner:
         if message is None or not group:        # meanwhile removed, held or put off
             return
         if group[0].problem is None or not group[0].problem.final:
-            await self._settle(message_id, await self._hand_over.run(message, group))
+            await self._settle(message_id, await self._punctual.run(message, group))
         self._untold.add(message_id)
         while self._messages[message_id] == 1 and message_id in self._untold:   # the last one of this run tells of all
             self._untold.discard(message_id)

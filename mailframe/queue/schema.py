@@ -100,6 +100,19 @@ def alter(con: apsw.Connection, assignment: str, ids: Sequence[int], held: bool 
     return changed
 
 
+def retry(con: apsw.Connection, ids: Sequence[int], now: float) -> int:
+    """Make due all recipients of these messages, of all if `ids` is empty, that are neither held nor to leave only later."""
+    change = "UPDATE queue_recipient SET next_try = release_at WHERE held = 0 AND release_at <= ?"
+    if not ids:
+        con.execute(change, (now,))
+        return con.changes()
+    changed = 0
+    for message_id in ids:
+        con.execute(f"{change} AND message = ?", (now, message_id))
+        changed += con.changes()
+    return changed
+
+
 def retry_domain(con: apsw.Connection, domain: str, below: bool) -> int:
     """Make due what was tried in vain for a domain, and for those `below` it; returns how many recipients."""
     where, parameters = ("domain = ?", [domain]) if not below else ("(domain = ? OR substr(domain, ?) = ?)", [

@@ -153,8 +153,10 @@ class Spool:
         return items
 
     async def retry(self, ids: Sequence[int] = ()) -> int:
-        """See `ISpool`."""
-        return await self._alter("next_try = release_at", ids, held=False)
+        """See `ISpool`. What is to be sent later only (FUTURERELEASE) is left alone, and not counted."""
+        changed = await self.engine.submit(partial(schema.retry, ids=tuple(ids), now=self._clock.seconds()))
+        self._tell(ids)
+        return changed
 
     async def retry_domain(self, domain: str, below: bool) -> int:
         """See `ISpool`. What was never tried is due already, or is to be sent later only (FUTURERELEASE)."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.model.handed import Handed
 
-from .item import RELAYED, TRACED, UNTIMED, Message, Problem
+from .item import RELAYED, TRACED, UNTIMED, Message, Problem, Waiting
 from .schedule import RetrySettings, expires, warn_at
 
 _LATE = "4.4.7"
+UNDER_WAY = Problem("It is being handed on, and that takes long", 451, _LATE)
 NOT_IN_TIME = Problem("It could not be handed on in time", 451, _LATE)      # before the first try
 
 
@@ -41,6 +43,17 @@ def announces_delay_at(envelope: Envelope, notify: frozenset[str]) -> float | No
     return by.at
 
 
+def late_ones(message: Message, group: Sequence[Waiting], at: float) -> list[Waiting]:
+    """Who of `group` is late by then by his sender's own deadline, and is on the way to another host: word of that is due at the
+    deadline, and waits for no hand-over to end (RFC 2852 section 4.1.3)."""
+    found = []
+    for one in group:
+        asked = announces_delay_at(message.envelope, one.recipient.notify)
+        if asked is not None and asked <= at and not (one.warned or one.recipient.account or one.recipient.expanded):
+            found.append(one)
+    return found
+
+
 def warns_at(settings: RetrySettings, message: Message, notify: frozenset[str]) -> float | None:
     """When the sender hears of a delay. A sender who said when has said it for this message."""
     asked = announces_delay_at(message.envelope, notify)
@@ -60,14 +73,15 @@ def delayed(envelope: Envelope, notify: frozenset[str], problem: Problem, now: f
     return problem if asked is None or now < asked else replace(problem, status=_LATE)
 
 
-def handed_on(envelope: Envelope, recipient: Recipient, handed: Handed) -> Problem | None:
+def handed_on(envelope: Envelope, recipient: Recipient, handed: Handed, now: float) -> Problem | None:
     """What the sender is to be told of a successful hand-over to another host; None: nothing."""
     by, notify = envelope.deliver_by, recipient.notify
     if envelope.sender is None or "NEVER" in notify:
         return None
-    host, timed = handed.hosts.get(recipient, ""), recipient in handed.timed
+    host, said, timed = handed.hosts.get(recipient, ""), handed.said.get(recipient, ""), recipient in handed.timed
     if "SUCCESS" in notify and recipient not in handed.reporting:
-        return replace(RELAYED, mta=host)
-    if by is None or not (by.trace or (by.notify and not timed)):      # RFC 2852 sections 4.1.4, 4.1.4.2
+        return replace(RELAYED, mta=host, diagnostic=said)
+    untimed = by is not None and by.notify and not timed and now < by.at        # later its sender knows already that it is late
+    if by is None or not (by.trace or untimed):        # RFC 2852 sections 4.1.4, 4.1.4.2
         return None
-    return replace(TRACED if timed else UNTIMED, mta=host)
+    return replace(TRACED if timed else UNTIMED, mta=host, diagnostic=said)

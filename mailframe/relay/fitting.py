@@ -14,6 +14,7 @@ from mailframe.model.envelope import Envelope
 from mailframe.model.refusal import TryAgainLater
 
 from .delivery import Collected
+from .shortened import Returned, header_part, returned
 
 _BLOCK = 65_536         # octets read, looked at and written at once: a millisecond's work (I2), and what is held (I3)
 
@@ -31,6 +32,7 @@ class Fitting:
     """One message in the widths that its hosts need, each made once. `pause` is awaited often, to leave the reactor to others."""
 
     def __init__(self, envelope: Envelope, head: bytes, source: IMessageSource, memory_octets: int, pause: Pause) -> None:
+        self._envelope = envelope
         self._body = envelope.body
         self._whole = _Whole(head, source)
         self._memory = memory_octets
@@ -66,12 +68,38 @@ class Fitting:
         scanner = Scanner()
         async for octets in self._read(0, self._whole.size):
             scanner.feed(octets)
+        index = scanner.finish()
         made = Collected(self._memory)
         try:
-            await self._write(list(pieces(scanner.finish())), eight, made)
+            await self._write(list(pieces(index)), eight, made)
+        except CannotConvert:
+            made.close()
+            place = returned(index) if self._envelope.sender is None else None
+            if place is None:
+                raise
+            return await self._shorten(place, eight)
         except BaseException:
             made.close()
             raise
+        return made
+
+    async def _shorten(self, place: Returned, eight: bool) -> Collected:
+        """A report of which not all can go there: nobody would ever be told that it was lost, so less of it goes."""
+        short = Collected(self._memory)
+        try:
+            async for octets in self._read(0, place.start):
+                short.add(octets)
+            header = [octets async for octets in self._read(place.header, place.header_end)]
+            short.add(header_part(b"".join(header), place.wide))
+            async for octets in self._read(place.end, self._whole.size):
+                short.add(octets)
+            made = await Fitting(self._envelope, b"", short, self._memory, self._pause)._make(eight)
+        except BaseException:
+            short.close()
+            raise
+        if made is None:
+            return short
+        short.close()
         return made
 
     async def _narrow(self) -> bool:
@@ -88,7 +116,7 @@ class Fitting:
                 done = treatment(piece, look, eight=eight)
                 block = await self._whole.read(piece.start, piece.end - piece.start)
                 sealed = sealed or (place == 0 and has_field(block, b"dkim-signature"))
-                if sealed and done.label is not None:
+                if sealed and self._envelope.sender is not None and done.label is not None:
                     raise CannotConvert("it is signed (DKIM)")
                 made.add(relabelled(checked(block, eight), piece, done))
             elif piece.kind is Kind.BODY and done.encoder is not None:

@@ -21,7 +21,7 @@ from mailframe.smtp.reply import Reply
 from .connect import Target
 from .fitting import Fitting
 from .mx import NoRoute
-from .outcome import NEVER, HopFailed, judged, refusal_of, try_next_host
+from .outcome import NEVER, HopFailed, judged, refusal_of, try_next_host, words_of
 from .pool import Pool
 from .route import Route
 from .settings import RelaySettings
@@ -123,7 +123,7 @@ class Handover:
         settled: set[Recipient] = set()
         for recipient, outcome in outcomes.items():
             if outcome.accepted:
-                self.outcomes.note(recipient, client.extensions, target.host)
+                self.outcomes.note(recipient, client.extensions, target.host, words_of(outcome.reply))
             elif try_next_host(outcome):
                 lost = outcome
                 continue

@@ -29,7 +29,7 @@ def refusal_of(outcome: Outcome, mta: str) -> RemoteRefusal:
     if outcome.stage in _OURS and not _said(reply):
         return RemoteRefusal(_cut(f"{mta}: {reply.text}"), smtp=_codes(reply), mta=mta)
     words = _cut(f"{mta} answered {outcome.stage.value} with: {reply}")
-    return RemoteRefusal(words, smtp=_codes(reply), mta=mta, diagnostic=_cut(str(reply)))
+    return RemoteRefusal(words, smtp=_codes(reply), mta=mta, diagnostic=words_of(reply))
 
 
 def refusal_of_host(error: PeerRefused, mta: str) -> RemoteRefusal:
@@ -38,7 +38,7 @@ def refusal_of_host(error: PeerRefused, mta: str) -> RemoteRefusal:
     if error.to not in ("greeting", "EHLO") and code >= 500:
         code, enhanced = 454, "4.7.0"
     words = _cut(f"{mta} answered {error.to} with: {error.reply}")
-    return RemoteRefusal(words, smtp=(code, enhanced), mta=mta, diagnostic=_cut(str(error.reply)))
+    return RemoteRefusal(words, smtp=(code, enhanced), mta=mta, diagnostic=words_of(error.reply))
 
 
 def unreachable(mta: str, why: str, enhanced: str = "4.4.1") -> RemoteRefusal:
@@ -49,6 +49,11 @@ def unreachable(mta: str, why: str, enhanced: str = "4.4.1") -> RemoteRefusal:
 def unprotected(mta: str, why: str) -> RemoteRefusal:
     """The host does not give the protection that the sender requires (RFC 8689 section 4.2.1)."""
     return RemoteRefusal(_cut(f"{mta}: {why}"), smtp=(550, "5.7.10"), mta=mta)
+
+
+def words_of(reply: Reply) -> str:
+    """A reply as Diagnostic-Code has it (RFC 3461 section 9.2)."""
+    return _cut(str(reply))
 
 
 def try_next_host(outcome: Outcome) -> bool:

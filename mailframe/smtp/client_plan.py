@@ -147,7 +147,8 @@ def _rcpt(recipient: Recipient, notify: frozenset[str], offers: Mapping[str, str
             kind, _, address = recipient.orcpt.partition(";")
             if not address.isascii():
                 kind = "utf-8"          # RFC 6533 section 3
-            orcpt = f"{xtext(kind)};{xtext(address, utf8=utf8)}"
+            unicode = kind.lower() == "utf-8"        # it has an encoding of its own, also for "+"
+            orcpt = f"{xtext(kind)};{xtext(address, utf8=utf8, unicode=unicode)}"
             if len(orcpt.encode()) <= _MAX_ORCPT:
                 said.append(f"ORCPT={orcpt}")
     if recipient.valid_since is not None and "RRVS" in offers:
@@ -163,9 +164,9 @@ def _line(words: Sequence[str]) -> bytes:
     return line.encode("utf-8") + b"\r\n"
 
 
-def xtext(text: str, *, utf8: bool = False) -> str:
-    """`text` as xtext (RFC 3461 section 4); characters beyond ASCII as RFC 6533 section 3 has it, plain if `utf8`."""
-    hexadecimal = "+{:02X}" if text.isascii() else "\\x{{{:X}}}"
+def xtext(text: str, *, utf8: bool = False, unicode: bool = False) -> str:
+    """`text` as xtext (RFC 3461 section 4); `unicode`: as RFC 6533 section 3 has it, beyond ASCII plain if `utf8`."""
+    hexadecimal = "+{:02X}" if text.isascii() and not unicode else "\\x{{{:X}}}"
     return "".join(
         character if ("!" <= character <= "~" and character not in "+=\\") or (utf8 and character > "\x9f")
         else hexadecimal.format(ord(character))

@@ -8,7 +8,7 @@ from .settings import SmtpSettings
 class Conduct:
     """Each method counts one fault more; those that return bool say whether the connection is to end."""
 
-    __slots__ = ("_errors", "_login_failures", "_refusals", "_refused_recipients", "_settings")
+    __slots__ = ("_errors", "_idle", "_login_failures", "_refusals", "_refused_recipients", "_settings")
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
@@ -21,11 +21,16 @@ class Conduct:
 
     def forgive(self) -> None:
         """A message was taken: who sends what we want may be wrong at times. A password that was guessed at stays counted."""
-        self._errors = self._refused_recipients = self._refusals = 0
+        self._errors = self._idle = self._refused_recipients = self._refusals = 0
 
     def bad_command(self) -> bool:
         self._errors += 1
         return self._errors >= self._settings.max_errors
+
+    def idle_command(self) -> bool:
+        """A command, or a message, of which nothing came. Beyond `max_idle_commands` each is an error (as in Postfix)."""
+        self._idle += 1
+        return self._idle > self._settings.max_idle_commands and self.bad_command()
 
     def worth_a_line(self) -> bool:
         """One refusal more: whether the log tells of it by itself."""

@@ -187,6 +187,7 @@ class Command:
     help: str = ""                             # its lines in the answer to HELP
     secret: bool = False                       # its arguments are for nobody's eyes: not for logs, not for transcripts (I9)
     roles: frozenset[Role] | None = None       # of the listeners that have it; None: all
+    idle: bool = False                         # it brings no message nearer: there are bounds to it (`max_idle_commands`)
 
 
 MailParameter = Callable[[MailDraft, str | None], None]

@@ -11,9 +11,17 @@ from .framer import Framer
 from .reply import Answer, Reply
 from .transaction import Transaction
 
+#: To a chunk that follows a refused one: it was sent before that was known, and is no mistake of its own.
+AFTER_A_HOLE = Reply.of(503, "5.5.1", "An earlier chunk was refused: send RSET")
+
 
 class Incoming(Protocol):
     """What the session reads instead of commands, until `read` says that it is over."""
+
+    @property
+    def out_of_place(self) -> bool:
+        """Whether it should not have come: it counts as a bad command."""
+        ...
 
     def needs(self) -> bool:
         """Whether it can only go on with octets that wait in the framer."""
@@ -36,6 +44,10 @@ class Data:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self._reader: DataReader = transaction.begin_data()
+
+    @property
+    def out_of_place(self) -> bool:
+        return False
 
     def needs(self) -> bool:
         return True
@@ -70,6 +82,10 @@ class Chunk:
     def arrived(self) -> int:
         """Octets of it so far."""
         return self._size - self._left
+
+    @property
+    def out_of_place(self) -> bool:
+        return self._refusal is not None and self._refusal is not AFTER_A_HOLE
 
     def needs(self) -> bool:
         return self._left > 0

@@ -46,7 +46,7 @@ class SmtpSession(Dialogue):
         self.visitor = Visitor(self.host, self.transport)
         super().connectionMade()
         if self._count(self.peer.ip):
-            self.advance()
+            self._turns.take(self.advance)      # when hundreds connect at once, others have their turn between
 
     async def _open(self) -> None:
         """Greet who has connected, or who speaks now by XCLIENT."""
@@ -180,6 +180,8 @@ class SmtpSession(Dialogue):
         refusal = out_of_order(command.order, self.state)
         if refusal is None:
             await self._run(verb, command.run, (self, args.strip(b" ")))
+            if command.idle:
+                self._idled()
         else:
             await self._complain(verb, refusal)
 
@@ -200,6 +202,11 @@ class SmtpSession(Dialogue):
             await self._meeting.hold_back(self, self.peer, verb, Reply.from_refusal(refusal))
             self._refuse(refusal, verb, args[-1])
 
+    def _idled(self) -> None:
+        """Nothing came of what the client has said last."""
+        if not self.over and not self.situation.loopback and self._conduct.idle_command():
+            self._last(lastwords.ERRORS)
+
     async def _complain(self, verb: bytes, reply: Reply) -> None:
         await self._meeting.hold_back(self, self.peer, verb, reply)
         self.complain(reply)
@@ -217,6 +224,8 @@ class SmtpSession(Dialogue):
                 self._refuse(answer, b"BDAT", b"")
             elif answer is not None:
                 self._answer(answer)
+                if incoming.out_of_place and self._conduct.bad_command():
+                    self._last(lastwords.ERRORS)
         return True
 
     async def _finish(self, transaction: Transaction) -> None:
@@ -229,6 +238,8 @@ class SmtpSession(Dialogue):
             self._sum_up()
             self._conduct.forgive()
         self._answer(reply)
+        if not reply.positive:
+            self._idled()
 
     # Answers.
 
@@ -247,5 +258,8 @@ class SmtpSession(Dialogue):
                 detail=f" ({refusal.detail})" if refusal.detail else "",
             )
         self._answer(reply)
-        if verb in _GUESSING and not reply.temporary and self._conduct.refused_recipient():
+        if self.over:
+            return
+        guessed = verb in _GUESSING and not reply.temporary and self._conduct.refused_recipient()
+        if guessed or (verb == b"MAIL" and self._conduct.bad_command()):
             self._last(lastwords.ERRORS)

@@ -57,6 +57,8 @@ class SmtpSettings:
     refused_timeout_s: float = 10.0            # for QUIT of who was refused at once (RFC 5321 section 3.1): no place for long
     close_timeout_s: float = 10.0              # for a client to take our last words before the connection is cut
     max_errors: int = 20                       # bad commands since the last accepted message, then 421: nobody means so many
+    max_idle_commands: int = 100               # NOOP, RSET and their like, and refused messages, since the last accepted one;
+                                               # then each is an error (never from this machine): to keep alive, few are needed
     max_refused_recipients: int = 100          # refused ones (VRFY, too) since the last accepted message, then 421: guessing
     max_logged_refusals: int = 100             # since the last accepted message; the rest are one line: none fills the disk
     max_auth_failures: int = 3                 # per connection: guessing must pay for a new connection
@@ -118,6 +120,6 @@ class SmtpSettings:
 
 _POSITIVE = (
     "max_recipients", "idle_timeout_s", "data_timeout_s", "transaction_timeout_s", "min_octets_per_s", "answer_timeout_s",
-    "commit_timeout_s", "refused_timeout_s", "close_timeout_s", "max_errors",
+    "commit_timeout_s", "refused_timeout_s", "close_timeout_s", "max_errors", "max_idle_commands",
     "max_refused_recipients", "max_logged_refusals", "max_auth_failures", "max_connections", "max_connections_per_ip",
 )

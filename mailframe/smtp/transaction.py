@@ -13,10 +13,10 @@ from mailframe.model.refusal import InternalError, MessageTooBig, Refusal
 
 from .asking import ask, log, tell
 from .data import ChunkReader, DataReader
+from .origin import is_loopback
 from .reply import Answer, Replies, Reply
 from .roles import manners
 from .settings import SmtpSettings
-from .wire import is_loopback
 
 NO_REMARKS: Mapping[str, str] = MappingProxyType({})
 _SHOWN = 5      # recipients in a log line

@@ -12,8 +12,8 @@ from mailframe.model.envelope import Peer
 from .asking import tell
 from .extension import Situation
 from .host import Host
+from .origin import encrypted, ip_and_port, is_loopback, tls_words
 from .roles import manners
-from .wire import encrypted, ip_and_port, is_loopback, tls_words
 
 
 class Visitor:

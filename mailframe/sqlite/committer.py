@@ -73,7 +73,7 @@ class Writer:
         except Exception as error:
             self._answer([(self._started, error, True)])
             return
-        connection.set_wal_hook(self._logged)
+        connection.wal_autocheckpoint(0)        # not in a commit that somebody waits for
         self._answer([(self._started, None, False)])
         more = True
         while more:
@@ -137,6 +137,8 @@ class Writer:
             alike = list(jobs)
             if together is None or len(alike) == 1:
                 outcomes += [self._run_one(connection, *each) for each in alike]
+            elif len(alike) == len(group):
+                outcomes = self._run_whole(connection, together, group)
             else:
                 outcomes += self._run_bundle(connection, together, alike)
         return outcomes
@@ -153,14 +155,22 @@ class Writer:
         connection.execute("RELEASE job")
         return outcome
 
+    def _run_whole(self, connection: apsw.Connection, together: Callable[..., Any], group: list[Waiting]) -> list[Outcome]:
+        """A group that is all of one kind, which needs no SAVEPOINT: the transaction is one. If that fails, each alone."""
+        try:
+            return _bundled(connection, together, group)
+        except Exception:
+            if not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            return [self._run_one(connection, *each) for each in group]
+
     def _run_bundle(self, connection: apsw.Connection, together: Callable[..., Any], jobs: list[Waiting]) -> list[Outcome]:
-        """All of one kind in one SAVEPOINT; if that fails, each alone, so that the bad one is refused alone."""
+        """Those of one kind among others in one SAVEPOINT; if that fails, each alone, so that the bad one is refused alone."""
         connection.execute("SAVEPOINT bundle")
         try:
-            results = together(connection, [job.item for job, _, _ in jobs if isinstance(job, Bundled)])
-            outcomes: list[Outcome] = [
-                (deferred, job.finish(result), False)
-                for (job, _, deferred), result in zip(jobs, results, strict=True) if isinstance(job, Bundled)]
+            outcomes = _bundled(connection, together, jobs)
         except Exception:
             if not connection.in_transaction:
                 raise
@@ -169,12 +179,10 @@ class Writer:
         connection.execute("RELEASE bundle")
         return outcomes
 
-    def _logged(self, connection: apsw.Connection, database: str, pages: int) -> int:
-        self._log_pages = pages
-        return apsw.SQLITE_OK
-
     def _checkpoint(self, connection: apsw.Connection) -> None:
         """Copy the log back, when it is long. A reader may keep part of it; then wait until it has grown as much again."""
+        # A hook on commits would tell as much, but each call of it waits for the interpreter.
+        self._log_pages += connection.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE, True)[0]
         if self._log_pages < self._checkpoint_at:
             return
         try:
@@ -182,8 +190,8 @@ class Writer:
         except apsw.Error as error:             # what was answered is safe in the log
             log.warn("checkpoint failed, will be tried again: {error}", error=error)
             total, done = self._log_pages, 0
-        self._log_pages = 0
-        self._checkpoint_at = self._limits.checkpoint_pages + (total if done < total else 0)
+        self._log_pages = total if done < total else 0
+        self._checkpoint_at = self._limits.checkpoint_pages + self._log_pages
 
     def _close(self, connection: apsw.Connection) -> None:
         try:
@@ -197,3 +205,9 @@ class Writer:
 def _together(waiting: Waiting) -> Callable[..., Any] | None:
     job = waiting[0]
     return job.together if isinstance(job, Bundled) else None
+
+
+def _bundled(connection: apsw.Connection, together: Callable[..., Any], jobs: list[Waiting]) -> list[Outcome]:
+    results = together(connection, [job.item for job, _, _ in jobs if isinstance(job, Bundled)])
+    return [(deferred, job.finish(result), False)
+            for (job, _, deferred), result in zip(jobs, results, strict=True) if isinstance(job, Bundled)]

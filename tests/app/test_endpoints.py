@@ -38,8 +38,8 @@ def test_what_only_this_machine_can_reach(endpoint: str, answer: bool) -> None:
 
 
 @pytest.mark.parametrize(("text", "full"), [
-    ("tcp:25", "tcp:25:backlog=1024"),
-    ("tcp6:25:interface=\\:\\:1", "tcp6:25:interface=\\:\\:1:backlog=1024"),
+    ("tcp:25", "tcp:25:backlog=4096"),
+    ("tcp6:25:interface=\\:\\:1", "tcp6:25:interface=\\:\\:1:backlog=4096"),
     ("tcp:25:backlog=7", "tcp:25:backlog=7"),
     ("unix:/run/lmtp", "unix:/run/lmtp"),
     ("systemd:domain=INET:index=0", "systemd:domain=INET:index=0"),

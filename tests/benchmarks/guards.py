@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.guardworld import GuardWorld
 
+from mailframe.auth.limiter import LoginLimiter
 from mailframe.filters import reverse, sender
 from mailframe.filters.greylist import Greylist, GreylistSettings
 from mailframe.filters.guards import GuardsSettings, guards
@@ -57,7 +58,7 @@ def ready(settings: GuardsSettings, half: str) -> tuple[Filters, list[Peer]]:
     world = GuardWorld()
     clock, never = cast(Any, world.clock), float("inf")
     made = guards(settings, {"mx"}, reactor=clock, resolver=cast(Any, None), engine=cast(Any, world.engine),
-                  own_names=["mx.example"], shut_logins=lambda ip: False)
+                  own_names=["mx.example"], logins=LoginLimiter(clock.seconds))
     addresses = [f"{half}.{number >> 8}.{number & 255}" for number in range(ADDRESSES)]
     for guard in made:
         for ip in addresses:

@@ -201,7 +201,7 @@ def main(data: Path, storage: str) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
 
     def ready(_: object) -> None:
-        steady()
+        steady(reactor)
         print(json.dumps({name: port for name, (_, port) in service.addresses().items()}), flush=True)
         stdio.StandardIO(Commands(service, Heartbeat()), reactor=reactor)
 

@@ -71,7 +71,7 @@ def test_every_option_shown_exists() -> None:
                 assert {word.partition("=")[0] for word in options if word.startswith("--")} <= known, place
                 shown += 1
             elif words and words[0].endswith("mailframe") and len(words) > 1 and not words[1].startswith("-"):
-                depth = 3 if words[1] in ("user", "queue", "store", "import", "export", "trace") else 2
+                depth = 3 if words[1] in ("user", "queue", "store", "import", "export", "trace", "guards") else 2
                 assert all(not word.startswith("--") or word in explained(*words[1:depth]) for word in words[depth:]), place
                 shown += 1
     assert shown > 15

@@ -205,8 +205,19 @@ def test_a_client_that_leaves_while_it_waits_leaves_nothing_behind() -> None:
 # Bans.
 
 
+class Guesses:
+    """Wrong passwords, as somebody else has counted them."""
+
+    def __init__(self, shut: Any) -> None:
+        self.shut = shut
+
+    def forget(self, ip: str) -> int:
+        shut, self.shut = self.shut(ip), lambda _: False
+        return int(shut)
+
+
 def bans(shut: Any = lambda ip: False, **limits: Any) -> Any:
-    return lambda world: [Bans(BansSettings(**limits), world.clock.seconds, shut)]
+    return lambda world: [Bans(BansSettings(**limits), world.clock.seconds, Guesses(shut))]
 
 
 def test_an_address_that_only_errs_is_shut_out_for_a_while() -> None:

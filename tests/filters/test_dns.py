@@ -7,14 +7,17 @@ from typing import Any, cast
 
 import pytest
 from support.dnsserver import DnsServer
+from support.guardlog import logged
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from mailframe.dns.resolver import Resolver
-from mailframe.filters.dnslists import DnsList, DnsLists, DnsListsSettings
+from mailframe.filters.asklists import DnsList, Lists
+from mailframe.filters.dnslists import DnsLists, DnsListsSettings
 from mailframe.filters.hello import Hello, HelloSettings
-from mailframe.filters.listname import counts, networks_of, query_name
+from mailframe.filters.listname import counts, patterns_of, query_name
 from mailframe.filters.reverse import ReverseDns, ReverseSettings, reverse_dns
 from mailframe.filters.sender import SenderDomain, SenderSettings
 from mailframe.interfaces.filter import ISenderFilter
@@ -143,7 +146,8 @@ class DnsGuardTests(TestCase):
     # HELO.
 
     def hello(self, name: str, ip: str = "192.0.2.7", **settings: Any) -> Verdict | Awaitable[Verdict]:
-        return Hello(HelloSettings(**settings), self.resolver, ["mx.example", "example.org"]).hello(peer(ip, helo=name))
+        own = ["mx.example", "example.org"]
+        return Hello(HelloSettings(**settings), self.resolver, cast(Any, reactor), own).hello(peer(ip, helo=name))
 
     async def test_names_that_are_none(self) -> None:
         for name in ("bad?name", "-x.example", "[300.1.1.1]", "192.0.2.7", "2001:db8::1"):
@@ -215,6 +219,100 @@ class DnsGuardTests(TestCase):
         self.assertFalse(guard._asked)
 
 
+    async def test_a_list_that_refuses_to_answer_lists_nobody_and_the_log_says_so_once(self) -> None:
+        """What Spamhaus, URIBL and DNSWL answer to public resolvers and to who asks too much; an own wish comes first."""
+        wide = ("127.0.0.0/8",)
+        for answer in ("127.255.255.254", "127.0.0.1", "127.0.0.255", "127.0.1.255"):
+            for host in ("20", "21"):
+                self.server.records[f"{host}.2.0.192.refuses.example"] = {"A": [answer]}
+            lists = [DnsList(zone="refuses.example", answers=wide, weight=weight) for weight in (1, -9)]
+            guard = self.lists(*lists, header=True)
+            with logged() as lines:
+                for host in ("20", "21"):
+                    self.assertEqual(await guard.sender(mail(f"192.0.2.{host}")), Pass())
+            self.assertEqual(len(lines), 1)
+            self.assertIn(f"refuses.example answers {answer}: it refuses", lines[0])
+            wanted = DnsList(zone="refuses.example", answers=(answer,))
+            if answer != "127.255.255.254":
+                await self.refused(self.lists(wanted).sender(mail("192.0.2.20")), 550, "5.7.1")
+            self.resolver._resolver.cache.flush()       # type: ignore[union-attr]
+
+    async def test_a_list_with_several_weights_is_asked_once(self) -> None:
+        lists = [DnsList(zone="worse.example", answers=("127.0.0.[2..4]",), weight=1),
+                 DnsList(zone="worse.example", answers=("127.0.0.[10;12]",), weight=3),
+                 DnsList(zone="worse.example", answers=("127.0.0.11",), weight=9)]
+        verdict = await self.lists(*lists, refuse_at=4).sender(mail("192.0.2.2"))
+        await self.refused(verdict, 550, "5.7.1")
+        self.assertIn("weight 4 of worse.example", cast(Refuse, verdict).refusal.detail)
+        self.assertEqual(cast(Refuse, verdict).refusal.public, "Your address [192.0.2.2] is listed by worse.example")
+        self.assertEqual([name for name, _, _ in self.server.asked], ["2.2.0.192.worse.example"])
+
+    async def test_a_key_in_a_zone_is_shown_to_nobody_and_who_is_refused_learns_where_to_ask(self) -> None:
+        """I9"""
+        self.server.records["2.2.0.192.secretkey.bad.example"] = {"A": ["127.0.0.2"]}
+        guard = self.lists(DnsList(zone="secretkey.bad.example", name="bad.example", explain="https://bad.example/why?{ip}"),
+                           DnsList(zone="good.example", weight=-0.5, answers=("127.0.9.0/24",)), refuse_at=0.5)
+        refusal = cast(Refuse, await guard.sender(mail("192.0.2.2"))).refusal
+        self.assertEqual(refusal.public,
+                         "Your address [192.0.2.2] is listed by bad.example, see https://bad.example/why?192.0.2.2")
+        self.assertNotIn("secretkey", f"{refusal.detail} {await guard.known('192.0.2.2')} {await guard.told()}")
+        self.assertEqual(await guard.known("192.0.2.2"), ("listed by bad.example, good.example; weight 0.5",))
+
+    async def test_a_list_that_stays_silent_is_left_alone_and_then_tried_again(self) -> None:
+        clock = Clock()
+        lists = Lists([DnsList(zone="slow.example"), DnsList(zone="bad.example")], self.resolver, cast(Any, clock), 5, 2, 60)
+        self.server.servfail.update({"2.2.0.192.slow.example", "9.2.0.192.slow.example"})
+        with logged() as lines:
+            for ip in ("192.0.2.2", "192.0.2.9", "192.0.2.2"):
+                found = await lists.sum(ip)
+                self.assertFalse(found.whole)
+        self.assertEqual((found.weight, lists.resting()), (1.0, 1))     # the other one counts
+        self.assertEqual(lines, ["guard=dnsbl slow.example does not answer; it counts nothing, and is not asked for 60 s"])
+        asked = [name for name, _, _ in self.server.asked].count("2.2.0.192.slow.example")
+        clock.advance(61)
+        self.server.servfail.clear()
+        self.assertTrue((await lists.sum("192.0.2.2")).whole)
+        self.assertGreater([name for name, _, _ in self.server.asked].count("2.2.0.192.slow.example"), asked)
+        self.assertEqual(lists.resting(), 0)
+
+    async def test_who_a_list_speaks_well_of_needs_no_name(self) -> None:
+        good = self.lists(DnsList(zone="good.example", weight=-1, answers=("127.0.9.0/24",)))
+        required = reverse_dns(ReverseSettings(require="confirmed"), self.resolver, cast(Any, reactor), good.trusts)
+        await self.refused(cast(ISenderFilter, required).sender(mail("192.0.2.2")))
+        await self.refused(cast(ISenderFilter, required).sender(mail("192.0.2.8")), 550, "5.7.25")
+
+    async def test_senders_that_are_not_wanted(self) -> None:
+        guard = SenderDomain(SenderSettings(refuse=("spam@far.example", "*@noisy.example")), self.resolver, cast(Any, reactor))
+        for sender in ("SPAM@far.example", "a@noisy.example"):
+            await self.refused(guard.sender(mail("192.0.2.7", sender)), 550, "5.7.1")
+        await self.refused(guard.sender(mail("192.0.2.7", "a@far.example")))
+
+    async def test_a_name_that_dns_is_slow_about_passes_in_time(self) -> None:
+        self.server.silent.add("slow.example")
+        await self.refused(self.hello("slow.example", unresolvable=True, timeout_s=0.1))
+
+
+@pytest.mark.parametrize(("answers", "inside", "outside"), [
+    ("127.0.[0..255].[1..3]", ["127.0.0.1", "127.0.200.3"], ["127.0.0.0", "127.0.5.4", "127.1.0.1"]),
+    ("127.0.0.[2;4;10..11]", ["127.0.0.4", "127.0.0.11"], ["127.0.0.3", "127.0.0.12"])])
+def test_answers_by_octets(answers: str, inside: list[str], outside: list[str]) -> None:
+    (pattern,) = patterns_of("answers", [answers])
+    assert all(counts([each], [pattern], 0) for each in inside) and not any(counts([each], [pattern], 0) for each in outside)
+
+
+@pytest.mark.parametrize("wrong", [{"trust_at": 0.0}, {"refuse_at": 0.0}, {"rest_after": 0}])
+def test_sums_that_everybody_has_are_no_thresholds(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        DnsListsSettings(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"name": "b\u00e4d"}, {"explain": "two\r\nlines"}, {"errors": ("10.0.0.1",)},
+                                   {"answers": ("127.0.[0",)}])
+def test_a_list_that_makes_no_sense_names_its_key(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        DnsList(zone="bad.example", **wrong)
+
+
 def test_how_an_address_is_asked_for() -> None:
     """RFC 5782 sections 2.1 and 2.4"""
     assert query_name("192.0.2.99", "bad.example.com") == "99.2.0.192.bad.example.com"
@@ -222,11 +320,11 @@ def test_how_an_address_is_asked_for() -> None:
         "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.ugly.example.com")
 
 
-@pytest.mark.parametrize("wrong", ["10.0.0.1", "::1", "127.0.0.300", "0.0.0.0/0"])
+@pytest.mark.parametrize("wrong", ["10.0.0.1", "::1", "127.0.0.300", "0.0.0.0/0", "127.0.0.[300]", "127.0.[3..1].1", "[10].0.0.1"])
 def test_answers_outside_of_their_network_are_a_mistake(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"127|address"):
-        networks_of([wrong])
+        patterns_of("answers", [wrong])
 
 
 def test_nothing_is_counted_of_no_answer() -> None:
-    assert not counts([], networks_of(["127.0.0.2"]), 0)
+    assert not counts([], patterns_of("answers", ["127.0.0.2"]), 0)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+import apsw
 import pytest
 from support.coroutines import result_of
+from support.guardlog import logged
 from support.guardworld import GuardWorld
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import TestCase
 
 from mailframe.filters.greylist import Greylist, GreylistSettings
+from mailframe.filters.homes import home_of
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Peer, Recipient
 from mailframe.model.verdict import Pass, Refuse, Verdict
@@ -155,6 +159,100 @@ def test_what_is_told_and_forgotten() -> None:
     assert result_of(world.guard.told()) == {"waiting": 1, "passed": 1, "networks that come at once": 1}
     assert result_of(world.guard.forget("192.0.2.250")) == 2
     assert not world.come()
+
+
+# Who need not wait, and pools of hosts.
+
+
+@pytest.mark.parametrize(("ip", "name", "home"), [
+    ("192.0.2.7", "", "192.0.2.0/24"), ("192.0.2.7", "mail-ot1-f48.google.com", "google.com"),
+    ("2001:db8::7", "o7.out.far.example", "out.far.example"), ("192.0.2.7", "far.example", "192.0.2.0/24"),
+    ("192.0.2.7", "mail.co.uk", "192.0.2.0/24"), ("192.0.2.7", "mx.shop.co.uk", "shop.co.uk"),
+    ("192.0.2.7", "192-0-2-7.dsl.isp.example", "192.0.2.0/24"), ("192.0.2.7", "host7.2.isp.example", "192.0.2.0/24"),
+    ("192.0.2.7", "c0000207.isp.example", "192.0.2.0/24"), ("192.0.2.7", "p192000002007.isp.example", "192.0.2.0/24"),
+    ("2001:db8::12:345", "h-0012-0345.isp.example", "2001:db8::/64")])
+def test_whose_retries_count_as_one_hosts(ip: str, name: str, home: str) -> None:
+    assert home_of(ip, name, 24, 64) == home
+
+
+def ask(world: Grey, ip: str, name: str = "", to: str = "bob@example.org") -> type:
+    envelope = Envelope("e", Address.parse("a@far.example"), Peer(ip, role="mx", name=name))
+    answer: Any = world.guard.recipient(envelope, Recipient(Address.parse(to)))
+    return type(answer if isinstance(answer, Pass) else result_of(answer))
+
+
+def test_a_retry_may_come_from_anywhere_in_a_providers_pool_which_an_operator_may_forget_by_its_name() -> None:
+    world = Grey()
+    assert ask(world, "192.0.2.7", "mail-1.pool.example.com") is Refuse
+    world.clock.advance(300)
+    assert ask(world, "198.51.100.9", "mail-2.pool.example.com") is Pass
+    assert ask(world, "198.51.100.9", "mail-2.other.example.com") is Refuse
+    assert list(result_of(world.guard.known("Pool.example.com"))) == ["pool.example.com: 0 waiting, 1 passed"]
+    assert result_of(world.guard.forget("pool.example.com")) == 2
+    assert ask(world, "192.0.2.7", "mail-1.pool.example.com") is Refuse
+    world = Grey(by_name=False)
+    ask(world, "192.0.2.7", "mail-1.pool.example.com")
+    world.clock.advance(300)
+    assert ask(world, "198.51.100.9", "mail-2.pool.example.com") is Refuse
+
+
+def test_some_recipients_wait_for_nobody() -> None:
+    world = Grey(exempt_recipients=("desk@example.org",))
+    assert ask(world, "192.0.2.7", to="desk@example.org") is Pass and ask(world, "192.0.2.7") is Refuse
+
+
+class Weights:
+    """DNS lists that have spoken."""
+
+    def __init__(self, weight: float) -> None:
+        self.heavy = weight
+
+    async def weight(self, peer: Peer) -> float:
+        return self.heavy
+
+    async def trusts(self, peer: Peer) -> bool:
+        return self.heavy <= -1
+
+
+@pytest.mark.parametrize(("weight", "name", "suspects_only", "verdict"), [
+    (-1.0, "", False, Pass), (0.0, "mx.far.example", False, Refuse), (0.0, "mx.far.example", True, Pass),
+    (0.5, "mx.far.example", True, Refuse), (0.0, "", True, Refuse)])
+def test_lists_and_names_spare_who_is_no_suspect(weight: float, name: str, suspects_only: bool, verdict: type) -> None:
+    world = Grey(suspects_only=suspects_only)
+    world.guard._lists = cast(Any, Weights(weight))
+    assert ask(world, "192.0.2.7", name) is verdict
+
+
+def test_a_clock_that_was_set_back_makes_nobody_wait_for_a_year() -> None:
+    world = Grey()
+    world.clock.rightNow += 365 * DAY
+    world.come()
+    world.clock.rightNow -= 365 * DAY
+    assert not world.come()         # begins anew
+    world.clock.advance(121)
+    assert world.come()
+
+
+@pytest.mark.parametrize("fault", ["locked", "gone", "late"])
+def test_a_database_that_fails_keeps_no_mail_waiting(fault: str) -> None:
+    """G3"""
+    world = Grey(timeout_s=3)
+    engine: Any = world.engine
+    if fault == "gone":
+        engine.connection.execute("DROP TABLE greylist")
+    elif fault == "locked":
+        engine.submit = lambda job, size=0: fail(apsw.BusyError("database is locked"))
+    else:
+        engine.submit = lambda job, size=0: Deferred()
+    with logged() as lines:
+        for number in range(3):
+            envelope = Envelope("e", Address.parse("a@far.example"), Peer(f"192.0.{number}.7", role="mx"))
+            said: list[object] = []
+            judged: Any = world.guard.recipient(envelope, Recipient(Address.parse("bob@example.org")))
+            Deferred.fromCoroutine(judged).addBoth(said.append)
+            world.clock.advance(3)
+            assert isinstance(said[0], Pass)
+    assert len(lines) == 1 and lines[0].startswith("guard=greylist cannot use its database, and lets everybody in: ")
 
 
 @pytest.mark.parametrize("wrong", [{"retry_within_s": 60.0}, {"most": 9}])

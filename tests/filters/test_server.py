@@ -83,7 +83,7 @@ class ServerTests(TemporaryPlaces, TestCase):
         self.assertEqual(list(self.service.parts.guards), [])
 
     async def test_a_hasty_client_is_refused_and_a_patient_one_served(self) -> None:
-        host, port = await self.server(without("early") + "[guards.early]\nexempt = []\ndelay_s = 0.2\n")
+        host, port = await self.server(without("early") + "[guards.early]\nloopback = true\ndelay_s = 0.2\n")
 
         def hasty() -> bytes:
             with socket.create_connection((host, port), 20) as client:
@@ -99,7 +99,7 @@ class ServerTests(TemporaryPlaces, TestCase):
         self.assertTrue((await deferToThread(patient)).startswith("220"))
 
     async def test_the_greylist_lets_a_retry_in_and_the_command_shows_and_forgets(self) -> None:
-        host, port = await self.server(without() + '[guards.greylist]\nroles = ["mx"]\nexempt = []\ndelay_s = 0.3\n')
+        host, port = await self.server(without() + '[guards.greylist]\nroles = ["mx"]\nloopback = true\ndelay_s = 0.3\n')
 
         def send() -> int:
             with Talk(host, port) as client:
@@ -112,17 +112,56 @@ class ServerTests(TemporaryPlaces, TestCase):
             tries += 1
             assert tries < 2_000, "never let in"
         said = await self.command("list")
-        self.assertEqual(said, "greylist    0 waiting, 1 passed, 0 networks that come at once\n")
+        self.assertRegex(said, r"^greylist    \d+ refused, 0 waiting, 1 passed, 0 networks that come at once\n$")
         self.assertEqual(await self.command("forget", "127.0.0.1"), "Forgot 127.0.0.1: greylist.\n")
         self.assertEqual(await deferToThread(send), 451)
         self.assertEqual(await self.command("forget", "192.0.2.1"), "No guard knew anything of 192.0.2.1.\n")
         with self.assertRaisesRegex(ControlError, "is no address"):
             await self.command("forget", "bob")
 
+    async def test_an_operator_sees_why_an_address_is_refused_bans_it_and_lets_it_in_again(self) -> None:
+        """The client's address comes by XCLIENT, as from a proxy."""
+        host, port = await self.server(
+            '[smtp]\nxclient_from = ["127.0.0.1"]\n' + without("bans", "reverse", "early") + "[guards.early]\ndelay_s = 0.2\n",
+            {"7.2.0.192.in-addr.arpa": {"PTR": ["mx.far.example."]}, "mx.far.example": {"A": ["192.0.2.7"]}})
+
+        def come(ip: str) -> str:
+            with Talk(host, port) as client:
+                return client.say(f"XCLIENT ADDR={ip}")
+
+        self.assertEqual((await deferToThread(come, "192.0.2.7"))[:3], "220")
+        self.assertEqual(await self.command("show", "192.0.2.7"), "reverse     its name in DNS is mx.far.example\n")
+        said = await self.command("ban", "192.0.2.7", 10)
+        self.assertEqual(said, "192.0.2.7 is refused for 10 minutes; `mailframe guards forget 192.0.2.7` lets it in again.\n")
+        self.assertEqual((await deferToThread(come, "192.0.2.7"))[:9], "421 4.7.0")
+        self.assertEqual((await deferToThread(come, "192.0.2.8"))[:3], "220")
+        self.assertRegex(await self.command("show", "192.0.2.7"),
+                         r"^bans        192.0.2.7 is refused for another \d+ s \(by the operator\)\nreverse ")
+        self.assertRegex(await self.command("list"), r"^bans +1 refused, 1 bans, 0 addresses with errors\nreverse ")
+        self.assertEqual(await self.command("forget", "192.0.2.7"), "Forgot 192.0.2.7: bans, reverse.\n")
+        self.assertEqual((await deferToThread(come, "192.0.2.7"))[:3], "220")
+        self.assertEqual(await self.command("show", "192.0.2.99"), "No guard knows anything of 192.0.2.99.\n")
+        for wrong, minutes, words in (("mx.far.example", 10.0, "no address"), ("192.0.2.7", 0.0, "minutes are more than 0")):
+            with self.assertRaisesRegex(ControlError, words):
+                await self.command("ban", wrong, minutes)
+
+    async def test_what_is_only_logged_lets_a_listed_client_in(self) -> None:
+        host, port = await self.server(
+            "[guards]\nonly_log = true\n" + without() + "[guards.dnsbl]\nloopback = true\n"
+            "[[guards.dnsbl.lists]]\nzone = 'bad.example'\n", {"1.0.0.127.bad.example": {"A": ["127.0.0.2"]}})
+
+        def talk() -> str:
+            with Talk(host, port) as client:
+                return client.say("MAIL FROM:<a@far.example>")
+
+        self.assertEqual((await deferToThread(talk))[:3], "250")
+        self.assertEqual(await self.command("list"), "dnsbl       1 only logged, 1 addresses looked up, 0 lists silent\n")
+
     async def test_names_and_lists_are_looked_up_and_shown_to_plugins_and_readers(self) -> None:
         host, port = await self.server(
-            without("reverse") + "[guards.reverse]\nexempt = []\n"
-            "[guards.dnsbl]\nexempt = []\nheader = true\nrefuse_at = 3\n[[guards.dnsbl.lists]]\nzone = 'bad.example'\nweight = 2\n"
+            without("reverse") + "[guards.reverse]\nloopback = true\n"
+            "[guards.dnsbl]\nloopback = true\nheader = true\nrefuse_at = 3\n"
+            "[[guards.dnsbl.lists]]\nzone = 'bad.example'\nweight = 2\n"
             "[[filters]]\nplugin = 'support.guardworld:Tagger'\n", {
                 "1.0.0.127.in-addr.arpa": {"PTR": ["here.example."]}, "here.example": {"A": ["127.0.0.1"]},
                 "1.0.0.127.bad.example": {"A": ["127.0.0.3"]}})
@@ -140,8 +179,8 @@ class ServerTests(TemporaryPlaces, TestCase):
 
     async def test_a_listed_client_is_refused_at_mail_and_too_many_at_once_at_the_door(self) -> None:
         host, port = await self.server(
-            without("rates") + "[guards.rates]\nexempt = []\nat_once = 2\n"
-            "[guards.dnsbl]\nexempt = []\n[[guards.dnsbl.lists]]\nzone = 'bad.example'\n",
+            without("rates") + "[guards.rates]\nloopback = true\nat_once = 2\n"
+            "[guards.dnsbl]\nloopback = true\n[[guards.dnsbl.lists]]\nzone = 'bad.example'\n",
             {"1.0.0.127.bad.example": {"A": ["127.0.0.2"]}})
 
         def talk() -> None:
@@ -157,12 +196,12 @@ class ServerTests(TemporaryPlaces, TestCase):
 
         await deferToThread(talk)
 
-    async def command(self, action: str, address: str = "") -> str:
+    async def command(self, action: str, address: str = "", minutes: float = 60.0) -> str:
         out = io.StringIO()
 
         def run() -> None:
             with redirect_stdout(out):
-                guardctl.run(action, self.data, address)
+                guardctl.run(action, self.data, address, minutes)
 
         await deferToThread(run)
         return out.getvalue()

@@ -50,6 +50,7 @@ SMTP_SAID = (
     b"BDAT 5\r\n", b"BDAT 5 LAST\r\n", b"RSET\r\n", b"QUIT\r\n", b"AUTH PLAIN AGJvYgBzZWNyZXQ=\r\n", b"AUTH LOGIN\r\n", b"*\r\n",
     b"XCLIENT ADDR=192.0.2.9 LOGIN=bob\r\n", b"XFORWARD NAME=[UNAVAILABLE]\r\n", b"VRFY bob\r\n", b"ETRN @mx.example\r\n",
     b" BODY=BINARYMIME", b" SMTPUTF8", b" HOLDFOR=60", b" BY=1;R", b" ENVID=+41", b" NOTIFY=NEVER", b" ORCPT=rfc822;b", b"\r\n",
+    b"STARTTLS\r\n", b"PROXY TCP4 203.0.113.9 192.0.2.1 40000 25\r\n", b"PROXY UNKNOWN\r\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
     b"\0", b"\xff", b"x" * 2_100, b"<", b">", b"@", b" ",
 )
 

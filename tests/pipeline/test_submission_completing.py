@@ -30,6 +30,7 @@ from mailframe.smtp.syntax import with_domain
     (b"To: <>\r\n", None),
     (b"To:\r\n", None),
     (b"Subject: alice\r\n", None),
+    (b"To: a;a(:\r\n", None),
     (b"To: " + b"alice," * 4_000 + b"\r\n", None),
 ])
 def test_bare_addresses_are_completed_and_all_else_stays(field: bytes, whole: bytes | None) -> None:

@@ -4,11 +4,13 @@ from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Recipient
+from mailframe.model.refusal import Refusal
 from mailframe.queue.bounce import Report, render
 from mailframe.queue.item import RELAYED, Entry, Problem
 
@@ -72,6 +74,26 @@ def test_one_report_tells_of_several_recipients_and_kinds_of_news() -> None:
     assert joe["Status"] == "2.1.9" and joe["Diagnostic-Code"] is None
 
 
+def test_a_reply_to_a_hand_over_is_shown_as_it_was() -> None:
+    """RFC 3461 section 6.3 (h) and (i)."""
+    taken = replace(RELAYED, mta="mx.example.net", diagnostic="250 2.0.0 Ok: queued as 4711")
+    message = report(Entry(Recipient(Address.parse("joe@example.net"), frozenset({"SUCCESS"})), "relayed", taken))
+    [_, joe] = parts(parts(message)[1])
+    assert (joe["Remote-MTA"], joe["Diagnostic-Code"]) == ("dns; mx.example.net", "smtp; 250 2.0.0 Ok: queued as 4711")
+    assert "will not report what becomes of it (mx.example.net)." in " ".join(parts(message)[0].get_payload().split())
+
+
+@pytest.mark.parametrize(("codes", "kept"), [
+    ((550, "4.1.1"), (550, "5.0.0")), ((451, "5.1.1"), (451, "4.0.0")), ((550, "5.01.010"), (550, "5.1.10")),
+    ((550, "bad"), (550, "5.0.0")), ((250, "2.0.0"), (451, "4.3.0")), ((999, "9.9.9"), (451, "4.3.0")),
+    ((452, "4.2.2"), (452, "4.2.2")),
+])
+def test_a_status_agrees_with_its_reply(codes: tuple[int, str], kept: tuple[int, str]) -> None:
+    """RFC 3464 section 2.3.4, RFC 3463 section 2; I7: a plugin's refusal is never taken for a delivery."""
+    problem = Problem.of(Refusal(smtp=codes))
+    assert (problem.code, problem.status) == kept and not problem.served
+
+
 def test_only_what_another_server_said_is_shown_as_its_words() -> None:
     """RFC 3464 sections 2.3.5 and 2.3.6: Remote-MTA is who reported, and "smtp" a reply that was given."""
     unreached = Problem("mx.example.net: nobody listens there", 550, "5.4.7", "mx.example.net")
@@ -107,6 +129,13 @@ def test_a_sender_without_smtputf8_can_read_of_a_recipient_with_it() -> None:
     returned = parts(message)[2]
     assert returned.get_content_type() == "message/global-headers"
     assert returned["Content-Transfer-Encoding"] == "base64"
+
+
+def test_in_seven_bits_an_address_of_type_utf8_is_in_its_encoding_though_it_is_ascii() -> None:
+    """RFC 6533 section 3: never as utf-8-address in message/delivery-status."""
+    one = Recipient(Address.parse("bob@example.net"), orcpt="utf-8;bob+tag@example.net")
+    fields = parts(parts(report(Entry(one, "failed", Problem("no", 550, "5.1.1"))))[1])[1]
+    assert fields["Original-Recipient"] == "utf-8;bob\\x{2B}tag@example.net"
 
 
 def test_a_sender_with_smtputf8_gets_the_global_forms() -> None:

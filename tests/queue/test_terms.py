@@ -11,7 +11,7 @@ import pytest
 from support.coroutines import result_of
 from support.mailparts import ScriptedRelay
 from support.queueworld import World, to
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 
 from mailframe.interfaces.delivery import IMessageSource
 from mailframe.model.envelope import DeliverBy, Envelope, Recipient
@@ -115,6 +115,15 @@ def test_nobody_lets_it_out_early_by_mistake(act: str) -> None:
     assert len(world.relay.tries) == 1
 
 
+def test_what_is_to_leave_later_is_not_counted_as_tried_again() -> None:
+    world = world_with(BOB, OWN, hold=DAY)
+    ids = [item.message.id for item in world.items()]
+    assert result_of(world.spool.retry(ids)) == 0 and result_of(world.spool.retry()) == 0
+    world = world_with(BOB, busy=True, hold=HOUR)
+    world.pass_time(HOUR + 1)
+    assert result_of(world.spool.retry()) == 1 and len(world.relay.tries) == 2
+
+
 def test_what_an_operator_holds_stays_beyond_its_release_until_the_operator_ends_it() -> None:
     world = world_with(BOB, hold=HOUR)
     ids = [item.message.id for item in world.items()]
@@ -193,6 +202,72 @@ def test_a_hand_over_that_takes_too_long_is_cut_off_at_the_deadline() -> None:
     assert world.runner.running == 0 and [one["Status"] for _, one in reports(world)] == ["5.4.7"] and world.is_empty()
 
 
+@pytest.mark.parametrize("notify", [(), ("DELAY", "FAILURE"), ("SUCCESS", "DELAY")])
+def test_word_that_it_is_late_does_not_wait_for_a_hand_over_that_hangs(notify: tuple[str, ...]) -> None:
+    """RFC 2852 section 4.1.3: the report is due at the deadline, and the tries go on."""
+    world = World()
+    world.relay.gate = []
+    by = DeliverBy(world.clock.seconds() + 100, notify=True)
+    world.queue(to("bob@example.net", *notify), OWN, deliver_by=by)
+    world.pass_time(99)
+    assert not world.reports.kept
+    world.pass_time(1)
+    [(_, one)] = reports(world)
+    assert (one["Action"], one["Status"], one["Final-Recipient"]) == ("delayed", "4.4.7", "rfc822; bob@example.net")
+    assert world.runner.running == 1, "it goes on"
+    world.relay.gate.pop().callback(None)
+    assert len(world.relay.tries) == 1 and world.is_empty()
+    assert [each["Action"] for _, each in reports(world)] == ["delayed"] + ["relayed"] * ("SUCCESS" in notify)
+
+
+def test_what_is_late_is_told_once_though_the_hand_over_fails_then() -> None:
+    world = World(RetrySettings(deadline_s=200))
+    world.relay.gate = []
+    world.queue(BOB, deliver_by=DeliverBy(world.clock.seconds() + 100, notify=True))
+    world.pass_time(300)
+    assert len(world.reports.kept) == 1 and world.items()[0].waiting[0].problem is not None
+    world.relay.gate = None
+    world.pass_time(HOUR)
+    assert world.is_empty() and len(world.reports.kept) == 1 and len(world.relay.tries) == 2
+
+
+def test_who_wants_no_word_of_delays_gets_none_of_a_hand_over_that_hangs() -> None:
+    """RFC 3461 section 5.2.5 (c)."""
+    world = World()
+    world.relay.gate = []
+    world.queue(to("bob@example.net", "FAILURE"), to("eve@example.net", "NEVER"),
+                deliver_by=DeliverBy(world.clock.seconds() + 100, notify=True))
+    world.pass_time(200)
+    assert not world.reports.kept and world.runner.running == 1
+
+
+def test_a_late_word_that_cannot_be_sent_now_comes_when_the_hand_over_ends() -> None:
+    world = World()
+    world.relay.gate = []
+    world.queue(BOB, deliver_by=DeliverBy(world.clock.seconds() + 100, notify=True))
+    world.reports.refuse["alice@example.org"] = TryAgainLater()
+    world.pass_time(100)
+    assert not world.reports.kept
+    world.reports.refuse.clear()
+    world.relay.answer = lambda _: BUSY
+    world.relay.gate.pop().callback(None)
+    assert [each["Action"] for _, each in reports(world)] == ["delayed"]
+
+
+def test_what_a_stop_cuts_off_is_tried_at_once_at_the_next_start() -> None:
+    """Nobody has refused it: the one who was served is done with, the other one waits for nothing."""
+    world = World()
+    world.runner._hand_over._relay = HalfWay()
+    world.queue(BOB, to("eve@example.net"))
+    stopped = Deferred.fromCoroutine(world.runner.stop(grace_s=5))
+    world.pass_time(6, step=1)
+    assert stopped.called
+    [one] = world.items()[0].waiting
+    assert (str(one.recipient), one.tries, one.problem) == ("eve@example.net", 0, None)
+    world.restart()
+    assert world.relay.tries == [(["eve@example.net"], one.head + world.relay.tries[0][1])] and world.is_empty()
+
+
 def test_it_is_returned_in_time_when_it_waits_in_line_behind_others() -> None:
     """All places are taken by hand-overs that hang: neither that host's mail nor others' comes back late."""
     world = World(RetrySettings(max_running=2, max_per_domain=1))
@@ -220,6 +295,8 @@ def test_who_wants_no_report_of_failure_gets_none() -> None:
 
 
 def test_mode_n_tells_of_the_delay_at_the_deadline_and_goes_on() -> None:
+    """RFC 2852 section 4.1.3; a hand-over later than that to a server that keeps no time is no news (section 4.1.4.2), which
+    nobody asked to hear (RFC 3461 section 5.2.2 (e))."""
     world = world_with(BOB, busy=True, by=(1_000, "N"))
     world.pass_time(999, step=1)
     assert not world.reports.kept
@@ -230,8 +307,7 @@ def test_mode_n_tells_of_the_delay_at_the_deadline_and_goes_on() -> None:
     assert len(world.reports.kept) == 1
     world.relay.answer = lambda _: None
     world.pass_time(DAY)
-    assert world.is_empty() and len(world.reports.kept) == 2
-    assert reports(world)[1][1]["Action"] == "relayed"     # to a server that will not tell of delays
+    assert world.is_empty() and len(world.reports.kept) == 1
 
 
 @pytest.mark.parametrize(("recipient", "seconds"), [
@@ -313,3 +389,29 @@ def test_the_expansion_of_an_alias_is_reported_once_and_nothing_is_sent_to_it() 
     assert about["Original-Envelope-Id"] == "E42" and one["Action"] == "expanded" and one["Status"] == "2.0.0"
     assert one["Final-Recipient"] == "rfc822; team@example.org" and one["Original-Recipient"] == "rfc822;all@example.org"
     assert b"was passed on by:" in world.reports.kept[0][2] and world.is_empty()
+
+
+def test_a_stop_while_a_sender_is_being_told_neither_loses_nor_doubles_the_word() -> None:
+    """The report is handed in when the server stops; the next start tells, once."""
+    world = World()
+    world.relay.gate = []
+    world.queue(BOB, deliver_by=DeliverBy(world.clock.seconds() + 100, notify=True))
+    turns = world.runner._notifier._turns
+    for _ in range(turns.limit):
+        result_of(_turn(turns))
+    world.pass_time(100)
+    assert not world.reports.kept and world.runner.running == 1
+    stopped = Deferred.fromCoroutine(world.runner.stop(grace_s=1))
+    world.pass_time(4, step=1)
+    assert stopped.called and world.runner.running == 0 and not world.reports.kept
+    assert world.items()[0].waiting[0].tries == 0
+    world.relay.gate = None
+    world.relay.answer = lambda _: BUSY
+    world.restart()
+    assert [each["Action"] for _, each in reports(world)] == ["delayed"]
+    world.pass_time(DAY)
+    assert len(world.reports.kept) == 1
+
+
+async def _turn(turns: DeferredSemaphore) -> None:
+    await turns.acquire()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import quopri
 from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
@@ -15,9 +16,11 @@ from support.coroutines import result_of
 from support.messages import corpus, crlf
 
 from mailframe.mime.convert import CannotConvert
+from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope
 from mailframe.relay.fitting import Fitting
 
+ALICE = Address.parse("alice@example.org")
 HEAD = b"Received: by me\r\n"
 SEVEN: dict[str, str] = {}
 EIGHT = {"8BITMIME": ""}
@@ -40,8 +43,10 @@ async def pause() -> None:
     pass
 
 
-def fit(content: bytes, offers: dict[str, str] = SEVEN, body: str = "8BITMIME", head: bytes = HEAD) -> tuple[str, bytes | None]:
-    fitting = Fitting(Envelope("id", None, body=body), head, Source(content), 1_000_000, pause)
+def fit(
+    content: bytes, offers: dict[str, str] = SEVEN, body: str = "8BITMIME", head: bytes = HEAD, sender: Address | None = ALICE,
+) -> tuple[str, bytes | None]:
+    fitting = Fitting(Envelope("id", sender, body=body), head, Source(content), 1_000_000, pause)
     body, made = result_of(fitting.fitted(offers))
     octets = None if made is None else result_of(_all(made))
     fitting.close()
@@ -169,6 +174,64 @@ def test_parts_that_lie_about_their_encoding_are_encoded_once_only() -> None:
 def test_what_cannot_be_converted_without_harm_is_not(content: bytes, words: str) -> None:
     with pytest.raises(CannotConvert, match=words):
         fit(content)
+
+
+def report(original: bytes, kind: str = "message/rfc822") -> bytes:
+    """A report that returns `original` whole (RFC 6522 section 3)."""
+    parts = (
+        part("Content-Type: text/plain; charset=us-ascii", b"It failed.\r\n"),
+        part("Content-Type: message/delivery-status", b"Reporting-MTA: dns; mx.example\r\n\r\n"
+             b"Final-Recipient: rfc822; bob@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n"),
+        part(f"Content-Type: {kind}\r\nContent-Transfer-Encoding: 8bit", original))
+    return multi(*parts, kind="report; report-type=delivery-status")
+
+
+SIGNED = b"Subject: signed\r\nMessage-ID: <m1@example.org>\r\n" + multi(
+    part(WIDE, b"\xc3\xa9"), part("Content-Type: application/pgp-signature", b"sig"), kind="signed", boundary="s")
+SEALED = b"DKIM-Signature: v=1; d=example.org\r\nSubject: sealed\r\n" + part(WIDE, b"\xc3\xa9\r\n")
+RAW_HEADER = b"Subject: caf\xc3\xa9\r\n\r\nbody\r\n"
+
+
+@pytest.mark.parametrize(("kind", "original", "header"), [
+    ("message/rfc822", SIGNED, b"Subject: signed\r\nMessage-ID: <m1@example.org>\r\n"),
+    ("message/rfc822", RAW_HEADER, b"Subject: caf\xc3\xa9\r\n"),
+    ("message/global", RAW_HEADER, b"Subject: caf\xc3\xa9\r\n"),
+    ("message/rfc822", b"", b""),
+])
+def test_a_report_loses_what_it_returns_rather_than_itself(kind: str, original: bytes, header: bytes) -> None:
+    """RFC 6522 section 3: how much comes back is the reporter's choice; nobody would be told that a report was lost."""
+    if not original:
+        original = b"\xc3\xa9"           # a message of a text alone
+    _, octets = fit(report(original, kind), sender=None)
+    assert octets is not None and narrow(octets)
+    text, status, returned = email.message_from_bytes(octets).get_payload()
+    assert text.get_payload() == "It failed.\r\n" and status.get_payload()[1]["Status"] == "5.1.1"
+    assert returned.get_content_type() == ("text/rfc822-headers" if kind == "message/rfc822" else "message/global-headers")
+    if header:
+        shown = octets.partition(b"-headers\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")[2].partition(b"\r\n--b")[0]
+        assert quopri.decodestring(shown).startswith(header) and quopri.decodestring(shown).endswith(b"\r\n\r\n")
+
+
+def test_a_report_that_can_be_converted_returns_all() -> None:
+    _, octets = fit(report(b"Subject: hi\r\n" + part(WIDE, b"\xc3\xa9\r\n")), sender=None)
+    assert octets is not None and narrow(octets)
+    assert email.message_from_bytes(octets).get_payload()[2].get_content_type() == "message/rfc822"
+
+
+def test_a_seal_does_not_lose_a_report() -> None:
+    """DKIM protects what somebody could be told of; a report that does not arrive, nobody is."""
+    sealed = b"DKIM-Signature: v=1; d=example.org\r\n" + report(SEALED)
+    _, octets = fit(sealed, sender=None, head=b"")
+    assert octets is not None and narrow(octets)
+    with pytest.raises(CannotConvert):
+        fit(sealed, head=b"")
+
+
+def test_other_mail_with_what_looks_like_a_report_is_not_shortened() -> None:
+    with pytest.raises(CannotConvert, match="signed"):
+        fit(report(SIGNED))
+    with pytest.raises(CannotConvert, match="signed"):
+        fit(SIGNED, sender=None)
 
 
 def test_a_signed_part_that_fits_is_left_alone_octet_for_octet() -> None:

@@ -247,6 +247,31 @@ class WordsTests(RelayCase):
         self.assertEqual([message.rcpts for message in self.first.messages[1:]], [["RCPT TO:<bob@example.org>"]])
 
 
+class ReportTests(RelayCase):
+    """RFC 6522 section 3: where the way back is not known to take 8 bits, the header alone may be returned."""
+
+    report = (
+        b'MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary="r"\r\n\r\n'
+        b"--r\r\n\r\nIt failed.\r\n--r\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; me.example\r\n"
+        b"--r\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: signed\r\n"
+        b'MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary="s"\r\n\r\n--s\r\n' + WIDE +
+        b"--s\r\nContent-Type: application/pgp-signature\r\n\r\nsignature\r\n--s--\r\n\r\n--r--\r\n")
+
+    async def test_a_report_about_signed_mail_reaches_a_host_of_seven_bits(self) -> None:
+        self.first.keywords = ("PIPELINING",)
+        self.assertEqual(await self.deliver(BOB, envelope=replace(EIGHT, sender=None), content=self.report), {BOB: None})
+        message, = self.first.messages
+        self.assertTrue(message.data.isascii() and message.mail.startswith("MAIL FROM:<>"))
+        self.assertIn(b"Content-Type: text/rfc822-headers\r\n", message.data)
+        self.assertIn(b"\r\nSubject: signed\r\n", message.data)
+        self.assertNotIn(b"pgp-signature", message.data)
+
+    async def test_what_has_a_sender_comes_back_to_it_instead(self) -> None:
+        self.first.keywords = self.second.keywords = ("PIPELINING",)
+        outcome = (await self.deliver(BOB, envelope=EIGHT, content=self.report))[BOB]
+        self.assertEqual(outcome.smtp, (554, "5.6.3"))
+
+
 class LimitsTests(RelayCase):
     """RFC 9422 section 4."""
 

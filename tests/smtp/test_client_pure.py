@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +13,10 @@ from mailframe.model.address import Address
 from mailframe.model.envelope import Envelope, Recipient
 from mailframe.smtp.client_data import DotStuffer
 from mailframe.smtp.client_limits import Limits
-from mailframe.smtp.client_plan import Stage, extensions, plan, xtext
+from mailframe.smtp.client_plan import Stage, _rcpt, extensions, plan, xtext
 from mailframe.smtp.client_replies import PeerFault, ReplyReader
+from mailframe.smtp.extension import RcptDraft, Situation
+from mailframe.smtp.extensions import dsn
 from mailframe.smtp.reply import Reply
 
 
@@ -145,6 +148,18 @@ def test_xtext() -> None:
     assert xtext("a b+c=d\\") == "a+20b+2Bc+3Dd+5C"
     assert xtext("é=") == r"\x{E9}\x{3D}"
     assert xtext("é=", utf8=True) == r"é\x{3D}"
+    assert xtext("bob+tag@x", unicode=True) == r"bob\x{2B}tag@x"          # of an address of the type utf-8 (RFC 6533 section 3)
+
+
+@pytest.mark.parametrize("orcpt", ["utf-8;bob+tag=a@x.example", "UTF-8;j\xf6rg+t@x.example", "rfc822;bob+tag=a@x.example"])
+@pytest.mark.parametrize("utf8", ["SMTPUTF8", "DSN"])
+def test_an_original_recipient_is_the_same_at_the_next_hop(orcpt: str, utf8: str) -> None:
+    """RFC 3461 section 5.2.1 (d), RFC 6533 section 3: each type has its own encoding."""
+    bob = Recipient(Address.parse("bob@example.org"), orcpt=orcpt)
+    words = _rcpt(bob, frozenset(), {"DSN": "", utf8: ""}, utf8 == "SMTPUTF8").decode().split()
+    draft = RcptDraft(cast(Situation, None))
+    dsn.orcpt(draft, words[-1].partition("=")[2])
+    assert draft.orcpt == orcpt.replace("UTF", "utf" if not orcpt.isascii() else "UTF")
 
 
 def test_ehlo_keywords_are_known_in_any_case_and_old_auth_too() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +17,7 @@ from mailframe.filters.bans import BansSettings
 from mailframe.filters.dnslists import DnsListsSettings
 from mailframe.filters.early import EarlySettings
 from mailframe.filters.greylist import GreylistSettings
+from mailframe.filters.hello import HelloSettings
 from mailframe.filters.rates import RatesSettings
 from mailframe.filters.recipients import RecipientsSettings
 from mailframe.filters.reverse import ReverseSettings
@@ -29,13 +31,17 @@ from mailframe.pipeline.halfdone import HalfDone
 from mailframe.pipeline.route import RouteSettings
 from mailframe.pipeline.settings import PipelineSettings
 from mailframe.pipeline.submission.settings import RateSettings, SubmissionSettings
+from mailframe.proxied.header import MAX_BINARY, MAX_TEXT, BadHeader, read_header
 from mailframe.proxied.settings import ProxySettings
+from mailframe.queue.schedule import RetrySettings
 from mailframe.smtp.settings import SmtpSettings
 from mailframe.tracing.choices import TraceSettings
 
 TESTS = Path(__file__).parents[1]
+PACKAGE = TESTS.parent / "mailframe"
 HERE = "smtp/test_limits.py::"
 BOUNDS, GREY, DNS = "filters/test_bounds.py::test_", "filters/test_greylist.py::test_", "filters/test_dns.py::test_"
+QUEUE = "queue/test_"
 RATES, TIME = "pipeline/test_submission_rates.py::test_", "smtp/test_time.py::test_"
 #: Of each limit the test that crosses it: a function of a file, or a whole transcript.
 CROSSED: dict[type, dict[str, str]] = {
@@ -53,6 +59,7 @@ CROSSED: dict[type, dict[str, str]] = {
         "refused_timeout_s": "smtp/test_session.py::test_who_is_refused_at_once_has_a_moment_to_take_leave",
         "close_timeout_s": TIME + "who_does_not_take_our_last_words_is_cut_then",
         "max_errors": "transcripts/smtp/too-many-errors.txt",
+        "max_idle_commands": "transcripts/smtp/idle-commands.txt",
         "max_refused_recipients": "hostile/test_smtp.py::test_guessing_recipients_ends_the_connection",
         "max_logged_refusals": HERE + "test_the_log_tells_of_some_refusals_and_then_how_many_more",
         "max_auth_failures": "transcripts/smtp/too-many-logins.txt",
@@ -80,6 +87,20 @@ CROSSED: dict[type, dict[str, str]] = {
         "messages_per_day": "story/test_submission.py", "recipients_per_hour": RATES + "recipients_are_counted_one_by_one",
         "recipients_per_day": RATES + "recipients_are_counted_one_by_one", "save_s": RATES + "a_restart_is_no_fresh_start",
     },
+    RetrySettings: {
+        **dict.fromkeys(("first_delay_s", "factor", "max_delay_s"),
+                        QUEUE + "schedule.py::test_delays_double_from_five_minutes_to_four_hours"),
+        "jitter": QUEUE + "schedule.py::test_jitter_stays_within_its_part",
+        "give_up_after_s": QUEUE + "runner.py::test_after_five_days_the_sender_is_told_once_and_the_mail_is_gone",
+        "bounce_give_up_after_s": QUEUE + "runner.py::test_a_report_that_no_server_takes_is_given_up_after_two_days",
+        **dict.fromkeys(("warn_after_s", "ask_warn_after_s"),
+                        QUEUE + "schedule.py::test_delay_is_told_only_to_who_asked_unless_the_operator_says_so"),
+        "max_returned_octets": QUEUE + "returned.py::test_a_message_comes_back_whole_up_to_the_limit",
+        "deadline_s": QUEUE + "runner.py::test_a_hand_over_without_end_is_given_up_for_now",
+        "max_running": QUEUE + "runner.py::test_no_more_than_so_many_run_in_all",
+        "max_per_domain": QUEUE + "runner.py::test_no_more_than_so_many_go_to_one_domain_at_once_and_others_pass_by",
+        "max_recipients": QUEUE + "runner.py::test_a_message_to_many_goes_in_pieces",
+    },
     ProxySettings: {"timeout_s": "proxied/test_factory.py::test_a_header_that_does_not_come_in_time_closes_the_connection"},
     TraceSettings: dict.fromkeys(("max_sessions", "max_lines", "max_line_octets"), "tracing/test_traces.py::test_it_is_bounded"),
     BansSettings: {
@@ -90,7 +111,9 @@ CROSSED: dict[type, dict[str, str]] = {
     },
     DnsListsSettings: {
         "refuse_at": DNS + "weights_add_up_and_good_lists_take_away",
+        "trust_at": DNS + "who_a_list_speaks_well_of_needs_no_name",
         "timeout_s": DNS + "a_list_that_does_not_answer_counts_nothing_and_the_others_do",
+        **dict.fromkeys(("rest_after", "rest_s"), DNS + "a_list_that_stays_silent_is_left_alone_and_then_tried_again"),
         "remember_s": BOUNDS + "a_flood_of_addresses_fills_nothing",
         "remember_addresses": BOUNDS + "a_flood_of_addresses_fills_nothing",
     },
@@ -107,8 +130,10 @@ CROSSED: dict[type, dict[str, str]] = {
         "ipv4_prefix": GREY + "a_retry_may_come_from_the_same_network_and_no_other",
         "ipv6_prefix": GREY + "a_retry_may_come_from_the_same_network_and_no_other",
         "most": GREY + "a_flood_of_triplets_fills_no_disk_and_pushes_out_no_friend",
+        "timeout_s": GREY + "a_database_that_fails_keeps_no_mail_waiting",
         "fresh_s": GREY + "what_comes_often_is_not_read_again", "fresh": GREY + "what_comes_often_is_not_read_again",
     },
+    HelloSettings: {"timeout_s": DNS + "a_name_that_dns_is_slow_about_passes_in_time"},
     RatesSettings: {
         "period_s": BOUNDS + "connections_beyond_the_rate_are_told_to_come_later_and_do",
         "connections": BOUNDS + "connections_beyond_the_rate_are_told_to_come_later_and_do",
@@ -141,13 +166,95 @@ CROSSED: dict[type, dict[str, str]] = {
 }
 
 
+#: The same of limits that are not set: constants of the modules that read what comes from outside.
+CONSTANTS = {
+    "smtp/framer.py COMMAND_LIMIT": "hostile/test_smtp.py::test_the_longest_line_and_one_octet_more",
+    "smtp/framer.py AUTH_LIMIT": "hostile/test_smtp.py::test_the_longest_line_and_one_octet_more",
+    "smtp/extensions/chunking.py _DIGITS": HERE + "test_the_most_digits_of_a_chunks_size",
+    "smtp/extensions/limits.py _MOST": "transcripts/smtp/rfc9422-digits.txt",
+    "smtp/reply.py _MAX_TEXT": HERE + "test_no_line_of_a_reply_is_longer_than_a_client_must_take",
+    "smtp/syntax.py _MAX_HELLO": HERE + "test_the_longest_name_in_ehlo",
+    "smtp/wire.py _MUCH": "hostile/test_smtp.py::test_who_never_reads_is_held_back",
+    "smtp/wire.py _BURST": "smtp/test_model.py::settle",
+    "smtp/attributes.py MAX_VALUE": "smtp/test_attributes.py::test_what_cannot_be_read_is_refused",
+    "proxied/header.py MAX_TEXT": HERE + "test_the_longest_line_of_a_proxy",
+    "proxied/header.py MAX_BINARY": HERE + "test_the_longest_binary_header_of_a_proxy",
+    "pacing/events.py MOST": "pacing/test_events.py::test_some_in_each_turn_and_everybody_soon",
+}
+#: Numbers that bound nothing which a client does.
+_NO_LIMITS = {
+    "smtp/session.py _GOODBYE_S", "smtp/transaction.py _SHOWN", "proxied/header.py _FIXED",
+    "proxied/header.py _STREAM", "proxied/header.py _UNIX_OCTETS", "proxied/header.py _CRC32C",
+}
+_ROOMS = ("smtp", "proxied", "tracing", "filters", "pipeline", "queue")
+
+
+def _classes_of_settings() -> set[str]:
+    """All that are read from a configuration in the rooms through which mail comes in; the client's are relay's."""
+    found = set()
+    for room in _ROOMS:
+        for path in (PACKAGE / room).rglob("*.py"):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef) and node.name.endswith("Settings") and any(
+                    isinstance(each, ast.AnnAssign) and re.match(r"(int|float)\b", ast.unparse(each.annotation))
+                    for each in node.body
+                ):
+                    found.add(node.name)
+    return found - {"ClientSettings"}
+
+
+def _constants() -> set[str]:
+    """Numbers at the top of modules that read what strangers say."""
+    found = set()
+    paths = [path for room in ("smtp", "proxied") for path in (PACKAGE / room).rglob("*.py") if not path.name.startswith("client")]
+    for path in (*paths, PACKAGE / "pacing/events.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper() and \
+                    isinstance(node.value, ast.Constant) and isinstance(node.value.value, int | float):
+                found.add(f"{path.relative_to(PACKAGE)} {node.targets[0].id}")
+    return found
+
+
+def test_no_settings_and_no_constant_is_forgotten() -> None:
+    assert _classes_of_settings() == {settings.__name__ for settings in CROSSED}
+    assert _constants() == CONSTANTS.keys() | _NO_LIMITS
+
+
+@pytest.mark.parametrize(("size", "codes"), [(b"0" * 19 + b"4", [b"503"]), (b"0" * 20 + b"4", [b"501", b"421"])])
+def test_the_most_digits_of_a_chunks_size(size: bytes, codes: list[bytes]) -> None:
+    player = SmtpWorld().connect()
+    player.transport.clear()
+    player.send(b"BDAT " + size + b"\r\nNOOP")
+    assert re.findall(rb"(?m)^(\d+) ", player.transport.value()) == codes
+    if not player.transport.lost:
+        player.transport.drop(player.protocol)
+
+
+def test_the_longest_line_of_a_proxy() -> None:
+    line = b"PROXY UNKNOWN "
+    assert read_header(line + b"x" * (MAX_TEXT - 2 - len(line)) + b"\r\n") is not None
+    with pytest.raises(BadHeader):
+        read_header(line + b"x" * (MAX_TEXT - 1 - len(line)) + b"\r\n")
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_longest_binary_header_of_a_proxy(more: int) -> None:
+    rest = MAX_BINARY - 16 + more
+    header = b"\r\n\r\n\0\r\nQUIT\n\x20\0" + rest.to_bytes(2, "big") + bytes(rest)
+    if more:
+        with pytest.raises(BadHeader):
+            read_header(header)
+    else:
+        assert read_header(header) is not None
+
+
 @pytest.mark.parametrize("settings", CROSSED, ids=lambda settings: settings.__name__)
 def test_each_number_that_can_be_set_is_in_the_list(settings: Any) -> None:
     numbers = {field.name for field in fields(settings) if re.match(r"(int|float)\b", str(field.type))}
     assert numbers == set(CROSSED[settings])
 
 
-@pytest.mark.parametrize("where", sorted({where for limits in CROSSED.values() for where in limits.values()}))
+@pytest.mark.parametrize("where", sorted({where for limits in (*CROSSED.values(), CONSTANTS) for where in limits.values()}))
 def test_what_is_in_the_list_is_there(where: str) -> None:
     path, _, name = where.partition("::")
     text = (TESTS / path).read_text()

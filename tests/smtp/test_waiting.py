@@ -57,7 +57,8 @@ def test_a_slow_store_holds_the_sender_back(world: SmtpWorld) -> None:  # I3
     assert len(world.reception.committed[0].octets) == 120_002
 
 
-def test_a_client_that_does_not_read_is_not_served_more(world: SmtpWorld) -> None:  # I3
+def test_a_client_that_does_not_read_is_not_served_more() -> None:  # I3
+    world = SmtpWorld(max_idle_commands=20_000)
     player = world.connect()
     player.play(HELLO)
     player.protocol.pauseProducing()

@@ -113,6 +113,26 @@ class EngineTests(TemporaryPlaces, TestCase):
         self.assertEqual([3, 3, 1, 1, 1], calls)
         self.assertEqual(list("abcde"), self.words(engine))
 
+    async def test_a_group_of_one_kind_only_is_undone_whole_when_it_fails_and_then_done_one_by_one(self) -> None:
+        engine = await self.opened()
+        calls: list[int] = []
+
+        def together(con: apsw.Connection, words: Sequence[str]) -> Sequence[str]:
+            calls.append(len(words))
+            con.executemany("INSERT INTO word VALUES (?)", [(word,) for word in words])
+            return words
+
+        async def all_at_once(words: str) -> list[Any]:
+            jobs = [engine.submit(Bundled(together, word, str.upper)) for word in words]
+            return [outcome if good else type(outcome.value) for good, outcome in await DeferredList(jobs, consumeErrors=True)]
+
+        self.assertEqual(["A", "B", "C"], await all_at_once("abc"))
+        self.assertEqual([3], calls)
+        self.assertEqual(["D", TryAgainLater, "E"], await all_at_once("dae"))
+        self.assertEqual([3, 3, 1, 1, 1], calls)
+        self.assertEqual(list("abcde"), self.words(engine))
+        self.assertEqual(2, engine.commits)
+
     async def test_a_job_alone_that_fails_leaves_nothing(self) -> None:
         engine = await self.opened()
 
@@ -285,3 +305,17 @@ class EngineTests(TemporaryPlaces, TestCase):
         for _ in range(40):
             await engine.submit(lambda con: con.execute("INSERT INTO big VALUES (zeroblob(500000))") and None)
         self.assertLess(engine.path.with_name("mail.db-wal").stat().st_size, 12_000_000)
+
+    async def test_the_log_is_checkpointed_again_when_a_reader_has_let_go_of_it(self) -> None:
+        engine = await self.opened(migrations=("CREATE TABLE big (octets BLOB)",))
+        reader = apsw.Connection(str(engine.path))
+        reader.execute("BEGIN; SELECT count(*) FROM big").fetchall()
+
+        async def write(times: int) -> int:
+            for _ in range(times):
+                await engine.submit(lambda con: con.execute("INSERT INTO big VALUES (zeroblob(500000))") and None)
+            return engine.path.with_name("mail.db-wal").stat().st_size
+        held = await write(40)
+        self.assertGreater(held, 18_000_000)        # all of it: the reader may still want what was before
+        reader.close()
+        self.assertLess(await write(40), held + 20_000_000)

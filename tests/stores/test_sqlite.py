@@ -82,6 +82,18 @@ class SqliteOnlyTests(StoreBase, TestCase):
         self.assertEqual(b"To: bob\r\n" + MESSAGE, await self.whole(bob, 1))
         self.assertEqual(MESSAGE, await self.whole(await self.mailbox(ada, "Junk"), 1))
 
+    async def test_more_deliveries_at_once_than_one_statement_takes_keep_their_order(self) -> None:
+        store = await self.opened()
+        bodies = [b"Subject: %d\r\n\r\nx" % number for number in range(40)]
+        units = [self.store.append_unit([("ada", "INBOX", New(body, b"X-Head: %d\r\n" % number))])[0]
+                 for number, body in enumerate(bodies)]
+        before = self.store.engine.commits
+        await gatherResults([self.store.engine.submit(unit) for unit in units])
+        self.assertEqual(1, self.store.engine.commits - before)
+        inbox = await self.mailbox(await self.account(store))
+        found = [await self.whole(inbox, uid) for uid in range(1, 41)]
+        self.assertEqual([b"X-Head: %d\r\n" % number + body for number, body in enumerate(bodies)], found)
+
     async def test_changes_are_of_one_instant_and_forget_no_message(self) -> None:
         """Else a view would append a later UID first, and count wrongly for good (I6)."""
         mailbox, _ = await self.filled(1)

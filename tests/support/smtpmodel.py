@@ -16,6 +16,7 @@ class Model:
     role: str = "mx"
     most: int = 3                   # recipients
     account: bool = False           # somebody has logged in
+    tls: bool = True
     accepted: int = 0               # recipients of the transaction
     state: str = "start"
     body: str = "7BIT"
@@ -36,8 +37,38 @@ class Model:
     def login(self, right: bool) -> list[str]:
         if self.state == "start" or self.state in ("sender", "recipient", "chunks") or self.account:     # RFC 4954 section 4
             return ["503 5.5.1"]
+        if not self.tls:                                        # RFC 4954 section 4: PLAIN wants an encrypted connection
+            return ["538 5.7.11"]
         self.account = right
         return ["235 2.7.0" if right else "535 5.7.8"]
+
+    def start_tls(self, injected: bool) -> list[str]:
+        """RFC 3207 section 4.2: afterwards everything is forgotten; what follows in the clear ends it (I5)."""
+        if self.state != "greeted" or self.tls:
+            return ["503 5.5.1"]
+        if injected:
+            self.state = "closed"
+            return ["421 4.7.0"]
+        self._over()
+        self.state, self.tls, self.account = "start", True, False
+        return ["220 2.0.0"]
+
+    def parameter(self, code: str) -> list[str]:
+        """MAIL with a parameter, by which it is answered `code`."""
+        judged = self.mail("7BIT")
+        if judged != ["250 2.1.0"]:
+            return judged
+        if not code.startswith("250"):
+            self.state = "greeted"
+        return [code]
+
+    def asks(self, verb: bytes) -> str:
+        """VRFY and EXPN are for who may send (252: we do not say); the rest is for others, or not here at all."""
+        if verb in (b"VRFY", b"EXPN"):
+            return "530 5.7.0" if self.role == "submission" and not self.account else "252 2.5.0"
+        if self.state in ("sender", "recipient", "chunks") or (verb == b"ETRN" and self.state == "start"):
+            return "503 5.5.1"
+        return "502 5.5.1" if verb == b"ETRN" else "550 5.7.0"
 
     def mail(self, body: str) -> list[str]:
         if self.state != "greeted":

@@ -15,7 +15,10 @@ _PHRASE = re.compile(rb"[\w!#$%&'*+/=?^`{|}~\x80-\xff -]+")     # words, encoded
 
 
 def completed(header: bytes, domain: bytes) -> bytes:
-    """`header`, in which addresses that are bare local parts are at `domain`. A field without any stays as it is."""
+    """`header`, in which addresses that are bare local parts are at `domain`.
+
+    A field stays as it is when there is none in it, or one of which nobody knows whether it is one.
+    """
     return with_fields_changed(header, _NAMES, partial(_field, domain))
 
 
@@ -24,19 +27,25 @@ def _field(domain: bytes, field: bytes) -> bytes:
     if len(value) > LIMITS.address_tokens:
         return field                    # perhaps not read to its end
     found = parse_addresses(value)
-    whole = [(title, route, local, domain) if _is_bare(each, value) else each
-             for each in found for title, route, local, _ in (each,)]
+    if any(_is_doubtful(each, value) for each in found):
+        return field
+    whole = [(title, route, local, domain) if _is_bare(each) else each for each in found for title, route, local, _ in (each,)]
     if whole == found:
         return field
     end = b"\r\n" if field.endswith(b"\r\n") else b"\n" if field.endswith(b"\n") else b""
     return name + b": " + _written(whole) + end
 
 
-def _is_bare(address: Address, value: bytes) -> bool:
-    """A word alone, or one in angle brackets; of several words nobody knows which is the address."""
-    title, _, local, domain = address
-    return domain == b"" and local is not None and _DOT_ATOM.fullmatch(local) is not None and (
-        title is None or b"<" + local + b">" in value)
+def _is_bare(address: Address) -> bool:
+    """A word without a domain."""
+    _, _, local, domain = address
+    return domain == b"" and local is not None and _DOT_ATOM.fullmatch(local) is not None
+
+
+def _is_doubtful(address: Address, value: bytes) -> bool:
+    """Of several words, none of them in angle brackets, nobody knows which is the address."""
+    title, _, local, _ = address
+    return title is not None and local is not None and _is_bare(address) and b"<" + local + b">" not in value
 
 
 def _written(addresses: list[Address]) -> bytes:

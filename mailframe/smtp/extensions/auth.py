@@ -118,5 +118,5 @@ async def login(portal: Portal, proof: PasswordProof, client: Client) -> tuple[s
 EXTENSION = Extension(
     "AUTH", "4954", keywords=keywords,
     mail_parameters={"AUTH": parameter},
-    commands=(Command(b"AUTH", ORDER[b"AUTH"], run, "AUTH mechanism [initial response]: log in", secret=True),),
+    commands=(Command(b"AUTH", ORDER[b"AUTH"], run, "AUTH mechanism [initial response]: log in", secret=True, idle=True),),
 )

@@ -42,7 +42,7 @@ def quit_(session: Conversation, args: bytes) -> None:
 
 
 EXTENSION = Extension("base", "5321", commands=tuple(
-    Command(verb, ORDER[verb], run, words, roles=roles) for verb, run, roles, words in (
+    Command(verb, ORDER[verb], run, words, roles=roles, idle=verb != b"QUIT") for verb, run, roles, words in (
         (b"HELO", helo, SMTP_ROLES, "HELO host: begin, without extensions"),
         (b"EHLO", ehlo, SMTP_ROLES, "EHLO host: begin; the answer lists the extensions"),
         (b"NOOP", noop, None, "NOOP [anything]: nothing but an answer"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..extension import Command, Conversation, Extension, Situation
+from ..incoming import AFTER_A_HOLE
 from ..machine import ANY_TIME, ORDER, State, out_of_order
 from ..reply import Reply
 from ..syntax import SyntaxFault
@@ -12,7 +13,6 @@ _DIGITS = 20        # of a size, as of SIZE's (RFC 1870 section 3): who says mor
 _SYNTAX = Reply.of(501, "5.5.4", "Syntax: BDAT size [LAST]")
 _LOST = Reply.of(421, "4.7.0", "Cannot tell where the chunk ends, closing").encode()
 _NOT_HERE = Reply.of(502, "5.5.1", "BDAT is not available here")
-_FAILED = Reply.of(503, "5.5.1", "An earlier chunk was refused: send RSET")
 
 
 def keywords(situation: Situation) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def _refusal(session: Conversation, *, well_formed: bool) -> Reply | None:
     if not well_formed:
         return _SYNTAX
     if session.transaction is not None and session.transaction.refusal is not None:
-        return _FAILED
+        return AFTER_A_HOLE
     return out_of_order(ORDER[b"BDAT"], session.state)
 
 

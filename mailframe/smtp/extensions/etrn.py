@@ -51,5 +51,6 @@ def node(args: bytes) -> tuple[str, bool]:
 
 EXTENSION = Extension(
     "ETRN", "1985", keywords=keywords,
-    commands=(Command(b"ETRN", BETWEEN_MAILS, run, "ETRN domain: try now what waits for it; @domain: for its hosts, too"),),
+    commands=(
+        Command(b"ETRN", BETWEEN_MAILS, run, "ETRN domain: try now what waits for it; @domain: for its hosts, too", idle=True),),
 )

@@ -22,5 +22,5 @@ def run(session: Conversation, args: bytes) -> None:
 
 EXTENSION = Extension(
     "HELP", "5321", keywords=lambda situation: ("HELP",),
-    commands=(Command(b"HELP", ORDER[b"HELP"], run, "HELP [command]: what can be said here"),),
+    commands=(Command(b"HELP", ORDER[b"HELP"], run, "HELP [command]: what can be said here", idle=True),),
 )

@@ -7,4 +7,4 @@ from ..machine import ORDER
 from ..roles import LMTP_ROLES
 from .base import ehlo
 
-EXTENSION = Extension("lmtp", "2033", commands=(Command(b"LHLO", ORDER[b"LHLO"], ehlo, roles=LMTP_ROLES),))
+EXTENSION = Extension("lmtp", "2033", commands=(Command(b"LHLO", ORDER[b"LHLO"], ehlo, roles=LMTP_ROLES, idle=True),))

@@ -79,7 +79,7 @@ def rset(session: Conversation, args: bytes) -> None:
 
 
 EXTENSION = Extension("mail", "5321", commands=tuple(
-    Command(verb, ORDER[verb], run, words) for verb, run, words in (
+    Command(verb, ORDER[verb], run, words, idle=verb == b"RSET") for verb, run, words in (
         (b"MAIL", mail, "MAIL FROM:<address> [parameters of EHLO's keywords]: begin a message"),
         (b"RCPT", rcpt, "RCPT TO:<address> [parameters of EHLO's keywords]: one more recipient"),
         (b"DATA", data, "DATA: the message follows, up to a line with a dot alone"),

@@ -80,9 +80,9 @@ def _told(code: int, lines: Sequence[str], utf8: bool) -> bytes:
 #: Announced only where they are answered; where they are not, each still gets its 252.
 VRFY = Extension(
     "VRFY", "5321", keywords=lambda situation: ("VRFY",) if "VRFY" in situation.honours else (),
-    commands=(Command(b"VRFY", ORDER[b"VRFY"], vrfy, "VRFY address: whether mail for it is taken here"),),
+    commands=(Command(b"VRFY", ORDER[b"VRFY"], vrfy, "VRFY address: whether mail for it is taken here", idle=True),),
 )
 EXPN = Extension(
     "EXPN", "5321", keywords=lambda situation: ("EXPN",) if "EXPN" in situation.honours else (),
-    commands=(Command(b"EXPN", ORDER[b"EXPN"], expn, "EXPN alias: the addresses that mail for it goes to"),),
+    commands=(Command(b"EXPN", ORDER[b"EXPN"], expn, "EXPN alias: the addresses that mail for it goes to", idle=True),),
 )

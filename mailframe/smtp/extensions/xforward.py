@@ -34,4 +34,5 @@ def run(session: Conversation, args: bytes) -> None:
 
 
 EXTENSION = Extension(
-    "XFORWARD", "Postfix's XFORWARD_README", keywords=keywords, commands=(Command(b"XFORWARD", ORDER[b"XFORWARD"], run),))
+    "XFORWARD", "Postfix's XFORWARD_README", keywords=keywords,
+    commands=(Command(b"XFORWARD", ORDER[b"XFORWARD"], run, idle=True),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import apsw
 
@@ -26,7 +27,8 @@ from .settings import SqliteSettings
 Place = tuple[int | None, bytes | None, int]
 
 _UNKNOWN = (None,) * 5
-_ARRIVE = "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#: For so many messages: a statement for each message would give the interpreter away and wait for it again each time.
+_ARRIVE = ["INSERT INTO arrival VALUES " + ", ".join(["(" + ", ".join("?" * 19) + ")"] * count) for count in range(17)]
 
 
 def links_of(message: New) -> Links:
@@ -54,8 +56,8 @@ def append(
     if quota.too_much(con, counted, settings, sizes):
         raise quota.refusal(con, counted.account)
     uids = range(counted.uidnext - len(messages), counted.uidnext)
-    con.executemany(_ARRIVE, [_row(counted, uid, saved, message, link, place)
-                              for uid, message, link, place in zip(uids, messages, links, placed)])
+    _arrive(con, [_row(counted, uid, saved, message, link, place)
+                  for uid, message, link, place in zip(uids, messages, links, placed)])
     return uids
 
 
@@ -63,7 +65,7 @@ def register(con: apsw.Connection, mailbox: int, messages: Sequence[New], saved:
     """Rows for messages whose octets rest elsewhere, `New.size` of them, and which refer to no content. Raises NoSuchMailbox."""
     counted = count(con, mailbox, counts_of(messages, [message.size for message in messages]))
     uids = range(counted.uidnext - len(messages), counted.uidnext)
-    con.executemany(_ARRIVE, [
+    _arrive(con, [
         _row(counted, uid, saved, message, message.attributes.links if message.attributes else Links(), (0, None, message.size))
         for uid, message in zip(uids, messages)])
     return uids
@@ -104,7 +106,7 @@ def deliver(
     for (name, folder), mail in arriving.items():
         if mail:
             rows += _arrived(con, name, folder, mail, saved, content, settings)
-    con.executemany(_ARRIVE, rows)
+    _arrive(con, rows)
     return outcomes
 
 
@@ -145,6 +147,13 @@ def _without(
             content.release(con, place[0])
     gone = set(refused)
     return [each for which, each in enumerate(mail) if which not in gone]
+
+
+def _arrive(con: apsw.Connection, rows: Sequence[Row]) -> None:
+    most = len(_ARRIVE) - 1
+    for first in range(0, len(rows), most):
+        some = rows[first:first + most]
+        con.execute(_ARRIVE[len(some)], tuple(chain.from_iterable(some)))
 
 
 class Shelf:
