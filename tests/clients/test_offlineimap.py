@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from support.client_settings import check_said, settings
-from support.client_world import USER, Maildir, World, deliver, needs, run, until, world
-from support.servers import PATIENCE_S, Child
+from support.client_world import USER, Maildir, World, deliver, needs, run, world
+from support.servers import PATIENCE_S, Child, until
 
 pytestmark = needs("offlineimap")
 
