@@ -6,9 +6,10 @@ import pytest
 from support.smtpworld import DATA, HELLO, MAIL, RCPT, TEXT, SmtpWorld
 
 from mailframe.model.refusal import OverQuota, Refusal, UnknownRecipient
-from mailframe.smtp.extension import Command, Conversation, Extension, MailDraft
+from mailframe.smtp.extension import Command, Conversation, Extension
 from mailframe.smtp.extensions.builtin import BUILTIN
 from mailframe.smtp.machine import AFTER_HELLO, ANY_TIME
+from mailframe.smtp.situation import MailDraft
 
 
 @pytest.mark.parametrize(("outcomes", "reply"), [
