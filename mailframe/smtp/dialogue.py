@@ -16,13 +16,14 @@ from mailframe.model.refusal import LoginFailed
 from . import lastwords
 from .asking import ask, log
 from .conduct import Conduct
-from .extension import MailDraft, Registry, Situation
+from .extension import Registry
 from .host import Host
 from .ids import new_id
 from .incoming import Chunk, Data, Incoming
 from .machine import State
 from .reply import Reply
 from .settings import SmtpSettings
+from .situation import MailDraft, Situation
 from .transaction import NO_REMARKS, Transaction
 from .visitor import Visitor
 from .wire import Wire
