@@ -86,7 +86,8 @@ class ServerContexts:
             self.load()
         except ValueError as error:
             self._stamp = looked   # say it once for each change
-            self._log.error("the TLS certificates stay as they were read before: {error}", error=error)
+            if changed:            # else they are the user's who started us, and only tickets keep their key
+                self._log.error("the TLS certificates stay as they were read before: {error}", error=error)
         else:
             if changed:
                 self._log.info("read the TLS certificates again")

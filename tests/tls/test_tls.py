@@ -191,6 +191,19 @@ class ServerTests(CleanTestCase):
             self.clock.advance(5)
             self.assertEqual(self.served(contexts, "one.example"), ["one.example"])
 
+    def test_a_key_that_can_be_read_no_more_costs_one_line_and_not_one_a_day(self) -> None:
+        """Tickets then keep their key: what was read before privileges were dropped stays in use."""
+        files = write_certificate(self.folder, "one.example")
+        contexts = ServerContexts([files], clock=self.clock)
+        contexts.load()
+        files.key.write_bytes(b"rubbish")
+        with capturedLogs() as logs:
+            for _ in range(3):
+                self.clock.advance(90_000)
+                self.assertEqual(self.served(contexts, "one.example"), ["one.example"])
+        [line] = [formatEvent(event) for event in logs if event["log_namespace"].startswith("mailframe")]
+        self.assertIn("stay as they were read before", line)
+
     def test_what_is_wrong_is_one_sentence_with_the_files_name(self) -> None:
         one, two = write_certificate(self.folder, "one.example"), write_certificate(self.folder, "two.example")
         rubbish = self.folder / "rubbish.pem"
