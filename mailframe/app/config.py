@@ -71,11 +71,15 @@ class TlsConfig:
 
     certificate: Path | None = None        # PEM: the server's certificate, then its chain; read again when it changes
     key: Path | None = None                # PEM: its private key, readable by the server's user alone
-    also: tuple[Certificate, ...] = ()     # more of them, chosen by the name the client asks for (SNI)
+    also: tuple[Certificate, ...] = ()     # more of them, chosen by the name the client asks for (SNI), and of those for one name
+                                           # by the kind of key it takes (ECDSA, RSA)
+    handshake_timeout_s: float = 60.0      # two round trips and a signature: whoever needs longer is not there
 
     def __post_init__(self) -> None:
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key belong together, and one of them is missing")
+        if self.handshake_timeout_s <= 0:
+            raise ValueError("handshake_timeout_s must be more than 0")
 
     def pairs(self) -> tuple[tuple[Path, Path], ...]:
         """All (certificate, key), the default first."""
@@ -223,9 +227,11 @@ def load(path: Path) -> Config:
 
 def relative_to(config: Config, base: Path) -> Config:
     """`config` with its paths made absolute; plugins resolve theirs with `IBuildContext.path`."""
-    tls = TlsConfig(
-        base / config.tls.certificate if config.tls.certificate else None, base / config.tls.key if config.tls.key else None,
-        tuple(Certificate(base / item.certificate, base / item.key) for item in config.tls.also),
+    tls = dataclasses.replace(
+        config.tls,
+        certificate=base / config.tls.certificate if config.tls.certificate else None,
+        key=base / config.tls.key if config.tls.key else None,
+        also=tuple(Certificate(base / item.certificate, base / item.key) for item in config.tls.also),
     )
     return dataclasses.replace(config, data=base / config.data, tls=tls, relay=_relay_relative_to(config.relay, base), base=base)
 

@@ -16,11 +16,13 @@ from mailframe.pipeline.solicitation import ROLES as SOLICITED
 from mailframe.pop3.locks import MaildropLocks
 from mailframe.pop3.server import Pop3ServerFactory
 from mailframe.smtp.server import SmtpServerFactory
+from mailframe.tls.handshakes import Handshakes
 
 
 def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLocks, turns: Turns) -> IProtocolFactory:
     """`locks` and `turns` are those of the whole server."""
     config, reactor = parts.config, parts.reactor
+    handshakes = Handshakes(reactor, name, config.tls.handshake_timeout_s)
     tls = parts.tls if listener.tls == "starttls" else None
     factory: Any
     table = config.smtp_for(listener.role)
@@ -34,18 +36,18 @@ def factory_for(name: str, listener: Listener, parts: Parts, locks: MaildropLock
             settings = replace(settings, complete_domain=config.pipeline.submission.complete_domain)
         portal = parts.portal if table.wants_login else None
         factory = SmtpServerFactory(parts.pipeline, settings, clock=reactor, portal=portal, tls=tls, listener=name, turns=turns,
-                                    traces=parts.traces)
+                                    traces=parts.traces, handshakes=handshakes)
     elif listener.role == "imap":
         contact = config.imap.contact or f"mailto:postmaster@{config.domains[0] if config.domains else config.hostname}"
         factory = ImapServerFactory(
             parts.portal,
             replace(config.imap, hostname=config.hostname, plaintext_login=listener.plaintext_login, contact=contact),
             clock=reactor, tls=tls, content=parts.store if IContent.providedBy(parts.store) else None, turns=turns,
-            keys=parts.keys)
+            keys=parts.keys, handshakes=handshakes)
     else:
         factory = Pop3ServerFactory(
             parts.portal, replace(config.pop3, plaintext_login=listener.plaintext_login), clock=reactor, tls=tls, locks=locks,
-            turns=turns)
+            turns=turns, handshakes=handshakes)
     made: IProtocolFactory = factory
     return made
 

@@ -15,13 +15,14 @@ from twisted.internet.interfaces import (
     ISSLTransport,
     ITCPTransport,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailframe.pacing.acks import Acks
 from mailframe.pacing.prompt import plain_socket, unsent
 from mailframe.pacing.turns import Turns
+from mailframe.tls.handshakes import Handshakes, Shaking
 
 from .deflate import BadDeflate, Deflate
 from .framer import Framer
@@ -38,15 +39,15 @@ class TimedOut(Exception):
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
-class Connection(Protocol):
+class Connection(Shaking):
     """Drives `serve(self)`, one coroutine for the connection's life, and lets it wait for the client.
 
     At most one wait is under way: for octets (`more`) or for the client to take ours (`drained`).
     """
 
-    transport: Any          # ITransport, and of a real one ITCPTransport or ISSLTransport
+    transport: Any           # ITransport, and of a real one ITCPTransport or ISSLTransport
 
-    def __init__(self, framer: Framer, settings: ImapSettings, clock: IReactorTime, turns: Turns) -> None:
+    def __init__(self, framer: Framer, settings: ImapSettings, clock: IReactorTime, turns: Turns, handshakes: Handshakes) -> None:
         self.framer = framer
         self.out = Writer(self._send)
         self.serve: Callable[[], Coroutine[Deferred[Any], Any, None]]
@@ -57,6 +58,7 @@ class Connection(Protocol):
         self._settings = settings
         self._clock = clock
         self._turns = turns
+        self._handshakes = handshakes
         self._serving: Deferred[None] | None = None
         self._waiter: Deferred[None] | None = None      # in `more`
         self._drain: Deferred[None] | None = None       # in `drained`
@@ -80,6 +82,8 @@ class Connection(Protocol):
             self.transport.setTcpNoDelay(True)
             self._socket = plain_socket(self.transport)
         self._acks = Acks(self.transport)
+        if self.secure:
+            self.handshake_begins(asked=False)
         self.transport.registerProducer(self, self._socket is None)     # a pull producer is told whenever nothing waits there
         self._watch()
         self._serving = Deferred.fromCoroutine(self.serve())
@@ -113,6 +117,8 @@ class Connection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost = True
+        if self._shaking:
+            self.handshake_lost(reason)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -205,6 +211,7 @@ class Connection(Protocol):
             self.transport.unregisterProducer()
             self.transport.registerProducer(self, True)
         self.transport.startTLS(context)
+        self.handshake_begins(asked=True)
 
     @property
     def compressed(self) -> bool:

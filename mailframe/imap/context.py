@@ -22,6 +22,7 @@ from mailframe.model.mailbox import MailboxInfo, MailboxStatus
 from mailframe.model.refusal import NoPermission, NoSuchMailbox, Refusal
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
+from mailframe.tls.handshakes import Handshakes
 
 from . import login, numset, permission, selecting, writer
 from .connection import Connection, Gone
@@ -46,6 +47,7 @@ class Shared(Protocol):
     registry: Registry
     clock: IReactorTime
     turns: Turns
+    handshakes: Handshakes
     portal: login.Portal
     tls: object | None
     content: IContent | None

@@ -16,11 +16,15 @@ from mailframe.model.client import is_near
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
+from mailframe.tls.handshakes import Handshakes, TurnedAway
 
 from .builtin import default_registry
 from .registry import Registry
 from .session import Session
 from .settings import ImapSettings
+
+_TOO_MANY = b"* BYE [LIMIT] Too many connections\r\n"
+_STOPPING = b"* BYE [UNAVAILABLE] Server is going down\r\n"
 
 
 class ImapServerFactory(Factory):
@@ -31,15 +35,17 @@ class ImapServerFactory(Factory):
     def __init__(
         self, portal: Portal, settings: ImapSettings | None = None, *, clock: IReactorTime, tls: object | None = None,
         registry: Registry | None = None, content: IContent | None = None, mechanisms: Mapping[bytes, Mechanism] = MECHANISMS,
-        turns: Turns | None = None, keys: IMailboxKeys | None = None,
+        turns: Turns | None = None, keys: IMailboxKeys | None = None, handshakes: Handshakes | None = None,
     ) -> None:
         """`portal` hands out `IMailUser`. `tls` is what ``transport.startTLS`` takes. `content`: the store, if it provides
         IContent: large messages are then staged there; without it an APPEND is held in memory.
-        `turns` is to be shared by all factories on a reactor. `keys`: for URLAUTH, which is not there without."""
+        `turns` is to be shared by all factories on a reactor. `keys`: for URLAUTH, which is not there without.
+        `handshakes`: how TLS is watched, where not as by default."""
         self.portal = portal
         self.settings = settings or ImapSettings()
         self.clock = clock
         self.turns = turns or Turns(clock)
+        self.handshakes = handshakes or Handshakes(clock, "imap")
         self.tls = tls
         self.registry = registry or default_registry()
         self.content = content
@@ -50,14 +56,14 @@ class ImapServerFactory(Factory):
         self._per_host: dict[str, int] = {}
         self._stopped: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
         host = str(getattr(addr, "host", ""))
         settings = self.settings
         if self._stopped is not None:
-            return None
+            return TurnedAway(_STOPPING, self.handshakes)
         crowded = self._per_host.get(host, 0) >= settings.max_connections_per_ip and not is_near(host)
         if crowded or len(self.sessions) >= settings.max_connections:
-            return _Refused()
+            return TurnedAway(_TOO_MANY, self.handshakes)
         session = Session(self, host)
         self.sessions.add(session)
         self._per_host[host] = self._per_host.get(host, 0) + 1
@@ -90,15 +96,5 @@ class ImapServerFactory(Factory):
     def _cut(self) -> None:
         for session in tuple(self.sessions):
             session.connection.abort()
-
-
-class _Refused(Protocol):
-    """One connection too many."""
-
-    transport: Any
-
-    def connectionMade(self) -> None:
-        self.transport.write(b"* BYE [LIMIT] Too many connections\r\n")
-        self.transport.loseConnection()
 
 

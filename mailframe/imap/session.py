@@ -32,7 +32,8 @@ class Session(SessionContext):
 
     def __init__(self, shared: Shared, remote: str) -> None:
         settings = shared.settings
-        connection = Connection(Framer(limits_of_strangers(settings), self._streams), settings, shared.clock, shared.turns)
+        connection = Connection(Framer(limits_of_strangers(settings), self._streams), settings, shared.clock, shared.turns,
+                                shared.handshakes)
         super().__init__(shared, remote, connection)
         connection.serve = self.serve
         connection.on_lost = self.ended

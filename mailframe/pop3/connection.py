@@ -15,11 +15,12 @@ from twisted.internet.interfaces import (
     ISSLTransport,
     ITCPTransport,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailframe.pacing.turns import Turns
+from mailframe.tls.handshakes import Handshakes, Shaking
 
 from .framer import LineFramer
 from .settings import Pop3Settings
@@ -33,7 +34,7 @@ class Gone(ConnectionError):
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
-class Connection(Protocol):
+class Connection(Shaking):
     """Drives `serve(self)`, one coroutine for the connection's life, and lets it wait.
 
     At most one wait is under way. Waits may end early: whoever waits looks again at what it waits for.
@@ -41,7 +42,7 @@ class Connection(Protocol):
 
     transport: Any           # ITransport, and of a real one ITCPTransport or ISSLTransport
 
-    def __init__(self, ip: str, settings: Pop3Settings, clock: IReactorTime, turns: Turns) -> None:
+    def __init__(self, ip: str, settings: Pop3Settings, clock: IReactorTime, turns: Turns, handshakes: Handshakes) -> None:
         """`ip`: the client's; "" behind a Unix socket, "unknown" where it cannot be said."""
         self.ip = ip
         self.framer = LineFramer(settings.max_auth_line_octets)
@@ -53,6 +54,7 @@ class Connection(Protocol):
         self._settings = settings
         self._clock = clock
         self.turns = turns
+        self._handshakes = handshakes
         self._out: list[bytes] = []
         self._out_size = 0
         self._waiter: Deferred[None] | None = None
@@ -67,6 +69,8 @@ class Connection(Protocol):
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
+        if self.secure:
+            self.handshake_begins(asked=False)
         self.transport.registerProducer(self, True)
         self._timer = self._clock.callLater(self._settings.idle_timeout_s, self._look_at_the_time)
         Deferred.fromCoroutine(self.serve())
@@ -93,6 +97,8 @@ class Connection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost = True
+        if self._shaking:
+            self.handshake_lost(reason)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -181,6 +187,7 @@ class Connection(Protocol):
         self.flush()
         if not self._finished:           # else no handshake will come, and `more` says so
             self.transport.startTLS(context)
+            self.handshake_begins(asked=True)
 
     def close(self) -> None:
         """Send what is put, then close; a client that does not take it is cut off after a while. Ends any wait."""

@@ -14,6 +14,7 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
+from mailframe.tls.handshakes import Handshakes, TurnedAway
 
 from .connection import Connection
 from .extension import Extension, Registry
@@ -22,6 +23,8 @@ from .locks import MaildropLocks
 from .reply import TEMPORARY, err
 from .session import Session
 from .settings import Pop3Settings
+
+_TOO_MANY = err(b"Too many connections, try again later", TEMPORARY)
 
 
 class Pop3ServerFactory(ServerFactory):
@@ -35,14 +38,15 @@ class Pop3ServerFactory(ServerFactory):
     def __init__(
         self, portal: Portal, settings: Pop3Settings | None = None, *, clock: IReactorTime, tls: object | None = None,
         locks: MaildropLocks | None = None, extensions: Iterable[Extension] = EXTENSIONS,
-        mechanisms: Mapping[bytes, Mechanism] = MECHANISMS, turns: Turns | None = None,
+        mechanisms: Mapping[bytes, Mechanism] = MECHANISMS, turns: Turns | None = None, handshakes: Handshakes | None = None,
     ) -> None:
         """`tls`: what ``transport.startTLS`` takes; None: no STLS. `locks`: to be shared by all POP3 factories of a process.
-        `turns`: to be shared by all factories on a reactor."""
+        `turns`: to be shared by all factories on a reactor. `handshakes`: how TLS is watched, where not as by default."""
         self._portal = portal
         self._settings = settings or Pop3Settings()
         self._clock = clock
         self._turns = turns or Turns(clock)
+        self._handshakes = handshakes or Handshakes(clock, "pop3")
         self._tls = tls
         self._locks = locks or MaildropLocks()
         self._registry = Registry(extensions)
@@ -54,8 +58,8 @@ class Pop3ServerFactory(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         ip = "" if isinstance(addr, UNIXAddress) else getattr(addr, "host", "unknown")
         if self._stopping is not None or self._full(ip):
-            return TurnedAway()
-        connection = Connection(ip, self._settings, self._clock, self._turns)
+            return TurnedAway(_TOO_MANY, self._handshakes)
+        connection = Connection(ip, self._settings, self._clock, self._turns, self._handshakes)
         self._sessions.add(Session(
             connection, self._portal, self._settings, clock=self._clock, tls=self._tls, locks=self._locks,
             registry=self._registry, mechanisms=self._mechanisms, on_end=self._ended,
@@ -87,12 +91,3 @@ class Pop3ServerFactory(ServerFactory):
         else:
             self._stopping.callback(None)
         await self._stopping
-
-
-class TurnedAway(Protocol):
-    """One connection too many: says so and closes."""
-
-    def connectionMade(self) -> None:
-        assert self.transport is not None
-        self.transport.write(err(b"Too many connections, try again later", TEMPORARY))
-        self.transport.loseConnection()

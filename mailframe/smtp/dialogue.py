@@ -16,13 +16,14 @@ from mailframe.model.refusal import LoginFailed
 from . import lastwords
 from .asking import ask, log
 from .conduct import Conduct
-from .extension import MailDraft, Registry, Situation
+from .extension import Registry
 from .host import Host
 from .ids import new_id
 from .incoming import Chunk, Data, Incoming
 from .machine import State
 from .reply import Reply
 from .settings import SmtpSettings
+from .situation import MailDraft, Situation
 from .transaction import NO_REMARKS, Transaction
 from .visitor import Visitor
 from .wire import Wire
@@ -39,7 +40,7 @@ class Dialogue(Wire, ABC):
     visitor: Visitor                           # from the moment that there is a connection
 
     def __init__(self, host: Host) -> None:
-        super().__init__(host.clock, host.turns, host.looks, host.cuts)
+        super().__init__(host.clock, host.turns, host.looks, host.cuts, host.handshakes)
         self.host = host
         self.settings: SmtpSettings = host.settings
         self.reception: IReception = host.reception

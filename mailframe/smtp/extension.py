@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from mailframe.interfaces.delivery import IReception
 from mailframe.model.address import Address
-from mailframe.model.envelope import DeliverBy, Envelope, Peer
-from mailframe.sasl.exchange import Mechanism
+from mailframe.model.envelope import Envelope, Peer
 
 from .machine import NO_SERVICE, Order, State, in_lmtp
 from .reply import Reply
 from .settings import Role, SmtpSettings
+from .situation import MailDraft, RcptDraft, Situation
 from .syntax import Parameters, SyntaxFault
 from .transaction import Transaction
 
@@ -23,60 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 P = ParamSpec("P")
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """All that EHLO's answer is computed from."""
-
-    settings: SmtpSettings
-    tls: bool                                  # this connection is encrypted
-    tls_available: bool                        # it could be
-    loopback: bool                             # the client is on this machine
-    login_available: bool                      # there is a portal
-    account: str | None                        # who has logged in
-    mechanisms: Mapping[bytes, Mechanism]
-    now: float = 0.0                           # seconds since the epoch, when it was last looked at
-    origin: str = ""                           # the address of the connection, whoever it is that speaks by XCLIENT
-    honours: frozenset[str] = frozenset()      # EHLO keywords whose parameters are kept behind us (`interfaces.delivery.IHonours`)
-
-    @property
-    def plaintext_allowed(self) -> bool:
-        """Whether mechanisms that show the password may be used here."""
-        where = self.settings.plaintext_login
-        return self.tls or where == "always" or (where == "loopback" and self.loopback)
-
-
-@dataclass(slots=True)
-class MailDraft:
-    """What the parameters of MAIL have said so far."""
-
-    situation: Situation
-    now: float                                 # seconds since the epoch
-    size: int | None = None
-    body: str = "7BIT"
-    smtputf8: bool = False
-    ret: str | None = None
-    envid: str | None = None
-    hold_until: float | None = None
-    deliver_by: DeliverBy | None = None
-    priority: int = 0
-    require_tls: bool = False
-    solicitation: str = ""
-    remarks: Mapping[str, str] | None = None   # for the message's log line
-    reply: Reply | None = None                 # what MAIL is answered instead of the usual, when it is taken
-
-
-@dataclass(slots=True)
-class RcptDraft:
-    """What the parameters of one RCPT have said so far."""
-
-    situation: Situation
-    smtputf8: bool = False                     # of the transaction
-    notify: frozenset[str] = frozenset()
-    orcpt: str | None = None
-    valid_since: float | None = None
-    without_rrvs: str = ""
 
 
 class Conversation(Protocol):

@@ -13,6 +13,7 @@ from mailframe.interfaces.delivery import IReception
 from mailframe.pacing.delays import Delays
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
+from mailframe.tls.handshakes import Handshakes
 from mailframe.tracing.traces import Traces
 
 from .extension import Registry
@@ -38,6 +39,7 @@ class Host(Protocol):
     turns: Turns
     looks: Delays
     cuts: Delays
+    handshakes: Handshakes
     portal: Portal | None
     tls: object | None
     random: Random

@@ -16,6 +16,7 @@ from mailframe.pacing.delays import Delays
 from mailframe.pacing.turns import Turns
 from mailframe.sasl.exchange import Mechanism
 from mailframe.sasl.registry import MECHANISMS
+from mailframe.tls.handshakes import Handshakes
 from mailframe.tracing.choices import TraceSettings
 from mailframe.tracing.traces import Traces
 
@@ -32,7 +33,7 @@ class SmtpServerFactory(ServerFactory):
     """Serves `reception` on any stream endpoint. On one with TLS of its own (implicit TLS) `tls` is not needed.
 
     `portal` logs users in (None: no AUTH); `tls` is what `transport.startTLS` takes (None: no STARTTLS).
-    `turns` and `traces` are to be shared by all factories on a reactor.
+    `turns` and `traces` are to be shared by all factories on a reactor. `handshakes`: how TLS is watched, where not as by default.
     """
 
     noisy = False
@@ -41,12 +42,13 @@ class SmtpServerFactory(ServerFactory):
         self, reception: IReception, settings: SmtpSettings, *, clock: IReactorTime, portal: Portal | None = None,
         tls: object | None = None, random: random.Random = IDS, registry: Registry = BUILTIN,
         mechanisms: Mapping[bytes, Mechanism] = MECHANISMS, listener: str = "",
-        turns: Turns | None = None, traces: Traces | None = None,
+        turns: Turns | None = None, traces: Traces | None = None, handshakes: Handshakes | None = None,
     ) -> None:
         self.reception = reception
         self.settings = settings
         self.looks = Delays(clock, min(settings.idle_timeout_s, settings.data_timeout_s, settings.answers_within_s))
         self.cuts = Delays(clock, settings.close_timeout_s)
+        self.handshakes = handshakes or Handshakes(clock, listener or settings.role)
         self.clock = clock
         self.turns = turns or Turns(clock)
         self.traces = traces or Traces(TraceSettings(), clock)

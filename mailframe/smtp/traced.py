@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .extension import Registry, Situation
+from .extension import Registry
 from .framer import Fault
+from .situation import Situation
 
 
 def command_shown(line: bytes | Fault, registry: Registry, situation: Situation) -> str:

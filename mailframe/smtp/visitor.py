@@ -10,10 +10,10 @@ from mailframe.interfaces.delivery import IHonours
 from mailframe.model.envelope import Peer
 
 from .asking import tell
-from .extension import Situation
 from .host import Host
 from .origin import encrypted, ip_and_port, is_loopback, tls_words
 from .roles import manners
+from .situation import Situation
 
 
 class Visitor:

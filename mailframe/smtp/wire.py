@@ -14,7 +14,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -23,16 +23,18 @@ from mailframe.pacing.begun import begun
 from mailframe.pacing.delays import Delays
 from mailframe.pacing.prompt import plain_socket, unsent
 from mailframe.pacing.turns import Turns
+from mailframe.tls.handshakes import Handshakes, Shaking
 from mailframe.tracing.traces import Trace
 
 from .framer import Framer
+from .origin import encrypted
 
 _MUCH = 65_536  # octets that may wait while a plugin thinks; beyond, the client is held back by TCP
 _BURST = 100    # steps in one go, however quick: then other connections have their turn (I2)
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
-class Wire(Protocol, ABC):
+class Wire(Shaking, ABC):
     """Runs `step` again and again, inline while nothing has to be waited for.
 
       W1  one `step` runs at a time; while it waits, octets are kept, at most about `_MUCH`, and the client is then held back.
@@ -42,11 +44,11 @@ class Wire(Protocol, ABC):
 
     trace: Trace | None = None
 
-    def __init__(self, clock: IReactorTime, turns: Turns, looks: Delays, cuts: Delays) -> None:
+    def __init__(self, clock: IReactorTime, turns: Turns, looks: Delays, cuts: Delays, handshakes: Handshakes) -> None:
         """`looks` is the shortest of all that `patience` says: so often the clock is looked at, and a shorter patience found in
         time. `cuts` is how long a client may take to take our last words."""
         self.clock = clock
-        self._looks, self._cuts = looks, cuts
+        self._looks, self._cuts, self._handshakes = looks, cuts, handshakes
         self._turns = turns
         self.over = False                        # nothing more is read or said
         self.framer = Framer()
@@ -132,6 +134,7 @@ class Wire(Protocol, ABC):
                 transport.unregisterProducer()
                 transport.registerProducer(self, True)
             transport.startTLS(tls)
+            self.handshake_begins(asked=True)
         self.framer = Framer()
 
     async def pause(self, seconds: float) -> None:
@@ -168,6 +171,8 @@ class Wire(Protocol, ABC):
             no_delay(True)
         self._acks = Acks(transport)
         self._socket = plain_socket(transport)
+        if self._socket is None and encrypted(transport):
+            self.handshake_begins(asked=False)
         transport.registerProducer(self, self._socket is None)
         self.touch()
         self._look_in(self._looks.seconds)
@@ -194,6 +199,8 @@ class Wire(Protocol, ABC):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.over = self._lost = True
+        if self._shaking:
+            self.handshake_lost(reason)
         self._look_no_more()
         self._cuts.end(self._cut)
         if self._sleep is not None and self._sleep[0].active():

@@ -27,9 +27,10 @@ class CertificateFiles:
 class Identity:
     """A certificate with its key, as read. `names`: the DNS names it is good for, lower case, perhaps ``*.one.example``."""
 
+    files: CertificateFiles
     chain: Sequence[x509.Certificate]
     key: PrivateKey
-    names: frozenset[str]
+    names: tuple[str, ...]
 
 
 Stamp = tuple[int, int, int, int]
@@ -55,7 +56,7 @@ def read_identity(files: CertificateFiles) -> Identity:
     key = _read_key(files.key)
     if _public_octets(chain[0].public_key()) != _public_octets(key.public_key()):
         raise ValueError(f"the TLS key {files.key} does not belong to the certificate {files.chain}")
-    return Identity(chain, key, frozenset(_names(chain[0])))
+    return Identity(files, chain, key, tuple(_names(chain[0])))
 
 
 def _read_key(path: Path) -> PrivateKey:

@@ -9,19 +9,14 @@ is what the peak exceeds the memory in use just before. Runs on Linux, where /pr
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from run import BENCH, PASSWORD, READER, Line, Server, connected, intake, opened
-
-from mailframe.auth.accountedit import add
-from mailframe.auth.hashing import hash_password
+from run import READER, Line, Server, connected, intake, opened, serving
 
 MIB = 1 << 20
 BLOCK = b"".join(b"%076d\r\n" % number for number in range(MIB // 78))
@@ -126,16 +121,8 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--storage", default="sqlite")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        os.chmod(data, 0o700)
-        for user in (BENCH, READER):
-            add(data / "accounts", user.decode(), hash_password(PASSWORD.decode()))
-        server = Server(data, arguments.storage)
-        try:
-            measure(server, arguments)
-        finally:
-            server.stop()
+    with serving(arguments.storage) as server:
+        measure(server, arguments)
 
 
 def measure(server: Server, arguments: argparse.Namespace) -> None:

@@ -10,24 +10,17 @@ its own; memory is what its resident set grew by for each connection.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import selectors
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from memory import Memory
-from run import BENCH, OCTETS, PASSWORD, PATIENCE_S, READER, Line, Server, connected, message, opened
-
-from mailframe.auth.accountedit import add
-from mailframe.auth.hashing import hash_password
+from run import BENCH, OCTETS, PATIENCE_S, READER, Line, Server, connected, message, opened, serving
 
 MARK_MS, MARK_KIB = 5.0, 20.0
 BATCH = 50                  # logins under way at once
@@ -139,26 +132,12 @@ def main() -> None:
     arguments = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with running(arguments.storage) as server:
+    with serving(arguments.storage) as server:
         measure(server, arguments)
     print("\n| what waits | KiB each | mark |\n|---|---:|---:|")
     for name, command in KINDS:
-        with running(arguments.storage) as server:      # a server keeps the memory that it once had
+        with serving(arguments.storage) as server:      # a server keeps the memory that it once had
             memory(server, name, command, max(arguments.idlers))
-
-
-@contextmanager
-def running(storage: str) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        os.chmod(data, 0o700)
-        for user in (BENCH, READER):
-            add(data / "accounts", user.decode(), hash_password(PASSWORD.decode()))
-        server = Server(data, storage)
-        try:
-            yield server
-        finally:
-            server.stop()
 
 
 def measure(server: Server, arguments: argparse.Namespace) -> None:

@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,21 @@ class Server:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(60)
+
+
+@contextmanager
+def serving(storage: str = "sqlite") -> Iterator[Server]:
+    """One with a folder of its own, and the accounts BENCH and READER."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        os.chmod(data, 0o700)
+        for user in (BENCH, READER):
+            add(data / "accounts", user.decode(), hash_password(PASSWORD.decode()))
+        server = Server(data, storage)
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def connected(port: int) -> socket.socket:
@@ -303,16 +319,8 @@ def main() -> None:
     parser.add_argument("--stores", action="store_true", help="IMAP STORE as well")
     parser.add_argument("--profile", type=Path, help="write a profile of the server's reactor thread for each row there")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        os.chmod(data, 0o700)
-        for user in (BENCH, READER):
-            add(data / "accounts", user.decode(), hash_password(PASSWORD.decode()))
-        server = Server(data)
-        try:
-            measure(server, arguments)
-        finally:
-            server.stop()
+    with serving() as server:
+        measure(server, arguments)
 
 
 def measure(server: Server, arguments: argparse.Namespace) -> None:

@@ -10,10 +10,8 @@ its answer before it sends the next message. MB are millions of octets. Memory i
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -23,10 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from memory import BLOCK, HEADER, Memory
-from run import BENCH, PASSWORD, PATIENCE_S, READER, Server, connected, message
-
-from mailframe.auth.accountedit import add
-from mailframe.auth.hashing import hash_password
+from run import BENCH, PATIENCE_S, READER, Server, connected, message, serving
 
 MIB = 1 << 20
 MARKS = {1: "110", 4: "150"}
@@ -140,16 +135,8 @@ def main() -> None:
     parser.add_argument("--storage", default="sqlite")
     parser.add_argument("--profile", type=Path)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        os.chmod(data, 0o700)
-        for user in (BENCH, READER):
-            add(data / "accounts", user.decode(), hash_password(PASSWORD.decode()))
-        server = Server(data, arguments.storage)
-        try:
-            (memory if arguments.memory else speed)(server, arguments)
-        finally:
-            server.stop()
+    with serving(arguments.storage) as server:
+        (memory if arguments.memory else speed)(server, arguments)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import resource
 import selectors
 import socket
 import ssl
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,11 +29,8 @@ from typing import cast
 sys.path.insert(0, str(Path(__file__).parent))
 
 from memory import Memory
-from run import BENCH, PASSWORD, READER, Line, Server, connected, message
+from run import BENCH, Line, Server, connected, message, serving
 from table import line
-
-from mailframe.auth.accountedit import add
-from mailframe.auth.hashing import hash_password
 
 _BEGUN = b"EHLO flood.example\r\nMAIL FROM:<a@example.org>\r\n"
 _RCPT = b"RCPT TO:<%b>\r\n" % BENCH
@@ -261,20 +256,12 @@ def main() -> None:
     print("| flood | late p99.9, ms | max, ms | busy, ms | kept: median, ms | p99 | worst "
           "| anew: median, ms | p99 | worst | MiB more |")
     print("|---|" + "---:|" * 10)
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        os.chmod(data, 0o700)
-        for user in (BENCH, READER):
-            add(data / "accounts", user.decode(), hash_password(PASSWORD.decode()))
-        server = Server(data)
-        try:
-            if arguments.watch:
-                server.say(f"watch {arguments.watch}")
-            for title, flood in FLOODS:
-                if arguments.rows in title:
-                    line(list(cells(title, measured(server, flood, arguments.seconds))))
-        finally:
-            server.stop()
+    with serving() as server:
+        if arguments.watch:
+            server.say(f"watch {arguments.watch}")
+        for title, flood in FLOODS:
+            if arguments.rows in title:
+                line(list(cells(title, measured(server, flood, arguments.seconds))))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sqlite3
-import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,51 +16,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from peers import SQLITE, Mailframe, Peer
 from run import READER
+from support import postfix
 from support.certificates import pem_pair
-from support.servers import Child
+from support.servers import Child, common_port
 
 _LOOK_S = 0.01
 _PATIENCE_S = 120.0
-_POSTFIX = shutil.which("postfix", path=os.environ.get("PATH", "") + ":/usr/sbin")
-_MAIN = """
-compatibility_level = 3.6
-config_directory = {folder}
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-myhostname = bench.example
-mydestination =
-inet_interfaces = loopback-only
-inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
-maillog_file = /var/log/mailframe-benchmark-postfix.log
+_POSTFIX_SETTINGS = """
 virtual_mailbox_domains = bench.example
-virtual_mailbox_base = {folder}/mail
-virtual_mailbox_maps = inline:{{ {{ reader@bench.example = reader/ }} }}
+virtual_mailbox_maps = inline:{ { reader@bench.example = reader/ } }
 virtual_mailbox_limit = 0
 message_size_limit = 104857600
-virtual_uid_maps = static:{uid}
-virtual_gid_maps = static:{gid}
-virtual_minimum_uid = 1
-smtpd_tls_security_level = may
-smtpd_tls_chain_files = {folder}/pair.pem
 """
-_MASTER = """
-127.0.0.1:{port} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-error unix - - n - - error
-retry unix - - n - - error
-virtual unix - n n - - virtual
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
-"""
+_POSTFIX_LOG = "/var/log/mailframe-benchmark-postfix.log"
 
 
 class OursBySmtp(Mailframe):
@@ -98,9 +64,7 @@ class _WithMaildir(Peer):
     def __init__(self) -> None:
         super().__init__()
         self.folder.chmod(0o755)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = common_port("127.0.0.1")
         self.ports = {"smtp": self.port}
         self.child: Child | None = None
 
@@ -134,27 +98,20 @@ class Postfix(_WithMaildir):
 
     name = "Postfix"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._running = ExitStack()
+
     def start(self, storage: str = SQLITE) -> None:
-        assert _POSTFIX is not None
         self.storage = storage
-        owner, group = (int(subprocess.check_output(["id", flag, "postfix"], text=True)) for flag in ("-u", "-g"))
-        for name in ("queue", "data", "mail"):
-            (self.folder / name).mkdir(exist_ok=True)
-            if name != "queue":
-                os.chown(self.folder / name, owner, group)
-        (self.folder / "pair.pem").write_bytes(b"".join(reversed(pem_pair("bench.example"))))
-        (self.folder / "main.cf").write_text(_MAIN.format(folder=self.folder, uid=owner, gid=group))
-        (self.folder / "master.cf").write_text(_MASTER.format(port=self.port))
         self.new = self.folder / "mail/reader/new"
-        self.child = Child([_POSTFIX, "-c", str(self.folder), "start-fg"], self.folder)
+        self.child = self._running.enter_context(postfix.postfix(
+            self.folder, "bench.example", {f"127.0.0.1:{self.port}": ""}, _POSTFIX_SETTINGS, _POSTFIX_LOG))
         self.listens()
         self.pid = self.child.process.pid
 
     def stop(self) -> None:
-        if self.child is not None:
-            assert _POSTFIX is not None
-            subprocess.run([_POSTFIX, "-c", str(self.folder), "stop"], capture_output=True, timeout=60, check=False)
-        super().stop()
+        self._running.close()
 
 
 class Aiosmtpd(_WithMaildir):
@@ -185,8 +142,8 @@ def peers(with_postfix: bool, with_aiosmtpd: bool) -> list[SmtpPeer]:
     """Ours first."""
     found: list[SmtpPeer] = [OursBySmtp()]
     if with_postfix:
-        if _POSTFIX is None or os.geteuid() != 0:
-            raise SystemExit("Postfix is not installed (apt-get install postfix), or you are not root")
+        if not postfix.USABLE:
+            raise SystemExit(postfix.UNUSABLE)
         found.append(Postfix())
     if with_aiosmtpd:
         if find_spec("aiosmtpd") is None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from support.client_settings import settings
-from support.client_world import USER, World, deliver, until, world
+from support.client_world import USER, World, deliver, world
+from support.servers import until
 from support.terminal import Terminal
 
 

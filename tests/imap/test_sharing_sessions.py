@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from support.imap_peer import Peer
 from support.imap_stories import invented, live, transcript
 from support.imap_truth import Truth
 from support.imap_world import NOW, World, run
-from support.sharing import sharing
+from support.sharing import shared_over_sqlite, sharing
 from support.stumbling import stumbling
 from twisted.internet import reactor
 from twisted.internet.task import Clock
@@ -21,12 +19,10 @@ from twisted.trial.unittest import TestCase
 
 from mailframe.model.mailbox import FRESH_ACCOUNT
 from mailframe.model.rights import EVERY, RightsChange
-from mailframe.sqlite.engine import Engine
 from mailframe.stores.beside.shell import shell
 from mailframe.stores.memory import MemoryStore
 from mailframe.stores.shared.settings import SharingSettings
 from mailframe.stores.shared.store import SharedStore
-from mailframe.stores.sqlite import SqliteStore
 
 
 class Shared(Truth):
@@ -76,14 +72,5 @@ class OverSqlite(TestCase):
     async def test_stories(self) -> None:
         clock: Any = reactor
         for seed in range(3):
-            with TemporaryDirectory() as folder:
-                engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
-                store = sharing(SqliteStore(engine, clock), engine)
-                await store.start()
-                world = World(store, clock=clock)
-                try:
-                    await live(Shared(world, store, alone=True), seed, invented(Random(seed), 40, 1))
-                    assert not world.faults, world.faults
-                finally:
-                    world.close()
-                    await store.close()
+            async with shared_over_sqlite(clock) as (world, store):
+                await live(Shared(world, store, alone=True), seed, invented(Random(seed), 40, 1))

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,14 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.bare_store import BareStore
 from support.imap_world import NOW, Client, World, run
-from support.sharing import sharing
+from support.sharing import shared_over_sqlite, sharing
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from mailframe.model.flags import DELETED, FLAGGED, SEEN
 from mailframe.model.mailbox import FRESH_ACCOUNT, MAX_UID, Field, New
-from mailframe.sqlite.engine import Engine
-from mailframe.stores.sqlite import SqliteStore
 
 BOXES = ("Xred", "Xred/Xgreen", "Xred/Xgreen/Xblue", "Xgrey")
 LETTERS = "lrswikxtea"
@@ -253,14 +249,5 @@ class OverSqlite(TestCase):
     async def test_stories(self) -> None:
         clock: Any = reactor
         for seed in range(3):
-            with TemporaryDirectory() as folder:
-                engine = Engine(Path(folder) / "mail.sqlite", clock, name="test")
-                store = sharing(SqliteStore(engine, clock), engine)
-                await store.start()
-                world = World(store, clock=clock)
-                try:
-                    await live(world, told(seed, 100))
-                    assert not world.faults, world.faults
-                finally:
-                    world.close()
-                    await store.close()
+            async with shared_over_sqlite(clock) as (world, _):
+                await live(world, told(seed, 100))

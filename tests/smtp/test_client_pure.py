@@ -15,9 +15,9 @@ from mailframe.smtp.client_data import DotStuffer
 from mailframe.smtp.client_limits import Limits
 from mailframe.smtp.client_plan import Stage, _rcpt, extensions, plan, xtext
 from mailframe.smtp.client_replies import PeerFault, ReplyReader
-from mailframe.smtp.extension import RcptDraft, Situation
 from mailframe.smtp.extensions import dsn
 from mailframe.smtp.reply import Reply
+from mailframe.smtp.situation import RcptDraft, Situation
 
 
 def read(*pieces: bytes) -> list[Reply]:

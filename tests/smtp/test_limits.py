@@ -64,7 +64,7 @@ CROSSED: dict[type, dict[str, str]] = {
         "max_logged_refusals": HERE + "test_the_log_tells_of_some_refusals_and_then_how_many_more",
         "max_auth_failures": "transcripts/smtp/too-many-logins.txt",
         "auth_failure_delay_s": "hostile/test_limits.py::test_who_was_wrong_waits_and_who_is_right_does_not",
-        "max_connections": "smtp/test_session.py", "max_connections_per_ip":
+        "max_connections": "smtp/test_session_limits.py", "max_connections_per_ip":
             "hostile/test_limits.py::test_one_connection_too_many_is_told_and_the_next_finds_room",
     },
     PipelineSettings: {

@@ -12,9 +12,9 @@ from twisted.logger import globalLogPublisher
 
 from mailframe.model.envelope import DeliverBy, Envelope
 from mailframe.model.refusal import Refusal
-from mailframe.smtp.extension import MailDraft, Situation
 from mailframe.smtp.extensions.builtin import BUILTIN
 from mailframe.smtp.settings import SmtpSettings
+from mailframe.smtp.situation import MailDraft, Situation
 
 NOW = 1_800_000_000.0
 ALL = frozenset(("DSN", "DELIVERBY", "FUTURERELEASE", "MT-PRIORITY"))

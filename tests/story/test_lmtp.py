@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import smtplib
 import socket
 import stat
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import postfix as debian
 from support.announced import anybody
-from support.certificates import pem_pair
-from support.servers import PATIENCE_S, Child, MailServer
+from support.servers import PATIENCE_S, Child, MailServer, common_port
 from support.smtptalk import Talk
 
 from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
 
 ALICE, BOB, PASSWORD = "alice@one.example", "bob@one.example", "correct horse"
-POSTFIX = shutil.which("postfix", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 CONFIG = """
 hostname = "store.one.example"
 data = "data"
@@ -142,67 +139,22 @@ def test_xclient_over_a_real_socket(server: MailServer) -> None:
 
 # Postfix in front.
 
-MAIN = """
-compatibility_level = 3.6
-config_directory = {folder}/postfix
-queue_directory = {folder}/postfix/queue
-data_directory = {folder}/postfix/data
-myhostname = mx.one.example
-mydestination =
-inet_interfaces = loopback-only
-inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
-maillog_file = /dev/stdout
-smtpd_tls_security_level = none
+SETTINGS = """
 virtual_mailbox_domains = one.example
 virtual_mailbox_maps =
 virtual_transport = lmtp:unix:{folder}/lmtp
-"""
-MASTER = """
-127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-lmtp unix - - n - - lmtp
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
 """
 
 
 @pytest.fixture
 def postfix(folder: Path, server: MailServer) -> Iterator[tuple[Child, int]]:
-    assert POSTFIX is not None
-    home = folder / "postfix"
-    for name in ("", "queue", "data"):
-        (home / name).mkdir()
-    owner, group = (int(subprocess.run(["id", flag, "postfix"], capture_output=True, text=True, check=True).stdout)
-                    for flag in ("-u", "-g"))
-    os.chown(home / "data", owner, group)
-    for name, octets in zip(("certificate.pem", "key.pem"), pem_pair("mx.one.example"), strict=True):
-        (home / name).write_bytes(octets)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (home / "main.cf").write_text(MAIN.format(folder=folder))
-    (home / "master.cf").write_text(MASTER.format(port=port))
-    child = Child([POSTFIX, "-c", str(home), "start-fg"], home)
-    try:
-        child.wait_for("daemon started")
+    port = common_port("127.0.0.1")
+    settings = SETTINGS.format(folder=folder)
+    with debian.postfix(folder / "postfix", "mx.one.example", {f"127.0.0.1:{port}": ""}, settings) as child:
         yield child, port
-    finally:
-        subprocess.run([POSTFIX, "-c", str(home), "stop"], capture_output=True, timeout=30, check=False)
-        child.stop()
 
 
-@pytest.mark.skipif(POSTFIX is None or os.geteuid() != 0, reason="Postfix is not installed, or we are not root")
+@pytest.mark.skipif(not debian.USABLE, reason=debian.UNUSABLE)
 def test_postfix_hands_its_mail_to_our_mailboxes(server: MailServer, postfix: tuple[Child, int]) -> None:
     child, port = postfix
     with Talk("127.0.0.1", port) as talk:

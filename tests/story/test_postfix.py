@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from support.certificates import pem_pair
+from support import postfix as debian
 from support.servers import Child, MailServer, common_port, listeners
 from support.smtptalk import Talk
 
@@ -19,54 +16,14 @@ from mailframe.auth.hashing import hash_password
 
 ONE, FAR, SEVEN = "127.0.0.41", "127.0.0.42", "127.0.0.43"
 PASSWORD = "correct horse"
-POSTFIX = shutil.which("postfix", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-pytestmark = pytest.mark.skipif(POSTFIX is None or os.geteuid() != 0, reason="Postfix is not installed, or we are not root")
+pytestmark = pytest.mark.skipif(not debian.USABLE, reason=debian.UNUSABLE)
 
-MAIN = """
-compatibility_level = 3.6
-config_directory = {folder}
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-myhostname = mx.far.example
-mydestination =
-inet_interfaces = loopback-only
-inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
-maillog_file = /dev/stdout
+SETTINGS = """
 virtual_mailbox_domains = far.example seven.example
-virtual_mailbox_base = {folder}/mail
 virtual_mailbox_maps = inline:{{ {{ bob@far.example = bob/ }} {{ bob@seven.example = seven/ }} }}
 virtual_alias_maps = inline:{{ {{ back@far.example = alice@one.example }} {{ ghost@far.example = nobody@one.example }} }}
-virtual_uid_maps = static:{uid}
-virtual_gid_maps = static:{gid}
-virtual_minimum_uid = 1
 transport_maps = inline:{{ {{ one.example = smtp:[{one}]:{port} }} }}
 smtp_tls_security_level = encrypt
-smtpd_tls_security_level = may
-smtpd_tls_cert_file = {folder}/certificate.pem
-smtpd_tls_key_file = {folder}/key.pem
-"""
-MASTER = """
-{far}:{port} inet n - n - - smtpd
-{seven}:{port} inet n - n - - smtpd -o smtpd_discard_ehlo_keywords=8bitmime,smtputf8
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-flush unix n - n 1000 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
-virtual unix - n n - - virtual
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
 """
 CONFIG = """
 hostname = "mail.one.example"
@@ -94,27 +51,11 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def postfix(port: int) -> Iterator[Child]:
-    assert POSTFIX is not None
-    folder = Path(tempfile.mkdtemp(prefix="mailframe-postfix-", dir="/tmp"))    # Postfix's own user must get in
-    folder.chmod(0o755)
-    owner = subprocess.run(["id", "-u", "postfix"], capture_output=True, text=True, check=True).stdout.strip()
-    group = subprocess.run(["id", "-g", "postfix"], capture_output=True, text=True, check=True).stdout.strip()
-    for name in ("queue", "data", "mail"):
-        (folder / name).mkdir()
-    for name in ("data", "mail"):
-        os.chown(folder / name, int(owner), int(group))
-    for name, octets in zip(("certificate.pem", "key.pem"), pem_pair("mx.far.example"), strict=True):
-        (folder / name).write_bytes(octets)
-    (folder / "main.cf").write_text(MAIN.format(folder=folder, one=ONE, far=FAR, port=port, uid=owner, gid=group))
-    (folder / "master.cf").write_text(MASTER.format(far=FAR, seven=SEVEN, port=port))
-    child = Child([POSTFIX, "-c", str(folder), "start-fg"], folder)
-    try:
-        child.wait_for("daemon started")
-        yield child
-    finally:
-        subprocess.run([POSTFIX, "-c", str(folder), "stop"], capture_output=True, timeout=30, check=False)
-        child.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    listens = {f"{FAR}:{port}": "", f"{SEVEN}:{port}": "-o smtpd_discard_ehlo_keywords=8bitmime,smtputf8"}
+    with TemporaryDirectory(prefix="mailframe-postfix-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)         # Postfix's own user must get in
+        with debian.postfix(Path(name), "mx.far.example", listens, SETTINGS.format(one=ONE, port=port)) as child:
+            yield child
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import imaplib
 import json
 import re
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from email import message_from_bytes
 from email.message import Message
@@ -15,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.servers import PATIENCE_S, Child, MailServer, common_port, listeners
+from support import stories
+from support.servers import PATIENCE_S, Child, MailServer, common_port, listeners, until
 from support.smtptalk import Talk
+from support.stories import helper, names
 
 from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
@@ -57,17 +57,11 @@ class World:
             "rich.example": {"MX": ["10 mx.rich.example."]}, "mx.rich.example": {"A": [RICH]},
             "bare.example": {"MX": ["10 mx.bare.example."]}, "mx.bare.example": {"A": [BARE]},
         }
-        (folder / "records.json").write_text(json.dumps(records))
-        self.dns = int(self.child("support.dnschild", "records.json").wait_for(r"dns on (\d+)")[1])
+        self.dns = names(stack, folder, records)
         (folder / "data").mkdir(mode=0o700)
         add(folder / "data" / "accounts", ALICE, HASH)
         with (folder / "data" / "accounts").open("a") as file:
             file.write(ALIASES)
-
-    def child(self, *words: str) -> Child:
-        started = Child([sys.executable, "-m", *words], self.folder, {"PYTHONPATH": str(Path(__file__).parents[1])})
-        self.stack.callback(started.stop)
-        return started
 
     def start(self, queue: str = "") -> MailServer:
         (self.folder / "mailframe.toml").write_text(CONFIG.format(port=self.port, dns=self.dns, queue=queue))
@@ -76,7 +70,7 @@ class World:
         return server
 
     def capture(self, address: str, *keywords: str) -> Child:
-        child = self.child("support.capturechild", address, str(self.port), *keywords)
+        child = helper(self.stack, self.folder, "support.capturechild", address, str(self.port), *keywords)
         child.wait_for("capturing")
         return child
 
@@ -87,15 +81,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(tmp_path, stack)
 
 
-def until(found: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not found():
-        assert time.monotonic() < end, "it never came"
-
-
 def taken(child: Child, count: int) -> list[dict[str, Any]]:
     """What the server got, once these are `count` messages."""
-    until(lambda: sum(line.startswith("took ") for line in child.lines) >= count)
+    until(lambda: sum(line.startswith("took ") for line in child.lines) >= count, f"{count} messages at the server")
     return [json.loads(line[5:]) for line in child.lines if line.startswith("took ")]
 
 
@@ -114,12 +102,7 @@ def submit(server: MailServer, *rcpts: str, mail: str = "", octets: bytes = TEXT
 
 def inbox(server: MailServer, count: int) -> list[bytes]:
     """Alice's INBOX once it holds `count` messages, octet for octet."""
-    client = imaplib.IMAP4(ONE, server.ports["imap"], timeout=PATIENCE_S)
-    client.login(ALICE, PASSWORD)
-    until(lambda: int(client.select("INBOX")[1][0] or b"0") >= count)
-    found = [part[1] for part in client.fetch("1:*", "(BODY.PEEK[])")[1] if isinstance(part, tuple)]
-    client.logout()
-    return found
+    return stories.inbox(ONE, server.ports["imap"], ALICE, PASSWORD, count)
 
 
 def groups(report: bytes) -> tuple[Message, dict[str, Message]]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import imaplib
-import json
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from email import message_from_bytes
@@ -15,8 +11,9 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
+from support import stories
 from support.certificates import pem_pair
-from support.servers import PATIENCE_S, Child, MailServer, common_port, listeners
+from support.servers import MailServer, common_port, listeners
 from support.smtptalk import Talk
 
 from mailframe.auth.accountedit import add
@@ -51,11 +48,7 @@ class World:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder, self.stack = folder, stack
         self.port = common_port(ONE, TWO, FAR)
-        (folder / "records.json").write_text(json.dumps(RECORDS))
-        names = Child([sys.executable, "-m", "support.dnschild", "records.json", "authenticated"], folder,
-                      {"PYTHONPATH": str(Path(__file__).parents[1])})
-        stack.callback(names.stop)
-        self.dns = int(names.wait_for(r"dns on (\d+)")[1])
+        self.dns = stories.names(stack, folder, RECORDS, "authenticated")
         self.pairs = {domain: pem_pair(f"mail.{domain}") for domain in ("one.example", "two.example")}
         (folder / "believed.pem").write_bytes(b"".join(certificate for certificate, _ in self.pairs.values()))
         far = Controller(Sink(), hostname=FAR, port=self.port, server_hostname="mx.far.example")
@@ -98,14 +91,7 @@ def submit(server: MailServer, *to: str) -> str:
 
 def inbox(server: MailServer, ip: str, user: str) -> list[Message]:
     """The INBOX once there is something in it."""
-    client = imaplib.IMAP4(ip, server.ports["imap"], timeout=PATIENCE_S)
-    client.login(user, PASSWORD)
-    end = time.monotonic() + PATIENCE_S
-    while client.select("INBOX")[1] == [b"0"]:
-        assert time.monotonic() < end, "it never came"
-    found = [message_from_bytes(part[1]) for part in client.fetch("1:*", "(BODY.PEEK[])")[1] if isinstance(part, tuple)]
-    client.logout()
-    return found
+    return [message_from_bytes(octets) for octets in stories.inbox(ip, server.ports["imap"], user, PASSWORD)]
 
 
 def test_tls_all_the_way_or_not_at_all(world: World) -> None:

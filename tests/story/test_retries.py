@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import imaplib
-import json
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from email import message_from_bytes
 from email.message import Message
@@ -15,8 +12,9 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from support import stories
 from support.certificates import pem_pair
-from support.servers import PATIENCE_S, Child, MailServer, common_port, listeners
+from support.servers import MailServer, common_port, listeners, until
 from support.smtptalk import Talk
 
 from mailframe.app.command import main as mailframe_command
@@ -85,11 +83,7 @@ class World:
             "two.example": {"MX": ["10 mail.two.example."]},
             "null.example": {"MX": ["0 ."]}, "mail.two.example": {"A": [TWO]},
         }
-        (folder / "records.json").write_text(json.dumps(records))
-        names = Child([sys.executable, "-m", "support.dnschild", "records.json"], folder,
-                      {"PYTHONPATH": str(Path(__file__).parents[1])})
-        stack.callback(names.stop)
-        self.dns = int(names.wait_for(r"dns on (\d+)")[1])
+        self.dns = stories.names(stack, folder, records)
 
     def start(
         self, *, domain: str = "one.example", ip: str = ONE, user: str = "alice", queue: str = "", relay: str = "",
@@ -132,20 +126,9 @@ def submit(server: MailServer, *to: str, mail: str = "", rcpt: str = "", ip: str
     return answer.rpartition(" ")[2]
 
 
-def until(found: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not found():
-        assert time.monotonic() < end, "it never came"
-
-
 def inbox(server: MailServer, ip: str = ONE, user: str = "alice@one.example", count: int = 1) -> list[Message]:
     """The INBOX once it holds `count` messages."""
-    client = imaplib.IMAP4(ip, server.ports["imap"], timeout=PATIENCE_S)
-    client.login(user, PASSWORD)
-    until(lambda: int(client.select("INBOX")[1][0] or b"0") >= count)
-    found = [message_from_bytes(part[1]) for part in client.fetch("1:*", "(BODY.PEEK[])")[1] if isinstance(part, tuple)]
-    client.logout()
-    return found
+    return [message_from_bytes(octets) for octets in stories.inbox(ip, server.ports["imap"], user, PASSWORD, count)]
 
 
 def report(message: Message) -> Message:
@@ -207,7 +190,7 @@ def test_reports_that_were_asked_for(world: World) -> None:
     for address, code in (("nobody@far.example", "5.1.1"), ("x@null.example", "5.1.10"), ("y@loop.example", "5.4.6")):
         assert f"Final-Recipient: rfc822; {address}\nAction: failed\nStatus: {code}" in status
     assert "bob@far.example" not in status and "Who is that?" in status
-    until(lambda: len(world.far.envelopes) == 2)
+    until(lambda: len(world.far.envelopes) == 2, "the second message")
 
 
 def test_a_next_hop_with_dsn_reports_the_delivery_itself(world: World) -> None:
@@ -272,7 +255,7 @@ def test_the_queue_in_an_operators_hands(world: World, capsys: pytest.CaptureFix
     assert [envelope.rcpt_tos for envelope in world.far.envelopes] == [["joe@far.example"]]
     world.queue("release", "1")
     one.wait_for(rf"{first} handed to .*1 of 1")
-    until(lambda: "Nothing waits" in (world.queue("list"), capsys.readouterr().out)[1])
+    until(lambda: "Nothing waits" in (world.queue("list"), capsys.readouterr().out)[1], "an empty queue")
     assert [envelope.rcpt_tos for envelope in world.far.envelopes] == [["joe@far.example"], ["bob@far.example"]]
 
 

@@ -10,9 +10,7 @@ import imaplib
 import json
 import poplib
 import smtplib
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from email import message_from_bytes
 from email.message import Message
@@ -20,7 +18,8 @@ from email.utils import make_msgid
 from pathlib import Path
 
 import pytest
-from support.servers import PATIENCE_S, Child, MailServer, common_port, listeners
+from support.servers import PATIENCE_S, MailServer, common_port, listeners, until
+from support.stories import names
 
 from mailframe.auth.accountedit import add
 from mailframe.auth.hashing import hash_password
@@ -53,11 +52,7 @@ class World:
             "one.example": {"MX": ["10 mail.one.example."]}, "mail.one.example": {"A": [ONE]},
             "two.example": {"MX": ["10 hop.two.example."]}, "hop.two.example": {"A": [HOP]}, "mail.two.example": {"A": [TWO]},
         }
-        (folder / "records.json").write_text(json.dumps(records))
-        names = Child([sys.executable, "-m", "support.dnschild", "records.json"], folder,
-                      {"PYTHONPATH": str(Path(__file__).parents[1])})
-        stack.callback(names.stop)
-        self.dns = int(names.wait_for(r"dns on (\d+)")[1])
+        self.dns = names(stack, folder, records)
         self.prepare("one", ONE, "mail.one.example", "one.example", ("alice", "neighbour"))
         self.prepare("hop", HOP, "hop.two.example", "hop.example", ("hopmaster",),
                      f'[relay.routes."two.example"]\nhost = "{TWO}"\nport = {self.port}\ntls = "opportunistic"\n'
@@ -92,13 +87,6 @@ def submit(server: MailServer, to: list[str], subject: str, sender: str = "alice
         client.login(sender, PASSWORD)
         client.sendmail(sender, to, text)
     return message_id
-
-
-def until(found: Callable[[], object]) -> None:
-    """Ask again until it is so; a hang fails."""
-    end = time.monotonic() + PATIENCE_S
-    while not found():
-        assert time.monotonic() < end, "it never came"
 
 
 def collect(ip: str, port: int, user: str) -> list[Message]:
@@ -138,9 +126,9 @@ def test_from_alice_to_bob_and_carol_over_a_relay_host(world: World) -> None:
     one, hop, two = world.start("one"), world.start("hop"), world.start("two")
     message_id = submit(one, ["bob@two.example", "carol@two.example"], "To both")
     carol = Reader(TWO, two.ports["imap"], "carol@two.example")
-    until(carol.count)
+    until(carol.count, "mail for carol")
     bobs: list[Message] = []
-    until(lambda: bobs or bobs.extend(collect(TWO, two.ports["pop3"], "bob@two.example")) or bobs)
+    until(lambda: bobs or bobs.extend(collect(TWO, two.ports["pop3"], "bob@two.example")) or bobs, "mail for bob")
     assert [m["Message-ID"] for m in bobs] == [message_id]
     assert bobs[0]["Return-Path"] == "<alice@one.example>"
     received = bobs[0].get_all("Received")
@@ -163,7 +151,7 @@ def test_to_a_neighbour_never_leaves_server_one(world: World) -> None:
     one = world.start("one")
     message_id = submit(one, ["neighbour@one.example"], "Over the fence")
     reader = Reader(ONE, one.ports["imap"], "neighbour@one.example")
-    until(reader.count)
+    until(reader.count, "mail for the reader")
     messages = reader.all()
     assert [m["Message-ID"] for m in messages] == [message_id]
     assert len(messages[0].get_all("Received") or []) == 1
@@ -174,7 +162,7 @@ def test_to_nobody_comes_back_as_a_bounce(world: World) -> None:
     one, hop, two = world.start("one"), world.start("hop"), world.start("two")
     submit(one, ["nobody@two.example"], "Anybody there?")
     reader = Reader(ONE, one.ports["imap"], "alice@one.example")
-    until(reader.count)
+    until(reader.count, "mail for the reader")
     bounce = reader.all()[0]
     assert bounce.get_content_type() == "multipart/report"
     assert bounce["Return-Path"] == "<>"
@@ -195,5 +183,5 @@ def test_kill_after_250_and_before_the_hand_over_loses_nothing(world: World) -> 
     world.start("hop")
     world.start("one")
     bobs: list[Message] = []
-    until(lambda: bobs.extend(collect(TWO, two.ports["pop3"], "bob@two.example")) or len(bobs) >= 5)
+    until(lambda: bobs.extend(collect(TWO, two.ports["pop3"], "bob@two.example")) or len(bobs) >= 5, "five messages for bob")
     assert sorted(str(m["Message-ID"]) for m in bobs) == sorted(ids)

@@ -6,7 +6,7 @@ import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 
@@ -19,9 +19,10 @@ def self_signed(name: str) -> tuple[ServerContext, object]:
     return ServerContext(secret + certificate), trustRootFromCertificates([Certificate.loadPEM(certificate)])
 
 
-def pem_pair(name: str) -> tuple[bytes, bytes]:
+def pem_pair(name: str, *, rsa_key: bool = False) -> tuple[bytes, bytes]:
     """(certificate, key) as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+    key = rsa.generate_private_key(65_537, 2_048) if rsa_key else ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (

@@ -8,8 +8,7 @@ import re
 import shutil
 import smtplib
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -35,14 +34,6 @@ def run(
                           env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
     assert done.returncode in ok, (command, done.stdout, done.stderr)
     return done.stdout + done.stderr
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Look again and again, until it holds: for what a program does by itself and tells nobody."""
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.02)
 
 
 def letter(subject: str, body: str = "Hello.\r\n") -> bytes:

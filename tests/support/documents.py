@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,3 +64,8 @@ def run(*command: str, cwd: Path, text: str = "", code: int = 0, patience_s: flo
                           env={**os.environ, "PYTHONPATH": os.pathsep.join((str(cwd), str(ROOT), str(ROOT / "tests")))})
     assert done.returncode == code, (command, done.stdout, done.stderr)
     return done.stdout + done.stderr
+
+
+def mailframe(*arguments: str, cwd: Path, text: str = "", code: int = 0) -> str:
+    """What the `mailframe` command says."""
+    return run(sys.executable, "-m", "mailframe.app.command", *arguments, cwd=cwd, text=text, code=code)

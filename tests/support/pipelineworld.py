@@ -40,6 +40,9 @@ def to(address: str, *notify: str) -> Recipient:
     return Recipient(Address.parse(address), frozenset(notify))
 
 
+BOB, EVE, FAR = to("bob@example.org"), to("eve@example.org"), to("joe@example.net")      # two of ours, and another's
+
+
 class PipelineWorld:
     """`bob` and `eve` at example.org have accounts; everything else is other servers'."""
 

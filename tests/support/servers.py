@@ -10,11 +10,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 PATIENCE_S = 20.0      # far beyond what anything takes; only a hang reaches it
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Look again and again, until it holds: for what a program does by itself and tells nobody. A hang fails."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.02)
 
 
 def listeners(*roles: str, host: str = "127.0.0.1", smtp_port: str = "0") -> str:

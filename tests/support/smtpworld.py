@@ -25,6 +25,12 @@ HELLO = "S: 220 *\nC: EHLO c.example\nS: ...\n"
 MAIL = "C: MAIL FROM:<a@far.example>\nS: 250 *\n"
 RCPT = "C: RCPT TO:<bob@mx.example>\nS: 250 *\n"
 DATA = "C: DATA\nS: 354 *\n"
+TEXT = "C: hello\nC: .\n"
+
+
+def settle(player: Player) -> None:
+    """All that is on its way has arrived, the end of the connection too."""
+    player.transport.settle(player.protocol)
 
 
 @implementer(IMailUser)

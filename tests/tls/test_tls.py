@@ -191,6 +191,19 @@ class ServerTests(CleanTestCase):
             self.clock.advance(5)
             self.assertEqual(self.served(contexts, "one.example"), ["one.example"])
 
+    def test_a_key_that_can_be_read_no_more_costs_one_line_and_not_one_a_day(self) -> None:
+        """Tickets then keep their key: what was read before privileges were dropped stays in use."""
+        files = write_certificate(self.folder, "one.example")
+        contexts = ServerContexts([files], clock=self.clock)
+        contexts.load()
+        files.key.write_bytes(b"rubbish")
+        with capturedLogs() as logs:
+            for _ in range(3):
+                self.clock.advance(90_000)
+                self.assertEqual(self.served(contexts, "one.example"), ["one.example"])
+        [line] = [formatEvent(event) for event in logs if event["log_namespace"].startswith("mailframe")]
+        self.assertIn("stay as they were read before", line)
+
     def test_what_is_wrong_is_one_sentence_with_the_files_name(self) -> None:
         one, two = write_certificate(self.folder, "one.example"), write_certificate(self.folder, "two.example")
         rubbish = self.folder / "rubbish.pem"
@@ -254,7 +267,7 @@ class SelfSignedTests(CleanTestCase):
         self.assertEqual(os.stat(files.key).st_mode & 0o777, 0o600)
         self.assertEqual(os.stat(files.key.parent).st_mode & 0o777, 0o700)
         identity = read_identity(files)
-        self.assertEqual(identity.names, {"localhost"})
+        self.assertEqual(identity.names, ("localhost",))
         addresses = identity.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         self.assertEqual([str(ip) for ip in addresses.get_values_for_type(x509.IPAddress)], ["127.0.0.1", "::1"])
         self.assertEqual(read_identity(self_signed(data, now=now + 86_400)).chain[0], identity.chain[0])

@@ -14,9 +14,10 @@ from mailframe.model.client import Client
 from mailframe.model.refusal import LoginFailed, Refusal
 from mailframe.sasl.exchange import PasswordProof, SaslError, ServerExchange, decode_base64, encode_base64
 
-from ..extension import Command, Conversation, Extension, MailDraft, Situation
+from ..extension import Command, Conversation, Extension
 from ..machine import ORDER
 from ..reply import Reply
+from ..situation import MailDraft, Situation
 from ..syntax import SyntaxFault, decode_xtext
 
 _NONE = Reply.of(502, "5.5.1", "Authentication is not available")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..extension import Extension, Situation
+from ..extension import Extension
+from ..situation import Situation
 
 
 def keywords(situation: Situation) -> tuple[str, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ..extension import Command, Conversation, Extension, Situation
+from ..extension import Command, Conversation, Extension
 from ..incoming import AFTER_A_HOLE
 from ..machine import ANY_TIME, ORDER, State, out_of_order
 from ..reply import Reply
+from ..situation import Situation
 from ..syntax import SyntaxFault
 
 _DIGITS = 20        # of a size, as of SIZE's (RFC 1870 section 3): who says more is not counting octets

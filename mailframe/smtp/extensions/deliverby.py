@@ -7,7 +7,8 @@ import re
 from mailframe.model.envelope import DeliverBy
 from mailframe.model.refusal import Refusal
 
-from ..extension import Extension, MailDraft, Situation
+from ..extension import Extension
+from ..situation import MailDraft, Situation
 from ..syntax import SyntaxFault
 from .futurerelease import agree
 

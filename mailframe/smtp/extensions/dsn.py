@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..extension import Extension, MailDraft, RcptDraft, Situation
+from ..extension import Extension
+from ..situation import MailDraft, RcptDraft, Situation
 from ..syntax import SyntaxFault, decode_unitext, decode_xtext
 
 _EVENTS = frozenset(("SUCCESS", "FAILURE", "DELAY"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..extension import Extension, MailDraft
+from ..extension import Extension
+from ..situation import MailDraft
 from ..syntax import SyntaxFault
 from . import binarymime
 

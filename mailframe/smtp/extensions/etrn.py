@@ -6,9 +6,10 @@ from mailframe.interfaces.delivery import IStartsQueue
 from mailframe.model.domain import canonical_domain
 from mailframe.model.refusal import Refusal
 
-from ..extension import Command, Conversation, Extension, Situation
+from ..extension import Command, Conversation, Extension
 from ..machine import BETWEEN_MAILS
 from ..reply import Reply
+from ..situation import Situation
 from ..syntax import SyntaxFault
 from .mail import LoginNeeded
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from ..extension import Extension, MailDraft, Situation
+from ..extension import Extension
+from ..situation import MailDraft, Situation
 from ..syntax import SyntaxFault, timestamp
 
 _SECONDS = re.compile(r"[1-9][0-9]{0,8}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mailframe.model.address import Address
 from mailframe.model.refusal import Refusal, TooManyRecipients
 
-from ..extension import Conversation, Extension, Situation
+from ..extension import Conversation, Extension
+from ..situation import Situation
 
 _MOST = 999_999     # six digits are all that a value has (sections 4.1 to 4.3)
 

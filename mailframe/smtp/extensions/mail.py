@@ -5,9 +5,10 @@ from __future__ import annotations
 from mailframe.model.envelope import Recipient
 from mailframe.model.refusal import Refusal, TooManyRecipients
 
-from ..extension import Command, Conversation, Extension, MailDraft, RcptDraft
+from ..extension import Command, Conversation, Extension
 from ..machine import ORDER, State
 from ..reply import Reply
+from ..situation import MailDraft, RcptDraft
 from ..syntax import BadRecipientAddress, BadSenderAddress, SyntaxFault, parse_address, parse_sender, split_path, with_domain
 from ..transaction import NO_REMARKS, Transaction
 from .limits import check_domain, count_mail

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from ..extension import Extension, MailDraft, Situation
+from ..extension import Extension
 from ..reply import Reply
 from ..settings import SmtpSettings
+from ..situation import MailDraft, Situation
 from ..syntax import SyntaxFault
 
 _PRIORITY = re.compile(r"0|-?[1-9]")        # section 3, in ABNF: no "+", no "-0"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mailframe.model.solicitation import ANY, classes, unwanted
 
-from ..extension import Extension, MailDraft, Situation
+from ..extension import Extension
+from ..situation import MailDraft, Situation
 from ..syntax import SyntaxFault
 
 

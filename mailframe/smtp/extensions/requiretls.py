@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..extension import Extension, MailDraft, Situation
+from ..extension import Extension
+from ..situation import MailDraft, Situation
 from ..syntax import SyntaxFault
 
 

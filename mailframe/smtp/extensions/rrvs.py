@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..extension import Extension, RcptDraft, Situation
+from ..extension import Extension
+from ..situation import RcptDraft, Situation
 from ..syntax import SyntaxFault, timestamp
 
 _VALUE = re.compile(r"([^.;]+)(?:;([CR]))?", re.IGNORECASE)        # section 3.1: without fractions of a second

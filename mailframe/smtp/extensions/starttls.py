@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..extension import Command, Conversation, Extension, Situation
+from ..extension import Command, Conversation, Extension
 from ..machine import ORDER
 from ..reply import Reply
+from ..situation import Situation
 from ..syntax import SyntaxFault
 
 _ACTIVE = Reply.of(503, "5.5.1", "TLS is active already")

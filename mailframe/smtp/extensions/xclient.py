@@ -9,9 +9,10 @@ from mailframe.model.networks import UNIX, within
 
 from ..asking import log
 from ..attributes import Reader, address, hello, host, one_of, plain, port, read_attributes
-from ..extension import Command, Conversation, Extension, Situation
+from ..extension import Command, Conversation, Extension
 from ..machine import ORDER
 from ..reply import Reply
+from ..situation import Situation
 
 _READERS: dict[str, Reader] = {
     "NAME": host, "ADDR": address, "PORT": port, "PROTO": one_of("SMTP", "ESMTP"), "HELO": hello, "LOGIN": plain,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from mailframe.model.networks import within
 
 from ..attributes import Reader, one_of, plain, port, read_attributes
-from ..extension import Command, Conversation, Extension, Situation
+from ..extension import Command, Conversation, Extension
 from ..machine import ORDER
 from ..reply import Reply
+from ..situation import Situation
 
 _READERS: dict[str, Reader] = {     # names and addresses need not be those of the Internet
     "NAME": plain, "ADDR": plain, "PORT": port, "PROTO": plain, "HELO": plain, "IDENT": plain, "SOURCE": one_of("LOCAL", "REMOTE"),
