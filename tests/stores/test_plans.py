@@ -21,8 +21,8 @@ from mailframe.testing.temporary import TemporaryPlaces
 reactor: Any = the_reactor
 #: Walks over what is small or made for the purpose; everything else has to be a search.
 HARMLESS = re.compile(
-    r"SCAN (mailbox USING INDEX mailbox_deleted|carray|old|gone|copies|CONSTANT ROW|\(subquery|components|json_each|\d+-ROW|\d+ CONSTANT)"
-    r"|LIST SUBQUERY")
+    r"SCAN (mailbox USING INDEX mailbox_deleted|carray|old|gone|copies|CONSTANT ROW|\(subquery|components|json_each|\d+-ROW"
+    r"|\d+ CONSTANT)|LIST SUBQUERY")
 WHOLE_MAILBOX = re.compile(r"SEARCH (message|m|head|attributes|vanished|lingering)\b.*\((mailbox=\?( AND modseq<\?)?)?\)")
 
 #: Any of them, no more than so many: what the sweeper takes of a mailbox that is gone.
