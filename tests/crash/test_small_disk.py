@@ -46,6 +46,8 @@ def fills_up(server: MailServer, disk: Path, role: str, content: str) -> None:
             other.expect(354, b"DATA")
             ballast = fill_up(disk, 330_000)
             before = free(disk)
+            if content == "sqlite":         # the database's log may have room that is not the disk's any more
+                refused(until_refused(way, client, LARGE), role, way)
             for number in range(3):
                 refused(way(client, message(f"{way.__name__} {number}", LARGE)), role, way)
             if content == "directory":      # pieces in the database are swept within a minute: test_intake
@@ -86,10 +88,10 @@ def exactly(octets: int) -> bytes:
     return message("exact", octets + 100)[:octets - 4].rstrip(b"\r\n").ljust(octets - 2, b"x") + b"\r\n"
 
 
-def until_refused(way: Way, client: Client) -> list[Code]:
+def until_refused(way: Way, client: Client, octets: int = 20_000) -> list[Code]:
     """What is small may fit in somewhere for a while."""
     for number in range(200):
-        replies = way(client, message(f"small {number}", 20_000))
+        replies = way(client, message(f"one {number}", octets))
         if replies[0][0] != 250:
             return replies
     raise AssertionError("never full")
