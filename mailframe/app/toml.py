@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import tomllib
 import types
@@ -104,6 +105,14 @@ def _find_line(text: str, key: Key) -> int | None:
     return None
 
 
+def _is_number(value: Any) -> bool:
+    """TOML has ``inf`` and ``nan``, too, which no limit is to be, and whole numbers without end."""
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _parts(name: str) -> Key:
     return tuple(part.strip().strip("\"'") for part in re.findall(r'"[^"]*"|\'[^\']*\'|[^.]+', name))
 
@@ -188,7 +197,7 @@ class _Reader:
         if kind is bool:
             self.expect(key, isinstance(value, bool), "true or false", value)
         elif kind is float:
-            self.expect(key, isinstance(value, (int, float)) and not isinstance(value, bool), "a number", value)
+            self.expect(key, _is_number(value), "a number", value)
             return float(value)
         elif kind is int:
             self.expect(key, isinstance(value, int) and not isinstance(value, bool), "a whole number", value)

@@ -49,10 +49,10 @@ def read_identity(files: CertificateFiles) -> Identity:
     """Raises ValueError in one sentence that names the file."""
     try:
         chain = x509.load_pem_x509_certificates(_read(files.chain, "TLS certificate"))
-    except ValueError as error:
-        if isinstance(error, _Unreadable):
-            raise
-        raise ValueError(f"the TLS certificate {files.chain} is not a PEM certificate: {error}") from None
+    except _Unreadable:
+        raise
+    except ValueError:
+        raise ValueError(f"the TLS certificate {files.chain} is not a PEM certificate") from None
     key = _read_key(files.key)
     if _public_octets(chain[0].public_key()) != _public_octets(key.public_key()):
         raise ValueError(f"the TLS key {files.key} does not belong to the certificate {files.chain}")

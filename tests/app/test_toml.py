@@ -68,6 +68,8 @@ def test_one_word_stands_for_a_list_of_one() -> None:
     ("[ports.one]\nrole = 'pop'", 2, "expected one of 'smtp', 'imap'"),
     ("[ports.one]\nnumber = 3", 1, "ports.one.role is missing"),
     ("[ports.one]\nrole = 'imap'\nlimit_s = 'x'", 3, "expected a number"),
+    ("[ports.one]\nrole = 'imap'\nlimit_s = nan", 3, "is nan, expected a number"),
+    ("[ports.one]\nrole = 'imap'\nlimit_s = 1e400", 3, "is inf, expected a number"),
     ("ports = 3", 1, "expected a table"),
     ("domains = 3", 1, "expected a list"),
     ("domains = ['a', 3]", 1, "domains[2] is 3"),

@@ -43,8 +43,8 @@ class SubmissionSettings:
     missing_from: Literal["add", "refuse"] = "add"  # what happens to a message without From: it gets the sender's address
     add_sender: Literal["never", "several", "differs"] = "several"  # Sender (RFC 6409 section 8.1): where From has several
     #                                        authors (RFC 5322 section 3.6.2), or also where the account is none of them
-    complete_domain: str = ""              # "example.org": what addresses without a domain get, in envelope and header; "": refused
-    #                                        (RFC 6409 sections 4.2 and 8.8); "": they are refused, for they say who to nobody else
+    complete_domain: str = ""              # "example.org": what addresses without a domain get, in envelope and header (RFC 6409
+    #                                        sections 4.2 and 8.8); "": they are refused, for they say who to nobody else
     strip_bcc: bool = True                 # take Bcc out, which would show everybody who else has it; the Sent copy keeps it
     save_sent: tuple[str, ...] = ()        # accounts whose mail is copied into Sent: "*" or some; most programs do so themselves,
     #                                        and then there would be two
