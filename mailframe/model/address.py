@@ -20,10 +20,6 @@ class Address:
     local: str
     domain: str
 
-    def __hash__(self) -> int:
-        """As the generated one, at half the price: several times for each message."""
-        return hash((self.local, self.domain))
-
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``local@domain`` (no angle brackets). Raises ValueError."""

@@ -24,7 +24,7 @@ def begun(work: Coroutine[Any, Any, T]) -> tuple[T] | Deferred[T]:
 
 
 class _Going(Deferred[T]):
-    """The result of `work`, which waits for `waiting` now. As Deferred.fromCoroutine, which costs four times as much.
+    """The result of `work`, which waits for `waiting` now. As Deferred.fromCoroutine, which takes no work that has begun.
 
     To cancel it is to cancel what is waited for at that moment: then it is still for `work` to say what comes of it.
     """

@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 class Delays:
     """Calls that are each to come `seconds` after they were begun. Shared by all connections of a kind.
 
-    A reactor's own calls are sorted with all others that wait; of a connection that comes and goes, it is a tenth of
-    what the server does for it. These are in order as they are.
+    A reactor's own calls are sorted with all others that wait, for each connection that comes and goes. These are in order
+    as they are.
     """
 
     def __init__(self, clock: IReactorTime, seconds: float) -> None:

@@ -122,8 +122,6 @@ async def _resolve(
     """The directory's answers, with postmaster and subaddresses seen to."""
     asked = [whole for address in addresses if (whole := whole_address(address, settings)).domain]
     answers = await _ask(directory, asked, limit) if asked else []
-    if len(addresses) == 1 == len(answers) and type(answers[0]) is Account:     # nothing is left to be seen to
-        return list(answers)
     known = dict(zip(asked, answers))
     if settings.subaddress:
         bases = {
@@ -144,8 +142,6 @@ def whole_address(address: Address, settings: RouteSettings) -> Address:
 
 async def _ask(directory: IDirectory, addresses: list[Address], limit: Limit | None) -> Sequence[Resolution]:
     answers = await contained(directory, directory.resolve, addresses, limit=limit)
-    if type(answers) is list and len(answers) == 1 == len(addresses) and type(answers[0]) is Account:    # mostly
-        return answers
     sound = isinstance(answers, Sequence) and all(isinstance(each, Resolution) for each in answers)
     if not sound or len(answers) != len(addresses):
         what = f"{type(directory).__qualname__}.resolve gave {answers!r:.200} for {len(addresses)} addresses"
