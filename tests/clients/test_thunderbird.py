@@ -41,11 +41,14 @@ _passed: set[str] = set()
 
 
 @pytest.fixture(autouse=True)
-def noted(request: pytest.FixtureRequest) -> Iterator[None]:
-    failed = request.session.testsfailed
+def noted(request: pytest.FixtureRequest, around: World) -> Iterator[None]:
+    """What passed; and what both sides said in what did not."""
+    failed, mark = request.session.testsfailed, around.recorder.mark
     yield
     if request.session.testsfailed == failed:
         _passed.add(request.node.name)
+    else:
+        print(around.recorder.told(mark))
 
 
 def idling(around: World, since: int) -> None:
@@ -55,10 +58,11 @@ def idling(around: World, since: int) -> None:
 
 
 def test_the_first_sync_finds_mail_folders_and_their_uses(user: Thunderbird, around: World) -> None:
-    assert user.act("folders") == {
+    wanted = {
         "INBOX": ["Inbox"], "Archive": ["Archive"], "Captured": [], "Drafts": ["Drafts"], "Junk": ["Junk"], "Sent": ["Sent"],
         "Trash": ["Trash"],
     }
+    assert user.act("folders", [*wanted]) == wanted
 
 
 def test_a_message_is_shown_and_read_then(user: Thunderbird, around: World) -> None:

@@ -12,9 +12,12 @@ from twisted.trial.unittest import TestCase
 from mailframe.interfaces.store import IMailStore
 from mailframe.model.flags import SEEN, FlagChange
 from mailframe.model.mailbox import Field, New
+from mailframe.sqlite.checking import found
 from mailframe.sqlite.content import GRACE_S
 from mailframe.sqlite.engine import Engine
 from mailframe.stores.sqlite import SqliteStore
+from mailframe.stores.sqlite.check import OWNERS, counts
+from mailframe.stores.sqlite.departures import sweep
 from mailframe.stores.sqlite.settings import SqliteSettings
 from mailframe.testing.store_base import StoreBase
 
@@ -100,4 +103,22 @@ class ForgettingTests(StoreBase, TestCase):
         for _ in range(3):
             self.clock.advance(GRACE_S + 1)
             await self.store.sweep()
+        self.assertEqual(0, self.logged())
+
+    async def test_a_deleted_mailbox_is_sound_between_any_two_slices_of_its_sweeping(self) -> None:
+        """For there the server may be killed."""
+        account = await self.account()
+        mailbox = await self.mailbox(account, "box")
+        await mailbox.append([New(b"x")] * 1_500)
+        await mailbox.expunge(range(1, 701), False)
+        await account.delete(mailbox.id)
+
+        def findings(con: Any) -> list[str]:
+            return [str(each) for each in found(con, [*OWNERS, *counts(con)])]
+
+        engine, slices = self.store.engine, 0
+        while await engine.submit(lambda con: sweep(con, self.clock.seconds(), KEPT)):
+            slices += 1
+            self.assertEqual([], await engine.submit(findings))
+        self.assertGreaterEqual(slices, 5)
         self.assertEqual(0, self.logged())

@@ -68,7 +68,9 @@ window.acting = {
     await until(() => root().subFolders.length && subjects.every(each => message("INBOX", each)), `${subjects}`);
   },
 
-  folders() {
+  /** Each folder with its uses; when these are there, of which it learns one by one. */
+  async folders(paths) {
+    await until(() => paths.every(each => root().descendants.some(known => path(known) == each)), `folders ${paths}`);
     const uses = { Inbox: FLAGS.Inbox, Drafts: FLAGS.Drafts, Sent: FLAGS.SentMail, Junk: FLAGS.Junk, Trash: FLAGS.Trash, Archive: FLAGS.Archive };
     return Object.fromEntries(root().descendants.map(each => [
       path(each), Object.keys(uses).filter(use => each.flags & uses[use]),

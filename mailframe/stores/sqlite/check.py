@@ -159,7 +159,7 @@ def counts(con: apsw.Connection) -> list[Check]:
 _EXPUNGED = Check(f"""
     WITH log AS MATERIALIZED (SELECT mailbox, count(*) AS n FROM vanished GROUP BY mailbox)
     SELECT {_box('mailbox.id')} AS place, id, expunged, coalesce(n, 0) AS n FROM mailbox LEFT JOIN log ON log.mailbox = id
-    WHERE expunged != coalesce(n, 0)""",
+    WHERE name IS NOT NULL AND expunged != coalesce(n, 0)""",
                   "{place}: counts {expunged} lines in its log of expunges; there are {n}", "count them",
                   "UPDATE mailbox SET expunged = :n WHERE id = :id")
 
