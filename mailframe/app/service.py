@@ -50,6 +50,7 @@ class MailService(Service):
         self._starting: Deferred[None] | None = None
         self._stopped: list[Deferred[None]] | None = None      # who waits for a stop under way
         self._parts: Parts | None = None
+        self._ending: Parts | None = None          # of a stop under way, until all is closed
         self._ports: dict[str, IListeningPort] = {}
         self._closing: list[Deferred[Any]] = []
         self._failure: Failure | None = None       # of `privilegedStartService`, until the start tells of it
@@ -100,10 +101,17 @@ class MailService(Service):
         waiting: Deferred[None] = Deferred()
         if self._stopped is None:
             self._stopped = [waiting]
+            self._ending = self._parts
             Deferred.fromCoroutine(self._stop()).addBoth(self._ended)
         else:
             self._stopped.append(waiting)
         return waiting
+
+    def hurry(self) -> None:
+        """Let a stop, under way or to come, wait for nobody: sessions are cut off, stores and queue are closed in order."""
+        parts = self._parts or self._ending
+        if parts is not None and parts.hurry():
+            _log.info("stopping at once: what is not finished is cut off")
 
     def _begun(self, outcome: Failure | None, started: Deferred[None]) -> None:
         self._starting = None
@@ -146,6 +154,7 @@ class MailService(Service):
     def _ended(self, outcome: Failure | None) -> None:
         if isinstance(outcome, Failure):
             _log.failure("stopping failed", outcome)
+        self._ending = None
         waiting, self._stopped = self._stopped or [], None
         for each in waiting:
             each.callback(None)
