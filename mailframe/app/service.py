@@ -20,6 +20,7 @@ from mailframe.app.config import Config, Listener
 from mailframe.app.endpoints import accept_in_turns, with_backlog
 from mailframe.app.explain import explained
 from mailframe.app.parts import Parts
+from mailframe.app.placed import placing
 from mailframe.app.toml import ConfigError
 from mailframe.proxied.factory import ProxiedFactory
 
@@ -79,8 +80,9 @@ class MailService(Service):
             self.started = Deferred()
         self._parts = build(self.config, self.reactor)
         try:
-            for name, listener in self.config.listeners.items():
-                self._ports[name] = self._bind(name, listener)
+            with placing(self.config):
+                for name, listener in self.config.listeners.items():
+                    self._ports[name] = self._bind(name, listener)
         except BaseException:
             self._unbind()
             self._parts = None
@@ -174,7 +176,8 @@ class MailService(Service):
         try:
             listening = serverFromString(self.reactor, with_backlog(listener.endpoint)).listen(factory)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, LookupError) as error:
-            raise ConfigError(f"The listener {name!r} has no usable endpoint {listener.endpoint!r}: {error}.") from None
+            raise ConfigError(f"The listener {name!r} has no usable endpoint {listener.endpoint!r}: {error}.",
+                              ("listeners", name, "endpoint")) from None
         outcome: list[Any] = []
         listening.addBoth(outcome.append)
         if not outcome:

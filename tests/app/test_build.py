@@ -110,7 +110,7 @@ def test_a_ca_file_that_cannot_be_read_is_told_before_the_first_mail(tmp_path: P
     (tmp_path / "mailframe.toml").write_text(
         'domains = ["example.org"]\n[relay.routes."far.example"]\nhost = "mail.far.example"\nca_file = "ca.pem"\n')
     config = load(tmp_path / "mailframe.toml")
-    with pytest.raises(ValueError, match=f"the CA file {tmp_path / 'ca.pem'} cannot be read"):
+    with pytest.raises(ValueError, match=f"line 4: The CA file {tmp_path / 'ca.pem'} cannot be read"):
         build(config, MemoryReactorClock())  # type: ignore[no-untyped-call]
 
 
