@@ -12,6 +12,7 @@ from mailframe.app.config import Config
 from mailframe.app.latecontexts import LateContexts
 from mailframe.app.ownaddress import own_address
 from mailframe.app.parts import Parts
+from mailframe.app.placed import placing
 from mailframe.app.plugins import BuildContext
 from mailframe.app.ports import factory_for
 from mailframe.auth.development import FRESH_DEVELOPMENT
@@ -46,7 +47,12 @@ from mailframe.tracing.traces import Traces
 
 
 def build(config: Config, reactor: Any) -> Parts:
-    """Make all parts and let them know one another. Opens nothing but TLS keys and CA files. Raises ValueError, one sentence."""
+    """Make all parts and let them know one another. Opens nothing but TLS keys and CA files. Raises ConfigError."""
+    with placing(config):
+        return _built(config, reactor)
+
+
+def _built(config: Config, reactor: Any) -> Parts:
     context, outside = mailboxes(config, reactor)
     store, engine, content = context.store, context.engine, context.content
     indexed = _with_index(config, store, engine, reactor)
@@ -152,7 +158,7 @@ def _pipeline_settings(config: Config) -> PipelineSettings:
 
 
 def rehearse(config: Config) -> None:
-    """Build everything and throw it away, as `mailframe check` does. Raises ValueError, one sentence."""
+    """Build everything and throw it away, as `mailframe check` does. Raises ConfigError."""
     from twisted.internet.testing import MemoryReactorClock
 
     build(config, MemoryReactorClock())  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ from typing import Any
 from mailframe.app.builtin import ACCOUNTS, BUILT_IN
 from mailframe.app.config import Config
 from mailframe.app.plugins import BuildContext, Plugins, kept_promise
-from mailframe.app.toml import ConfigError, PluginSpec
+from mailframe.app.toml import ConfigError, Key, PluginSpec
 from mailframe.auth.development import DevelopmentAuth
 from mailframe.interfaces.content import IContentStore
 from mailframe.interfaces.directory import IDirectory
@@ -22,7 +22,7 @@ def one(kind: str, config: Config, spec: PluginSpec, context: BuildContext) -> A
     """The one of this kind: ready made, or built."""
     if kind in config.parts:
         return kept_promise(kind, f"parts[{kind!r}]", config.parts[kind])
-    return PLUGINS.build(kind, spec, context)
+    return _built(kind, (kind,), spec, context)
 
 
 def content_store(config: Config, context: BuildContext) -> IContentStore | None:
@@ -35,7 +35,16 @@ def several(kind: str, name: str, config: Config, specs: Sequence[PluginSpec], c
     """Those of this kind: ready made, or built."""
     if name in config.parts:
         return [kept_promise(kind, f"parts[{name!r}]", each) for each in config.parts[name]]
-    return [PLUGINS.build(kind, spec, context) for spec in specs]
+    return [_built(kind, (name, number), spec, context) for number, spec in enumerate(specs)]
+
+
+def _built(kind: str, key: Key, spec: PluginSpec, context: BuildContext) -> Any:
+    """Raises ConfigError, with the `key` that names the plugin."""
+    try:
+        return PLUGINS.build(kind, spec, context)
+    except ConfigError as error:
+        error.key = error.key or key
+        raise
 
 
 def identity(config: Config, context: BuildContext) -> tuple[DevelopmentAuth | None, list[Any], Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -121,6 +121,7 @@ class Config:
     development: bool = False
     parts: Mapping[str, Any] = field(default_factory=dict)  # ready-made parts by kind, for who embeds (see docs/embedding.md)
     base: Path = Path()                    # what relative paths of plugins start from
+    place: Callable[[Key], str] | None = field(default=None, compare=False, repr=False)  # file and line of a setting, or its option
 
     def __post_init__(self) -> None:
         if not self.listeners:
@@ -165,7 +166,7 @@ READY = ("storage", "content", "delivery", "auth", "directory", "filters", "port
 
 #: Set by the build from other places, so not settings of their tables.
 FIXED: Mapping[Key, Sequence[str]] = {
-    (): ("development", "parts", "base"),
+    (): ("development", "parts", "base", "place"),
     ("pipeline", "route"): ("own_domain", "postmaster"),
     **{(table,): ("role", "hostname", "plaintext_login", "require_login", "no_soliciting", "complete_domain")
        for table in ("smtp", "submission", "relay_in")},
@@ -221,7 +222,8 @@ def _checked(name: str, listener: Listener, config: Config) -> Listener:
 
 def load(path: Path) -> Config:
     """Read a TOML file; paths in it are relative to its folder. Raises ConfigError."""
-    config = read(Document.load(path), Config, FIXED)
+    document = Document.load(path)
+    config = dataclasses.replace(read(document, Config, FIXED), place=document.place)
     return relative_to(config, path.parent.absolute())
 
 

@@ -12,6 +12,7 @@ from mailframe.app.chosen import identity
 from mailframe.app.config import Config
 from mailframe.app.control import ControlError
 from mailframe.app.explain import explained
+from mailframe.app.placed import placing
 from mailframe.app.tap import run_with_reactor
 from mailframe.app.transfercontrol import Mail
 from mailframe.interfaces.maybe import settled
@@ -42,8 +43,9 @@ def with_mail(config: Config, act: Callable[[Mail], Awaitable[Any]]) -> Any:
         raise ControlError(f"There is no data folder {config.data}; name it with --config or --data.")
 
     async def main(reactor: Any) -> Any:
-        context, outside = mailboxes(config, reactor)
-        directory = identity(config, context)[2]
+        with placing(config):
+            context, outside = mailboxes(config, reactor)
+            directory = identity(config, context)[2]
         opened: list[Any] = []
         try:
             files = [outside] if outside is not None else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,8 +18,11 @@ from mailframe.app.config import (
     load,
     relative_to,
 )
-from mailframe.app.toml import ConfigError, PluginSpec
+from mailframe.app.toml import ConfigError, Key, PluginSpec
 from mailframe.relay.settings import RelaySettings, Smarthost
+
+#: Options that may be given several times.
+_SINGULAR = {"domains": "domain", "filters": "filter"}
 
 #: All listeners that have an option: the usual ones, and who is there only when asked for.
 _LISTENERS = {**SERVER_LISTENERS, "lmtp": Listener("lmtp", "24")}
@@ -102,8 +106,19 @@ def configuration(options: Options) -> Config:
             defaults.pop(name, None)
         elif options[name]:
             defaults[name] = replace(defaults.get(name) or _LISTENERS[name], endpoint=options[name])
-    config = replace(config, listeners=defaults, **given)
+    config = replace(config, listeners=defaults, place=_place(options, config), **given)
     return relative_to(config, Path.cwd() if not options["config"] else config.base)
+
+
+def _place(options: Options, config: Config) -> Callable[[Key], str]:
+    """Where a setting stands: in an option, or where the file has it."""
+    def place(key: Key) -> str:
+        for word in map(str, (key[-1], *key[:2])):
+            if options.get(word):
+                return f"--{_SINGULAR.get(word, word)}"
+        return config.place(key) if config.place is not None else ""
+
+    return place
 
 
 def _plain(options: Options) -> dict[str, Any]:

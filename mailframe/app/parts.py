@@ -65,6 +65,8 @@ class Parts:
     traces: Any = None                           # Traces
     guards: Sequence[Guard] = ()                 # those that are on; they are among `others`, too
     _closed: bool = False
+    _hurried: bool = False
+    _waits: list[Deferred[Any]] = field(default_factory=list)    # of a stop under way: what `hurry` ends
 
     async def start(self) -> None:
         """Open everything; on failure close what was opened. Raises what the failing part raised, in words that name it."""
@@ -105,10 +107,36 @@ class Parts:
         Takes at most about `patience_s` for the sessions and as long again for each part that does not close.
         """
         await DeferredList(
-            [*(Deferred.fromCoroutine(_stopped(factory, patience_s, self.reactor)) for factory in self.factories.values()),
-             Deferred.fromCoroutine(self._last("the queue's runner", lambda: self.runner.stop(patience_s), 2 * patience_s))],
+            [*(Deferred.fromCoroutine(self._patiently(factory.stop, patience_s, getattr(factory, "cut", _nothing)))
+               for factory in self.factories.values()),
+             Deferred.fromCoroutine(self._last("the queue's runner", lambda: self._runner_stopped(patience_s), 2 * patience_s))],
             consumeErrors=True)
         await self._close(patience_s)
+
+    def hurry(self) -> bool:
+        """Let a stop, under way or to come, wait for no session and no hand-over; whether it was not in a hurry already.
+
+        What was not acknowledged is given up, what was is not (I1).
+        """
+        first, self._hurried = not self._hurried, True
+        for each in tuple(self._waits):
+            each.cancel()
+        return first
+
+    async def _runner_stopped(self, patience_s: float) -> None:
+        await self._patiently(lambda: self.runner.stop(patience_s), 2 * patience_s, lambda: self.runner.stop(0.0))
+
+    async def _patiently(self, step: Callable[[], Any], patience_s: float, cut: Callable[[], Any]) -> None:
+        """`step`, and where it takes longer, or is not waited for any more, `cut`: before the stores close under it."""
+        stopping = Deferred.fromCoroutine(_called(step))
+        self._waits.append(stopping)
+        if self._hurried:
+            stopping.cancel()
+        stopping.addTimeout(patience_s, self.reactor)
+        try:
+            await stopping
+        except (DeadlineMissed, CancelledError):
+            await settled(cut())
 
     def reload(self) -> None:
         """Look at certificates and accounts now, instead of when they are next wanted."""
@@ -165,13 +193,5 @@ def _prepare(data: Path) -> None:
         raise ConfigError(f"Cannot make the data folder {data}: {error.strerror}.") from None
 
 
-async def _stopped(factory: Any, patience_s: float, reactor: Any) -> None:
-    """Its sessions end; those that do not are cut off, before the stores close under them."""
-    stopping = Deferred.fromCoroutine(settled(factory.stop()))
-    stopping.addTimeout(patience_s, reactor)
-    try:
-        await stopping
-    except DeadlineMissed:
-        cut = getattr(factory, "cut", None)
-        if cut is not None:
-            cut()
+def _nothing() -> None:
+    """Where there is nothing to cut."""

@@ -20,6 +20,7 @@ from mailframe.app.config import Config, Listener
 from mailframe.app.endpoints import accept_in_turns, with_backlog
 from mailframe.app.explain import explained
 from mailframe.app.parts import Parts
+from mailframe.app.placed import placing
 from mailframe.app.toml import ConfigError
 from mailframe.proxied.factory import ProxiedFactory
 
@@ -50,6 +51,7 @@ class MailService(Service):
         self._starting: Deferred[None] | None = None
         self._stopped: list[Deferred[None]] | None = None      # who waits for a stop under way
         self._parts: Parts | None = None
+        self._ending: Parts | None = None          # of a stop under way, until all is closed
         self._ports: dict[str, IListeningPort] = {}
         self._closing: list[Deferred[Any]] = []
         self._failure: Failure | None = None       # of `privilegedStartService`, until the start tells of it
@@ -78,8 +80,9 @@ class MailService(Service):
             self.started = Deferred()
         self._parts = build(self.config, self.reactor)
         try:
-            for name, listener in self.config.listeners.items():
-                self._ports[name] = self._bind(name, listener)
+            with placing(self.config):
+                for name, listener in self.config.listeners.items():
+                    self._ports[name] = self._bind(name, listener)
         except BaseException:
             self._unbind()
             self._parts = None
@@ -100,10 +103,17 @@ class MailService(Service):
         waiting: Deferred[None] = Deferred()
         if self._stopped is None:
             self._stopped = [waiting]
+            self._ending = self._parts
             Deferred.fromCoroutine(self._stop()).addBoth(self._ended)
         else:
             self._stopped.append(waiting)
         return waiting
+
+    def hurry(self) -> None:
+        """Let a stop, under way or to come, wait for nobody: sessions are cut off, stores and queue are closed in order."""
+        parts = self._parts or self._ending
+        if parts is not None and parts.hurry():
+            _log.info("stopping at once: what is not finished is cut off")
 
     def _begun(self, outcome: Failure | None, started: Deferred[None]) -> None:
         self._starting = None
@@ -146,6 +156,7 @@ class MailService(Service):
     def _ended(self, outcome: Failure | None) -> None:
         if isinstance(outcome, Failure):
             _log.failure("stopping failed", outcome)
+        self._ending = None
         waiting, self._stopped = self._stopped or [], None
         for each in waiting:
             each.callback(None)
@@ -165,7 +176,8 @@ class MailService(Service):
         try:
             listening = serverFromString(self.reactor, with_backlog(listener.endpoint)).listen(factory)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, LookupError) as error:
-            raise ConfigError(f"The listener {name!r} has no usable endpoint {listener.endpoint!r}: {error}.") from None
+            raise ConfigError(f"The listener {name!r} has no usable endpoint {listener.endpoint!r}: {error}.",
+                              ("listeners", name, "endpoint")) from None
         outcome: list[Any] = []
         listening.addBoth(outcome.append)
         if not outcome:

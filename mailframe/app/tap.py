@@ -81,12 +81,13 @@ def _allow_files() -> None:
 class Signals:
     """What a signal means from the first moment of a start on: Twisted listens for them only when its loop runs.
 
-    SIGTERM and SIGINT end the server in good order, also while it starts. SIGHUP makes it look at certificates and accounts
-    again; in the foreground of a terminal, which is hanging up then, it ends the server.
+    SIGTERM and SIGINT end the server in good order, also while it starts; asked a second time, it waits for no session any more.
+    SIGHUP makes it look at certificates and accounts again; in the foreground of a terminal, which is hanging up then, it
+    ends the server.
     """
 
     def __init__(self, reactor: Any, service: MailService) -> None:
-        self.asked = 0              # the signal that ends a start
+        self.asked = 0              # the signal that ends a start, or has begun the stop
         self._reactor = reactor
         self._service = service
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,14 +104,22 @@ class Signals:
         """The start is over; the loop will run in a moment, and then Twisted's own handlers are in place."""
         self._reactor.callWhenRunning(self._running)
         if os.isatty(0) and signal.getsignal(signal.SIGHUP) == self._hang_up:
-            signal.signal(signal.SIGHUP, self._reactor.sigTerm)
+            signal.signal(signal.SIGHUP, self._stop)
 
     def _running(self) -> None:
-        signal.signal(signal.SIGINT, self._reactor.sigInt)
-        if self.asked == signal.SIGINT:
-            self._reactor.sigInt(self.asked)
-        elif self.asked:
-            self._reactor.sigTerm(self.asked)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        if self.asked:
+            asked, self.asked = self.asked, 0
+            self._stop(asked, None)
+
+    def _stop(self, number: int, _: object) -> None:
+        """Twisted's handlers end the reactor, which takes it ill to be ended twice."""
+        if self.asked:
+            self._reactor.callFromThread(self._service.hurry)
+            return
+        self.asked = number
+        (self._reactor.sigInt if number == signal.SIGINT else self._reactor.sigTerm)(number)
 
     def _hang_up(self, _: int, __: object) -> None:
         self._reactor.callFromThread(self._reload)

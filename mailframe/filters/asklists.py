@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -46,6 +47,9 @@ class DnsList:
             text = getattr(self, key)
             if not (text.isascii() and text.isprintable() and len(text) <= 200) and text:
                 raise ValueError(f"{key} must be one short line of printable ASCII")
+        for placeholder in re.findall(r"\{[^{}]*\}?|\}", self.explain):
+            if placeholder != "{ip}":
+                raise ValueError(f"explain has {placeholder!r}; there is only {{ip}}, which becomes the client's address")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 
 ANSWERS = IPv4Network("127.0.0.0/8")        # section 2.1: anything else is no answer of a list, but a lapsed domain's new owner
 _OCTET = re.compile(r"[0-9]+|\[[0-9]+(?:\.\.[0-9]+)?(?:;[0-9]+(?:\.\.[0-9]+)?)*\]")
+_RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})(?![0-9])")
 _ADVICE = 'write "127.0.0.2", "127.0.0.0/24" or "127.0.0.[4..7;10]"'
 
 
@@ -51,6 +52,9 @@ def _octets(key: str, text: str) -> Octets:
     words = _OCTET.findall(text)
     if ".".join(words) != text or len(words) != 4:
         raise ValueError(f"{key} has {text!r}, which is no address by octets; {_ADVICE}")
+    for first, last in _RANGE.findall(text):
+        if int(first) > int(last):
+            raise ValueError(f"{key} has {text!r}, where {first}..{last} runs backwards; write {last}..{first}")
     allowed = tuple(_numbers(word) for word in words)
     if allowed[0] != {127} or any(not octet or max(octet) > 255 for octet in allowed):
         raise ValueError(f"{key} has {text!r}, which is not within {ANSWERS}")

@@ -87,13 +87,14 @@ class ImapServerFactory(Factory):
             for session in tuple(self.sessions):
                 session.stop()
             if self.sessions and not self._stopped.called:
-                late = self.clock.callLater(grace_s, self._cut)
+                late = self.clock.callLater(grace_s, self.cut)
                 self._stopped.addBoth(lambda _: late.cancel() if late.active() else None)
             elif not self._stopped.called:
                 self._stopped.callback(None)
         return self._stopped
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """End every connection at once."""
         for session in tuple(self.sessions):
             session.connection.abort()
 

@@ -14,7 +14,7 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from .pem import Stamp, stamp
+from .pem import Stamp, Unusable, stamp
 
 _MOST_KEPT = 256                # hosts; a server verifies its few smarthosts only
 
@@ -64,9 +64,9 @@ def _authorities(path: Path) -> list[Certificate]:
     try:
         certificates = x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
-        raise ValueError(f"the CA file {path} cannot be read: {error.strerror}") from None
+        raise Unusable(f"the CA file {path} cannot be read: {error.strerror}", path) from None
     except ValueError as error:
-        raise ValueError(f"the CA file {path} holds no PEM certificate: {error}") from None
+        raise Unusable(f"the CA file {path} holds no PEM certificate: {error}", path) from None
     return [Certificate.loadPEM(certificate.public_bytes(Encoding.PEM)) for certificate in certificates]
 
 

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from .pem import CertificateFiles, Identity, Stamp, read_identity, stamp
+from .pem import CertificateFiles, Identity, Stamp, Unusable, read_identity, stamp
 
 _LOOK_AGAIN_S = 5.0             # files are looked at with a new connection, at most this often
 
@@ -45,7 +45,7 @@ class ServerContexts:
         self._by_name: dict[str, SSL.Context] = {}
 
     def load(self) -> None:
-        """Read all files now, while they are readable (before privileges are dropped). Raises ValueError in one sentence."""
+        """Read all files now, while they are readable (before privileges are dropped). Raises Unusable."""
         looked = self._look()
         identities = [read_identity(files) for files in self._files]
         for identity in identities:
@@ -128,6 +128,6 @@ def _context(identities: Sequence[Identity]) -> SSL.Context:
             context.use_privatekey(identity.key)
             context.check_privatekey()
         except (SSL.Error, TypeError) as error:
-            raise ValueError(
-                f"OpenSSL refuses the TLS certificate {identity.files.chain} or its key {identity.files.key}: {error}") from None
+            raise Unusable(f"OpenSSL refuses the TLS certificate {identity.files.chain} or its key {identity.files.key}: {error}",
+                           identity.files.chain) from None
     return context

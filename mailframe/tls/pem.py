@@ -45,17 +45,24 @@ def stamp(path: os.PathLike[str]) -> Stamp:
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino    # ctime: who may read it has changed
 
 
+class Unusable(ValueError):
+    """One sentence that names the file; `path` is that file, as it was given."""
+
+    def __init__(self, sentence: str, path: Path) -> None:
+        super().__init__(sentence)
+        self.path = path
+
+
 def read_identity(files: CertificateFiles) -> Identity:
-    """Raises ValueError in one sentence that names the file."""
+    """Raises Unusable."""
+    octets = _read(files.chain, "TLS certificate")
     try:
-        chain = x509.load_pem_x509_certificates(_read(files.chain, "TLS certificate"))
-    except _Unreadable:
-        raise
+        chain = x509.load_pem_x509_certificates(octets)
     except ValueError:
-        raise ValueError(f"the TLS certificate {files.chain} is not a PEM certificate") from None
+        raise Unusable(f"the TLS certificate {files.chain} is not a PEM certificate", files.chain) from None
     key = _read_key(files.key)
     if _public_octets(chain[0].public_key()) != _public_octets(key.public_key()):
-        raise ValueError(f"the TLS key {files.key} does not belong to the certificate {files.chain}")
+        raise Unusable(f"the TLS key {files.key} does not belong to the certificate {files.chain}", files.key)
     return Identity(files, chain, key, tuple(_names(chain[0])))
 
 
@@ -64,23 +71,19 @@ def _read_key(path: Path) -> PrivateKey:
     try:
         key = load_pem_private_key(octets, password=None)
     except TypeError:
-        raise ValueError(f"the TLS key {path} has a passphrase; a server cannot type it") from None
+        raise Unusable(f"the TLS key {path} has a passphrase; a server cannot type it", path) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"the TLS key {path} is not a private key in PEM") from None
+        raise Unusable(f"the TLS key {path} is not a private key in PEM", path) from None
     if not isinstance(key, PrivateKey):
-        raise ValueError(f"the TLS key {path} is neither RSA, ECDSA nor EdDSA")
+        raise Unusable(f"the TLS key {path} is neither RSA, ECDSA nor EdDSA", path)
     return key
-
-
-class _Unreadable(ValueError):
-    """The file itself could not be read; the sentence is complete."""
 
 
 def _read(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _Unreadable(f"the {what} {path} cannot be read: {error.strerror}") from None
+        raise Unusable(f"the {what} {path} cannot be read: {error.strerror}", path) from None
 
 
 def _public_octets(key: object) -> bytes:

@@ -81,6 +81,11 @@ def test_what_is_exempt_from_all_guards_is_exempt_from_each_besides_its_own(tmp_
     ('[guards.early]\nexempt_listeners = ["x"]', "line 3: guards.early.exempt_listeners has 'x', which is no listener"),
     ('[guards.greylist]\nexempt_names = ["a b"]', "line 3: guards.greylist cannot be used: exempt_names: "),
     ('[[guards.dnsbl.lists]]\nzone = "bl.example"\nanswers = ["127.0.0.[3"]', "'127.0.0.[3', which is no address by octets"),
+    ('[[guards.dnsbl.lists]]\nzone = "bl.example"\nanswers = ["127.0.0.[9..4;12]"]',
+     "line 4: guards.dnsbl.lists[1] cannot be used: answers has '127.0.0.[9..4;12]', where 9..4 runs backwards; write 4..9."),
+    ('[[guards.dnsbl.lists]]\nzone = "bl.example"\nexplain = "https://bl.example/{ipp}"',
+     "line 4: guards.dnsbl.lists[1] cannot be used: explain has '{ipp}'; there is only {ip}, which becomes the client's address."),
+    ('[[guards.dnsbl.lists]]\nzone = "bl.example"\nexplain = "https://bl.example/{ip"', "explain has '{ip'; there is only {ip}"),
     ('[guards.bans]\nalways = ["x"]', "line 3: guards.bans cannot be used: always: 'x' does not"),
     ('[guards]\nexempt = ["home"]', "guards cannot be used: exempt: 'home' does not"),
     ('[guards.rates]\nroles = ["mta"]', "guards.rates cannot be used: roles holds 'mta'; there are mx, submission"),
@@ -105,7 +110,7 @@ def test_a_ca_file_that_cannot_be_read_is_told_before_the_first_mail(tmp_path: P
     (tmp_path / "mailframe.toml").write_text(
         'domains = ["example.org"]\n[relay.routes."far.example"]\nhost = "mail.far.example"\nca_file = "ca.pem"\n')
     config = load(tmp_path / "mailframe.toml")
-    with pytest.raises(ValueError, match=f"the CA file {tmp_path / 'ca.pem'} cannot be read"):
+    with pytest.raises(ValueError, match=f"line 4: The CA file {tmp_path / 'ca.pem'} cannot be read"):
         build(config, MemoryReactorClock())  # type: ignore[no-untyped-call]
 
 

@@ -6,6 +6,7 @@ import poplib
 import signal
 from pathlib import Path
 
+import pytest
 from support.servers import ANY_PORTS, PATIENCE_S, MailServer
 from support.smtptalk import Talk
 
@@ -42,3 +43,36 @@ def test_a_message_under_way_is_delivered_and_acknowledged(tmp_path: Path) -> No
     finally:
         assert server.stop() == 0, server.output
 
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_asks_twice_waits_for_nobody(tmp_path: Path, number: signal.Signals) -> None:  # I1
+    """What was acknowledged is there at the next start, what was not is not, and the log has one plain line about it."""
+    server = MailServer(tmp_path, *ANY_PORTS)
+    stuck, silent = Talk("127.0.0.1", server.ports["smtp"]), Talk("127.0.0.1", server.ports["imap"])
+    with stuck, silent:
+        for body in ("Subject: acknowledged\r\n\r\n.", "Subject: never ended\r\n"):
+            assert stuck.say("MAIL FROM:<a@example.org>").startswith("250")
+            assert stuck.say("RCPT TO:<dev@localhost>").startswith("250") and stuck.say("DATA").startswith("354")
+            stuck.send(body.encode() + b"\r\n")
+            if body.endswith("."):
+                assert stuck.reply().startswith("250 2.0.0")
+        silent.send(b"a APPEND INBOX {20}\r\n")
+        server.process.send_signal(number)
+        server.wait_for("Received SIG")
+        server.process.send_signal(number)
+        server.wait_for("stopping at once")
+        for _ in range(3):
+            server.process.send_signal(number)      # however often
+        assert server.process.wait(PATIENCE_S) in (0, -number)
+    server.stop()
+    assert "Traceback" not in server.output and "Unhandled" not in server.output, server.output
+    assert server.output.count("stopping at once") == 1, server.output
+    server = MailServer(tmp_path, *ANY_PORTS)
+    try:
+        pop = poplib.POP3("127.0.0.1", server.ports["pop3"], timeout=PATIENCE_S)
+        pop.user("dev")
+        pop.pass_(server.password)
+        assert pop.stat()[0] == 1 and b"Subject: acknowledged" in pop.retr(1)[1]
+        pop.quit()
+    finally:
+        assert server.stop() == 0, server.output

@@ -156,7 +156,7 @@ class ServerTests(CleanTestCase):
         real = pem._read
 
         def forbidden(path: Path, what: str) -> bytes:
-            raise pem._Unreadable(f"the {what} {path} cannot be read: Permission denied")
+            raise pem.Unusable(f"the {what} {path} cannot be read: Permission denied", path)
 
         with capturedLogs() as events:
             self.patch(pem, "_read", forbidden)      # tests may run as root, who may read everything
