@@ -105,7 +105,8 @@ def test_it_says_which_may_wait() -> None:
 @pytest.mark.parametrize("role", ["mx", "submission", "lmtp", "relay-in"])
 def test_it_is_in_the_order_of_a_session_whatever_the_role_and_the_client(role: str, ip: str) -> None:
     every = Every()
-    world = GuardWorld([every], role=role, require_login=False, networks=("192.0.2.0/24", "127.0.0.0/8") if role == "relay-in" else ())
+    own = ("192.0.2.0/24", "127.0.0.0/8") if role == "relay-in" else ()
+    world = GuardWorld([every], role=role, require_login=False, networks=own)
     world.says(spoken(role) + "S: ...\nD:\n", ip)
     stages = [name.partition(".")[2] for name in METHODS if not name.endswith(("early", "erred"))]
     assert [stage for stage in dict.fromkeys(every.asked) if stage != "erred"] == stages
