@@ -16,6 +16,7 @@ from mailframe.app.build import rehearse
 from mailframe.app.builtin import BUILT_IN
 from mailframe.app.config import FIXED, Certificate, Config, Listener, TlsConfig
 from mailframe.app.factory import parameters_of, settings_of
+from mailframe.app.guardreference import COMMON, by_role
 from mailframe.app.toml import Key, PluginSpec
 from mailframe.auth.limiter import LoginLimits
 from mailframe.filters.asklists import DnsList
@@ -28,6 +29,7 @@ from mailframe.filters.hello import HelloSettings
 from mailframe.filters.rates import RatesSettings
 from mailframe.filters.recipients import RecipientsSettings
 from mailframe.filters.reverse import ReverseSettings
+from mailframe.filters.scope import Scope
 from mailframe.filters.sender import SenderSettings
 from mailframe.filters.tarpit import TarpitSettings
 from mailframe.imap.settings import ImapSettings
@@ -185,8 +187,16 @@ def markdown() -> str:
                 parts.append(f"{heading}\n\nThe same settings as in `[{shown_before[cls]}]`{_LIKE[table]}")
                 continue
             shown_before[cls] = title
-            parts.append("\n".join([heading, "", _sentence(cls), "", *_rows(settings(table, cls))]))
+            own = [item for item in settings(table, cls) if not (issubclass(cls, Scope) and item.name in COMMON)]
+            parts.append("\n".join([heading, "", _sentence(cls), "", *_rows(own)]))
+            if cls is GuardsSettings:
+                parts += [by_role(), *_of_each_guard()]
     return "\n\n".join([*parts, _plugins()]) + "\n"
+
+
+def _of_each_guard() -> list[str]:
+    common = [item for item in settings((), Scope) if item.name in COMMON]
+    return ["### In the table of each guard", "Besides what is its own, each has:", "\n".join(_rows(common))]
 
 
 #: What tables are for that share their settings with another.

@@ -31,6 +31,9 @@ _CODECS = (
     "raw_unicode_escape",
 )
 
+#: A signal that comes sooner after the first is the same one: `timeout`, and whatever runs a process group, send it twice.
+_AGAIN_S = 0.5
+
 log = Logger()
 
 
@@ -88,6 +91,7 @@ class Signals:
 
     def __init__(self, reactor: Any, service: MailService) -> None:
         self.asked = 0              # the signal that ends a start, or has begun the stop
+        self._asked_at = 0.0        # when the stop began
         self._reactor = reactor
         self._service = service
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -115,10 +119,12 @@ class Signals:
 
     def _stop(self, number: int, _: object) -> None:
         """Twisted's handlers end the reactor, which takes it ill to be ended twice."""
+        now = self._reactor.seconds()
         if self.asked:
-            self._reactor.callFromThread(self._service.hurry)
+            if now - self._asked_at >= _AGAIN_S:
+                self._reactor.callFromThread(self._service.hurry)
             return
-        self.asked = number
+        self.asked, self._asked_at = number, now
         (self._reactor.sigInt if number == signal.SIGINT else self._reactor.sigTerm)(number)
 
     def _hang_up(self, _: int, __: object) -> None:

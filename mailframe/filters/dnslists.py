@@ -87,7 +87,7 @@ class DnsLists(Guard):
             return self.refuse(peer, 550, "5.7.1", public, f"weight {found.weight:g} of {', '.join(found.names)}")
         if not self._settings.header:
             return PASS
-        return Tag(f"X-DNS-Lists: {', '.join(found.names)}; weight {found.weight:g}\r\n".encode(), frozenset(("dnsbl",)))
+        return Tag(f"X-DNS-Lists: {', '.join(found.names)}; weight {found.weight:g}\r\n".encode())
 
     async def weight(self, peer: Peer) -> float:
         """What the lists say of a client, for other guards; 0.0 where they are not asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .refusal import Refusal
 
@@ -21,10 +21,9 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """Add header lines in front (each complete with CRLF), remember words for later filters, and file elsewhere if `folder`."""
+    """Add header lines in front (each complete with CRLF), and file elsewhere if `folder`."""
 
     header: bytes = b""
-    words: frozenset[str] = field(default_factory=frozenset)
     folder: str | None = None
 
 
@@ -68,7 +67,6 @@ class Judgement:
     discard: str | None = None
     quarantine: Quarantine | None = None
     header: bytes = b""
-    words: frozenset[str] = frozenset()
     folder: str | None = None
     content: bytes | None = None
     name: str = ""
@@ -80,7 +78,6 @@ def combine(verdicts: Iterable[Verdict]) -> Judgement:
     discard: str | None = None
     quarantine: Quarantine | None = None
     header = b""
-    words: frozenset[str] = frozenset()
     folder: str | None = None
     content: bytes | None = None
     name = ""
@@ -93,12 +90,12 @@ def combine(verdicts: Iterable[Verdict]) -> Judgement:
                 discard = reason if discard is None else discard
             case Quarantine():
                 quarantine = quarantine or verdict
-            case Tag(more, labels, place):
-                header, words, folder = header + more, words | labels, place or folder
+            case Tag(more, place):
+                header, folder = header + more, place or folder
             case Rewritten(octets):
                 content = octets
             case Named(found_name):
                 name = found_name
             case Pass():
                 pass
-    return Judgement(refusal, discard, quarantine, header, words, folder, content, name)
+    return Judgement(refusal, discard, quarantine, header, folder, content, name)

@@ -145,5 +145,5 @@ def both(first: Judgement, second: Judgement) -> Judgement:
     quarantine: Quarantine | None = first.quarantine or second.quarantine
     return Judgement(
         second.refusal, first.discard if first.discard is not None else second.discard, quarantine,
-        first.header + second.header, first.words | second.words, second.folder or first.folder, second.content,
+        first.header + second.header, second.folder or first.folder, second.content,
     )

@@ -10,8 +10,11 @@ import pytest
 
 from mailframe.app.config import FIXED, Config
 from mailframe.app.example import example
+from mailframe.app.guardreference import COMMON, by_role
 from mailframe.app.reference import TABLES, markdown, settings
 from mailframe.app.toml import Document, read
+from mailframe.filters.guards import NAMES, GuardsSettings
+from mailframe.filters.scope import ROLES, Scope
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,3 +49,18 @@ def test_every_table_of_the_configuration_is_described() -> None:
         if item.name not in FIXED[()] and ("Settings" in str(item.type) or "TlsConfig" in str(item.type)):
             assert item.name in described
     assert "listeners" in described
+
+
+def test_what_is_told_once_of_all_guards_is_so_of_each() -> None:
+    common = [item for item in settings((), Scope) if item.name in COMMON]
+    for name in NAMES:
+        own = {item.name: item for item in settings(("guards", name), type(getattr(GuardsSettings(), name)))}
+        assert [own[each.name] for each in common] == common
+
+
+def test_which_guards_are_on_is_told_by_role() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", by_role(), re.MULTILINE)
+    assert [name for name, _ in rows] == list(NAMES)
+    for name, cells in rows:
+        told = {role for role, cell in zip(ROLES, cells.split(" | ")) if cell.startswith("on")}
+        assert told == set(getattr(GuardsSettings(), name).roles)

@@ -131,14 +131,14 @@ def test_each_filter_is_asked_only_at_its_stages() -> None:
     @implementer(IHelloFilter, IRecipientFilter)
     class Two:
         def hello(self, peer: Peer) -> Tag:
-            return Tag(words=frozenset({"hello"}))
+            return Tag(b"X-Hello: 1\r\n")
 
         def recipient(self, envelope: Envelope, recipient: Recipient) -> Quarantine:
             return Quarantine("Junk")
 
     filters = Filters([Two()], FilterSettings(), cast(IReactorTime, Clock()))
     assert result_of(filters.connection(PEER)) == Judgement()
-    assert result_of(filters.hello(PEER)).words == {"hello"}
+    assert result_of(filters.hello(PEER)).header == b"X-Hello: 1\r\n"
     bob = Recipient(Address.parse("bob@example.org"))
     assert result_of(filters.recipient(Envelope("e", None, PEER), bob)).quarantine == Quarantine("Junk")
     assert not filters.judge_messages
