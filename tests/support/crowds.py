@@ -125,14 +125,21 @@ class Beside:
 
 
 def pump(wire: Wire, octets: bytes, times: int) -> bytes:
-    """Send them so often while a thread reads what is answered; all of that, up to the end, which comes with QUIT at last."""
+    """Send them so often, and QUIT, while a thread reads what is answered; all of that, up to the end.
+
+    What is sent once goes out whole, before anything is read: octets that reach a server which has closed make the kernel
+    forget what it had to say, and one TLS connection is not for two threads at once.
+    """
     found: list[bytes] = []
     reader = threading.Thread(target=lambda: found.append(wire.rest()))
-    reader.start()
     try:
-        for _ in range(times):
-            wire.send(octets)
-        wire.send(b"QUIT\r\n")
+        if times == 1:
+            wire.send(octets + b"QUIT\r\n")
+        reader.start()
+        if times > 1:
+            for _ in range(times):
+                wire.send(octets)
+            wire.send(b"QUIT\r\n")
     except (ConnectionError, OSError):
         pass                            # the server has had enough
     reader.join()
