@@ -55,6 +55,7 @@ class Connection(Shaking):
         self.on_closed: Callable[[], None] = _nothing       # the factory's
         self.logged_in = False              # from then on every octet counts as a sign of life
         self.lost = False
+        self.unasked = False                # the client waits for news, not for answers
         self._settings = settings
         self._clock = clock
         self._turns = turns
@@ -246,7 +247,7 @@ class Connection(Shaking):
             return
         self._acks.answered()
         if self._deflate is not None:
-            octets = self._deflate.pack(octets)
+            octets = self._deflate.pack_unasked(octets) if self.unasked else self._deflate.pack(octets)
         if self._socket is None:
             self.transport.write(octets)
             return

@@ -161,7 +161,7 @@ class SessionContext:
     async def news(self, within_s: float | None = None) -> bytes | None:
         recheck_s = self.settings.recheck_s         # a hint may be lost on its way from elsewhere
         late = self.clock.callLater(recheck_s if within_s is None else min(within_s, recheck_s), self.wake)
-        self._listening = True
+        self._listening = self.connection.unasked = True
         try:
             while (line := self.connection.framer.line(_MAX_LINE)) is None:
                 if self._stopping:
@@ -174,7 +174,7 @@ class SessionContext:
                 await self.connection.more()
             return line
         finally:
-            self._listening = False
+            self._listening = self.connection.unasked = False
             if late.active():
                 late.cancel()
 

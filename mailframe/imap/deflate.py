@@ -7,6 +7,7 @@ import zlib
 LEVEL = 3               # mail packs hardly better with more, and the reactor waits for every octet of it
 PIECE = 65_536          # unpacked at once: a kilobyte of somebody's zeros is a megabyte of ours
 _WINDOW = -zlib.MAX_WBITS
+_NOTHING = b"\x00\x00\x00\xff\xff"        # a stored block of no octets (RFC 1951 section 3.2.4), where the last one was flushed
 
 
 class BadDeflate(ValueError):
@@ -45,3 +46,12 @@ class Deflate:
     def pack(self, octets: bytes) -> bytes:
         """`octets` in a form that the other side can read to their end without waiting for more."""
         return self._out.compress(octets) + self._out.flush(zlib.Z_SYNC_FLUSH)
+
+    def pack_unasked(self, octets: bytes) -> bytes:
+        """The same for what the client has not asked for, in no fewer octets than it says.
+
+        Thunderbird 153 reads as many unpacked octets as packed ones have come, and looks at the rest when more come: of what
+        it is told in IDLE the last lines would wait for the next news.
+        """
+        packed = self.pack(octets)
+        return packed + _NOTHING * -((len(packed) - len(octets)) // len(_NOTHING))

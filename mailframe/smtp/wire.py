@@ -97,7 +97,9 @@ class Wire(Shaking, ABC):
     # What it uses.
 
     def say(self, octets: bytes) -> None:
-        self._out.append(octets)
+        """Nothing follows the last words."""
+        if not self.over:
+            self._out.append(octets)
 
     def touch(self) -> None:
         """Something has happened: patience begins anew."""

@@ -44,6 +44,10 @@ class _Packed:
         octets, self._buffer = self._buffer[:size], self._buffer[size:]
         return octets
 
+    @property
+    def unread(self) -> bytes:
+        return self._buffer
+
     def close(self) -> None:
         pass
 
@@ -88,6 +92,29 @@ class CompressTests(Sockets):
             client.starttls(trusting())
             work(client)
         await self.blocking(over_tls)
+
+    async def test_what_is_told_in_idle_comes_in_no_fewer_octets_than_it_says(self) -> None:
+        """For a client that takes the octets on the wire for those to be read, see `Deflate.pack_unasked`."""
+        def work() -> None:
+            client, other = self.client(), self.client()
+            for each in (client, other):
+                each.login("alice", "secret")
+            packed = compressed(client)
+            there = int(client.select()[1][0] or b"")
+            before = packed.received
+            client.send(b"z IDLE\r\n")
+            told = packed.readline()
+            for number in range(there + 1, there + 7):
+                self.assertEqual("OK", other.append("INBOX", None, None, MESSAGE)[0])  # type: ignore[arg-type]
+                while b"* %d EXISTS" % number not in told or packed.unread:
+                    told += packed.readline()
+                self.assertGreaterEqual(packed.received - before, len(told))
+            client.send(b"DONE\r\n")
+            while not packed.readline().startswith(b"z OK"):
+                pass
+            client.logout()
+            other.logout()
+        await self.blocking(work)
 
     async def test_what_comes_with_the_command_is_not_taken_for_anything(self) -> None:
         def work() -> None:
@@ -146,6 +173,14 @@ class DeflateTests(TestCase):
         deflate, other = Deflate(), zlib.decompressobj(-15)
         for octets in (b"* OK\r\n", b"", b"x" * 200_000):
             self.assertEqual(octets, other.decompress(deflate.pack(octets)))
+
+    def test_what_is_packed_unasked_is_no_shorter_and_what_follows_is_read_as_before(self) -> None:
+        deflate, other = Deflate(), zlib.decompressobj(-15)
+        for octets in (b"+ idling\r\n", b"* 8 EXISTS\r\n", b"* 9 EXISTS\r\n* 9 RECENT\r\n", b"x" * 9_999, b""):
+            packed = deflate.pack_unasked(octets)
+            self.assertEqual((True, octets), (len(packed) >= len(octets), other.decompress(packed)))
+            self.assertEqual(octets, other.decompress(deflate.pack(octets)))
+        self.assertLess(len(deflate.pack(b"x" * 9_999)), 100)
 
     def test_an_ended_stream_is_an_error(self) -> None:
         deflate = Deflate()

@@ -221,3 +221,22 @@ class Sockets(Served):
         busy.close()
         await stopped
         assert len(self.reception.committed) == 1
+
+
+class LastWordsTests(Served):
+    async def test_a_lost_chunk_as_the_last_error_is_told_one_goodbye(self) -> None:
+        """RFC 5321 section 3.8: after 421 the connection is closed, and nothing more is said, whatever else was wrong."""
+        for line in (b"BDAT x\r\n", b"BDAT 4\n"):
+            port = self.serve(max_errors=1)
+
+            def say_it() -> bytes:
+                client = Blocking(port)  # noqa: B023
+                client.reply()
+                client.socket.sendall(line)  # noqa: B023
+                said = client.file.read()
+                client.close()
+                return said
+
+            said = await self.in_thread(say_it)
+            self.assertEqual(said.count(b"\r\n421 "), 1, said)
+            self.assertTrue(said.endswith(b"\r\n421 4.7.0 Too many errors\r\n"), said)
