@@ -65,6 +65,11 @@ class Options(usage.Options):
         self["auth"] = []
         self["filters"] = []
 
+    def parseArgs(self, *more: str) -> None:
+        """There is nothing but options."""
+        if more:
+            raise usage.UsageError(f"{more[0]!r} belongs to no option; a configuration file is named by --config.")
+
     def opt_domain(self, name: str) -> None:
         """Mail for this domain is ours; may be given several times."""
         self["domains"].append(name)
@@ -106,7 +111,11 @@ def configuration(options: Options) -> Config:
             defaults.pop(name, None)
         elif options[name]:
             defaults[name] = replace(defaults.get(name) or _LISTENERS[name], endpoint=options[name])
-    config = replace(config, listeners=defaults, place=_place(options, config), **given)
+    place = _place(options, config)
+    try:
+        config = replace(config, listeners=defaults, place=place, **given)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}" if error.key and (where := place(error.key)) else str(error)) from None
     return relative_to(config, Path.cwd() if not options["config"] else config.base)
 
 

@@ -41,7 +41,7 @@ def write_pairs(folder: Path, *names: str) -> None:
 def said(*command: str, folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 1, (done.stdout, done.stderr)
-    return done.stderr.removeprefix("mailframe: ")
+    return (done.stderr or done.stdout).removeprefix("mailframe: ")     # of its own usage twistd complains on stdout
 
 
 def both(folder: Path) -> str:
@@ -91,3 +91,13 @@ def test_an_option_that_is_wrong_is_named_in_place_of_the_file(tmp_path: Path) -
     start = said(*twistd("--nodaemon", "--pidfile=", "mailframe", "--config", "mailframe.toml", "--certificate", "one.pem",
                          "--key", "three.key"), folder=tmp_path)
     assert re.fullmatch("--key: The TLS key .*/three.key cannot be read: No such file or directory.\n", start), start
+
+
+@pytest.mark.parametrize(("options", "sentence"), [
+    (("--imap", "127.0.0.1:99999"), "--imap: The listener 'imap': '127.0.0.1:99999' is no endpoint: ports end at 65535."),
+    (("--storage", "nosuch"), "--storage: There is no storage plugin 'nosuch'"),
+    (("--domain", "not a domain"), "--domain: domains: "),
+    (("mailframe.toml",), "'mailframe.toml' belongs to no option; a configuration file is named by --config."),
+])
+def test_a_wrong_option_is_named(tmp_path: Path, options: tuple[str, ...], sentence: str) -> None:
+    assert sentence in said(*twistd("--nodaemon", "--pidfile=", "mailframe", *options), folder=tmp_path)
