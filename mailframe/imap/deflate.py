@@ -7,7 +7,7 @@ import zlib
 LEVEL = 3               # mail packs hardly better with more, and the reactor waits for every octet of it
 PIECE = 65_536          # unpacked at once: a kilobyte of somebody's zeros is a megabyte of ours
 _WINDOW = -zlib.MAX_WBITS
-_NOTHING = b"\x00\x00\x00\xff\xff"        # a stored block of no octets; may follow whatever was flushed
+_NOTHING = b"\x00\x00\x00\xff\xff"        # a stored block of no octets (RFC 1951 section 3.2.4), after what was flushed
 
 
 class BadDeflate(ValueError):
