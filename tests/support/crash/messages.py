@@ -33,15 +33,15 @@ def as_imap(wire: object) -> Imap:
 
 
 def contents(imap: Imap, mailbox: str) -> tuple[int, int, dict[int, str]]:
-    """(UIDVALIDITY, UIDNEXT, key by UID); a report's key is that of the message it is about, with "report " before."""
+    """(UIDVALIDITY, UIDNEXT, key by UID) when it was opened; a report's key is that of the message it is about, with "report "
+    before. What the queue delivers meanwhile is told, and may have a UID from UIDNEXT on: it is left for the next time."""
     _, untagged = imap.ok(f'EXAMINE "{mailbox}"')
     said = b"".join(untagged)
-    found = re.search(rb"UIDVALIDITY (\d+)", said), re.search(rb"UIDNEXT (\d+)", said)
-    assert found[0] and found[1], said
-    uidvalidity, uidnext = int(found[0][1]), int(found[1][1])
-    if b"* 0 EXISTS" in said:
+    found = [re.search(each, said) for each in (rb"UIDVALIDITY (\d+)", rb"UIDNEXT (\d+)", rb"\* (\d+) EXISTS")]
+    uidvalidity, uidnext, count = (int(each[1]) for each in found if each is not None)
+    if not count:
         return uidvalidity, uidnext, {}
-    _, untagged = imap.ok("FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (X-Key In-Reply-To)])")
+    _, untagged = imap.ok(f"FETCH 1:{count} (UID BODY.PEEK[HEADER.FIELDS (X-Key In-Reply-To)])")
     keys = {}
     for response in untagged:
         if b" FETCH (" not in response:
